@@ -1,0 +1,8 @@
+/* main.c - ferulatool, Ferula's promtool. */
+#include <stdio.h>
+
+int main(void)
+{
+    fputs("ferulatool: no commands yet\n", stderr);
+    return 2;
+}

@@ -1,0 +1,61 @@
+/* record.h - WAL records: encode and decode (FORMAT.md section 12, tsdb/record of Prometheus).
+ *
+ * Encoders append to a fer_buf; decoders call back per item. Written: series (1), samples (2).
+ * Read: those, tombstones (3), metadata (6); other types are told by their number and skipped by
+ * the caller with a count.
+ * Threads: pure functions.
+ */
+#ifndef FERULA_TSDB_RECORD_H
+#define FERULA_TSDB_RECORD_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "tsdb/labels.h"
+
+typedef enum record_type {
+    RECORD_SERIES = 1,
+    RECORD_SAMPLES = 2,
+    RECORD_TOMBSTONES = 3,
+    RECORD_EXEMPLARS = 4,
+    RECORD_MMAP_MARKERS = 5,
+    RECORD_METADATA = 6,
+    RECORD_HISTOGRAM_SAMPLES = 7,
+    RECORD_FLOAT_HISTOGRAM_SAMPLES = 8,
+    RECORD_CUSTOM_HISTOGRAM_SAMPLES = 9,
+    RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES = 10,
+    RECORD_SAMPLES_V2 = 11,
+    RECORD_HISTOGRAM_SAMPLES_V2 = 12,
+    RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 = 13,
+} record_type;
+
+/* A Series record is one type byte, then any number of series. */
+void record_series_begin(fer_buf *out);
+void record_series_add(fer_buf *out, uint64_t ref, labels ls);
+
+/* A Samples record: deltas against the first sample of the record. */
+typedef struct record_samples {
+    uint64_t base_ref;
+    int64_t base_t;
+    size_t n;
+} record_samples;
+void record_samples_begin(record_samples *s, fer_buf *out);
+void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t, double v);
+
+typedef struct record_visitor {
+    void *arg;
+    /* label views live during the call */
+    fer_code (*series)(void *arg, uint64_t ref, labels ls);
+    fer_code (*sample)(void *arg, uint64_t ref, int64_t t, double v);
+    fer_code (*tombstone)(void *arg, uint64_t ref, int64_t mint, int64_t maxt);
+    fer_code (*metadata)(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
+} record_visitor;
+
+/* 0 for an empty record. */
+uint8_t record_type_of(fer_str rec);
+/* Decodes one record of a type above that has a visitor entry (NULL entries skip). FER_CORRUPT with
+ * what and where; items before the fault have been delivered. FER_UNSUPPORTED for other types. */
+FER_MUST_CHECK fer_code record_decode(fer_str rec, const record_visitor *v, fer_err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/* samples.h - decoded samples of one series, as arrays: the currency between storage and PromQL.
+ *
+ * Ascending timestamps, each once. While a series holds floats only (`type` NULL) loops read t[] and
+ * v[] alone. A histogram sample has its place in h[] and v[i] is undefined; h[i] is NULL for floats.
+ * Stale markers are delivered as samples; PromQL tells them by sample_is_stale().
+ */
+#ifndef FERULA_TSDB_SAMPLES_H
+#define FERULA_TSDB_SAMPLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "tsdb/histogram.h"
+
+typedef enum sample_type {
+    SAMPLE_FLOAT = 0,
+    SAMPLE_HISTOGRAM,       /* was an integer histogram */
+    SAMPLE_FLOAT_HISTOGRAM, /* was a float histogram */
+} sample_type;
+
+typedef struct samples {
+    size_t n, cap;
+    int64_t *t;             /* milliseconds */
+    double *v;
+    uint8_t *type;          /* sample_type per sample; NULL = all floats */
+    const histogram **h;    /* parallel to type; NULL = all floats */
+    int64_t *st;            /* start timestamps, ms, 0 unknown; NULL = all unknown */
+    fer_account *acct;      /* charged with the arrays' bytes; may be NULL */
+    fer_arena *histograms;  /* where h[] point to; made by the reader when needed, NULL before */
+} samples;
+
+void samples_init(samples *s, fer_account *acct);
+void samples_clear(samples *s); /* n = 0, types forgotten; keeps the memory */
+void samples_done(samples *s);
+/* Room for `extra` more floats behind n. FER_LIMIT when the account refuses. */
+FER_MUST_CHECK fer_code samples_reserve(samples *s, size_t extra);
+FER_MUST_CHECK fer_code samples_add(samples *s, int64_t t, double v);
+
+/* Special values (FORMAT.md): compared by bits, never by arithmetic. */
+#define STALE_NAN_BITS 0x7ff0000000000002ULL
+#define NORMAL_NAN_BITS 0x7ff8000000000001ULL
+
+static inline uint64_t f64_bits(double v)
+{
+    uint64_t b;
+    memcpy(&b, &v, sizeof b);
+    return b;
+}
+
+static inline double f64_of_bits(uint64_t b)
+{
+    double v;
+    memcpy(&v, &b, sizeof v);
+    return v;
+}
+
+static inline bool sample_is_stale(double v)
+{
+    return f64_bits(v) == STALE_NAN_BITS;
+}
+
+#endif

@@ -1,0 +1,156 @@
+/* tsdb.h - the database: open, write, read, keep, close. The face of libferula's storage.
+ *
+ * A data directory as Prometheus writes it (DESIGN D1). The database starts no thread: the owner
+ * gives it one for the committer by calling tsdb_run_committer(), or, in tests and simulations,
+ * calls tsdb_commit_step() itself.
+ *
+ * Writing (DESIGN D3): a request is staged whole by tsdb_stage(): each row is judged against the
+ * series' newest staged sample, good rows become WAL records of one batch, bad rows are reported and
+ * cost nothing else. The committer writes and syncs whatever has been staged meanwhile, then makes
+ * the batches visible, each as a whole, then calls their `done`. A staged batch is never rolled back.
+ *
+ * Threads: tsdb_stage and queriers from any thread; open and close from one.
+ */
+#ifndef FERULA_TSDB_TSDB_H
+#define FERULA_TSDB_TSDB_H
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/vfs.h"
+#include "tsdb/labels.h"
+#include "tsdb/querier.h"
+
+typedef struct tsdb tsdb;
+
+typedef enum wal_sync_mode { WAL_SYNC_GROUP, WAL_SYNC_INTERVAL, WAL_SYNC_NONE } wal_sync_mode;
+
+typedef struct tsdb_options {
+    const char *path;
+    vfs *fs;
+    fer_clock *clock;
+    fer_rng *rng;
+    fer_log *log;         /* may be NULL */
+    fer_account *account; /* the process' budget; the head draws on it. May be NULL */
+    int64_t head_limit_bytes;    /* of the head's own account; 0 = only the parent limits */
+    int64_t staging_limit_bytes; /* staged and not yet durable; 0 = 256 MiB */
+    wal_sync_mode sync;
+    uint64_t wal_segment_bytes; /* 0 = 128 MiB */
+    int64_t min_block_ms;       /* 0 = 2 h: chunk ranges and the out-of-bounds rule */
+    bool no_lockfile;
+} tsdb_options;
+
+/* Opens the directory (made if absent), takes the lock, replays the WAL. FER_BUSY when another
+ * process holds the directory. The caller owns *ret: tsdb_close().
+ * `progress` (may be NULL) is updated during replay, readable from other threads. */
+typedef struct tsdb_progress {
+    _Atomic uint64_t min, max, current; /* segment numbers, as status/walreplay */
+} tsdb_progress;
+FER_MUST_CHECK fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret,
+                                  fer_err *err);
+/* Commits what is staged, syncs, releases the lock. The handle is gone also on failure (then
+ * something staged was not durable; its `done` was told). The committer must have returned. */
+fer_code tsdb_close(tsdb *db, fer_err *err);
+
+/* ---- writing ---- */
+
+/* One sample with its series named by raw bytes of the wire (DESIGN D4). Equal raw bytes always mean
+ * the same label set; different bytes may mean the same too. */
+typedef struct tsdb_row {
+    fer_hash128 fp; /* tsdb_fingerprint() of raw */
+    fer_str raw;
+    int64_t t;
+    double v;
+} tsdb_row;
+
+/* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints
+ * the head does not know. FER_INVALID with a text makes the row a reported failure. */
+typedef fer_code (*tsdb_labels_fn)(void *arg, fer_str raw, fer_arena *scratch, label **ret,
+                                   size_t *ret_n, fer_err *err);
+
+typedef enum tsdb_reject {
+    REJECT_NONE = 0,
+    REJECT_OUT_OF_ORDER,  /* "out of order sample" */
+    REJECT_OUT_OF_BOUNDS, /* "out of bounds" */
+    REJECT_TOO_FAR,       /* "out of bounds: timestamp is too far in the future" */
+    REJECT_DUPLICATE,     /* "duplicate sample for timestamp" */
+    REJECT_LABELS,        /* invalid label set */
+    REJECT_LIMIT,         /* a new series beyond the head's budget */
+    REJECT_KINDS
+} tsdb_reject;
+
+enum { TSDB_REPORT_TEXTS = 10 };
+
+typedef struct tsdb_report {
+    uint64_t accepted;  /* stored, or equal to what is stored */
+    uint64_t duplicate_equal; /* of those: nothing to store */
+    uint64_t new_series;
+    uint64_t rejected[REJECT_KINDS];
+    uint64_t n_rejected;
+    /* The first texts, "reason for series {labels}"; in the scratch arena. */
+    fer_str texts[TSDB_REPORT_TEXTS];
+    size_t n_texts;
+} tsdb_report;
+
+/* Called once, on the committer's thread, when all that the request was judged against is durable and
+ * visible (FER_OK), or when the wait was given up (FER_IO, FER_NOSPACE: the batch is kept and will be
+ * written, but was not durable when asked). Must not block and must not call into the database. */
+typedef void (*tsdb_done_fn)(void *arg, fer_code code);
+
+/* Stages the rows as one unit. scratch is used during the call and for report texts. Returns
+ * FER_OK: `done` will be called exactly once (also when nothing was accepted); FER_BUSY: the staging
+ * budget is used up or the log is failing and its backlog is full: nothing was taken, `done` is not
+ * called, answer 503. */
+FER_MUST_CHECK fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn parse,
+                                   void *parse_arg, fer_arena *scratch, tsdb_report *report,
+                                   tsdb_done_fn done, void *done_arg, fer_err *err);
+
+/* The keyed hash for tsdb_row.fp. */
+fer_hash128 tsdb_fingerprint(const tsdb *db, fer_str raw);
+
+/* Runs group commit until tsdb_stop_committer(); then commits the rest and returns. */
+void tsdb_run_committer(tsdb *db);
+void tsdb_stop_committer(tsdb *db);
+/* Commits what is staged now, on the calling thread; for owners without a committer thread.
+ * Returns the result of write and sync; *ret_batches (may be NULL) tells how many became visible. */
+fer_code tsdb_commit_step(tsdb *db, size_t *ret_batches, fer_err *err);
+
+/* ---- reading ---- */
+
+/* The database as a storage for queriers; lives as long as db. */
+storage *tsdb_storage(tsdb *db);
+
+/* ---- telling ---- */
+
+typedef struct tsdb_stats {
+    uint64_t series, series_created, series_removed, chunks, chunks_created;
+    uint64_t samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
+    uint64_t refused_series;  /* beyond the budget */
+    int64_t min_time, max_time; /* INT64_MAX / INT64_MIN while empty */
+    uint64_t label_pairs;
+    uint64_t wal_segment, wal_fsyncs, wal_fsync_ns, wal_fsync_max_ns, wal_bytes, wal_records;
+    uint64_t wal_pages, wal_writes_failed, wal_corruptions, wal_bytes_on_disk;
+    uint64_t replay_ns, replay_unknown_refs;
+    uint64_t commits;           /* group commits */
+    uint64_t staged_bytes;      /* not yet durable */
+    int64_t head_bytes;         /* the head's account */
+    int64_t head_limit_bytes;
+    int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
+    bool clean_start;
+} tsdb_stats;
+void tsdb_stats_get(tsdb *db, tsdb_stats *ret);
+
+/* The top lists of /api/v1/status/tsdb; names are copies in the arena. */
+typedef struct tsdb_top {
+    fer_str name;
+    uint64_t value;
+} tsdb_top;
+typedef struct tsdb_cardinality {
+    tsdb_top *series_by_metric, *values_by_label, *bytes_by_label, *series_by_pair;
+    size_t n_series_by_metric, n_values_by_label, n_bytes_by_label, n_series_by_pair;
+} tsdb_cardinality;
+FER_MUST_CHECK fer_code tsdb_cardinality_get(tsdb *db, size_t limit, fer_arena *a,
+                                             tsdb_cardinality *ret, fer_err *err);
+
+#endif
