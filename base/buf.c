@@ -1,0 +1,86 @@
+/* buf.c - growable byte buffer with a maximum. */
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void fer_buf_init(fer_buf *b, size_t max, fer_account *acct)
+{
+    *b = (fer_buf){.max = max, .acct = acct};
+}
+
+void fer_buf_done(fer_buf *b)
+{
+    fer_account_release(b->acct, b->cap);
+    fer_free(b->p);
+    *b = (fer_buf){.max = b->max, .acct = b->acct};
+}
+
+void fer_buf_clear(fer_buf *b)
+{
+    b->n = 0;
+    b->full = false;
+}
+
+static bool grow(fer_buf *b, size_t need)
+{
+    size_t cap = b->cap < 64 ? 64 : b->cap;
+    while (cap < need)
+        cap = cap > b->max / 2 ? b->max : cap * 2;
+    if (cap > b->max)
+        cap = b->max;
+    if (b->acct != NULL && !fer_account_charge(b->acct, cap - b->cap))
+        return false;
+    b->p = fer_realloc(b->p, cap);
+    b->cap = cap;
+    return true;
+}
+
+char *fer_buf_room(fer_buf *b, size_t extra)
+{
+    if (b->cap - b->n >= extra && b->p != NULL)
+        return b->p + b->n;
+    if (extra > b->max - b->n || !grow(b, b->n + extra)) {
+        b->full = true;
+        return NULL;
+    }
+    return b->p + b->n;
+}
+
+void fer_buf_put(fer_buf *b, const void *p, size_t n)
+{
+    if (n == 0)
+        return;
+    char *at = fer_buf_room(b, n);
+    if (at == NULL)
+        return;
+    memcpy(at, p, n);
+    b->n += n;
+}
+
+void fer_buf_puts(fer_buf *b, fer_str s)
+{
+    fer_buf_put(b, s.p, s.n);
+}
+
+void fer_buf_putc(fer_buf *b, char c)
+{
+    fer_buf_put(b, &c, 1);
+}
+
+void fer_buf_printf(fer_buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *at = n < 0 ? NULL : fer_buf_room(b, (size_t)n + 1);
+    if (at == NULL) {
+        b->full = true;
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(at, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    b->n += (size_t)n;
+}

@@ -1,0 +1,16 @@
+/* hash.c - xxHash, inlined. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/hash.h"
+
+uint64_t fer_hash64(const void *p, size_t n)
+{
+    return XXH64(p, n, 0);
+}
+
+fer_hash128 fer_hash_keyed(const fer_hash_key *key, const void *p, size_t n)
+{
+    XXH128_hash_t h = XXH3_128bits_withSecret(p, n, key->secret, sizeof key->secret);
+    return (fer_hash128){h.low64, h.high64};
+}

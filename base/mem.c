@@ -1,0 +1,111 @@
+/* mem.c - allocation that stops the process on failure, and accounts that refuse before that. */
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *checked(void *p, size_t n)
+{
+    if (p == NULL && n != 0) {
+        static const char msg[] = "ferula: out of memory; everything acknowledged is in the log\n";
+        ssize_t ignored = write(STDERR_FILENO, msg, sizeof msg - 1);
+        (void)ignored;
+        _exit(70);
+    }
+    return p;
+}
+
+void *fer_alloc(size_t n)
+{
+    return checked(malloc(n), n);
+}
+
+void *fer_calloc(size_t count, size_t size)
+{
+    return checked(calloc(count, size), count && size);
+}
+
+void *fer_realloc(void *p, size_t n)
+{
+    return checked(realloc(p, n), n);
+}
+
+void fer_free(void *p)
+{
+    free(p);
+}
+
+char *fer_memdup0(const void *p, size_t n)
+{
+    char *copy = fer_alloc(n + 1);
+    if (n != 0)
+        memcpy(copy, p, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+void fer_account_init(fer_account *a, const char *name, fer_account *parent, int64_t limit_bytes)
+{
+    a->name = name;
+    a->parent = parent;
+    a->limit_bytes = limit_bytes;
+    atomic_init(&a->used_bytes, 0);
+    atomic_init(&a->peak_bytes, 0);
+    atomic_init(&a->refused, 0);
+}
+
+static void raise_peak(fer_account *a, int64_t used)
+{
+    int64_t peak = atomic_load_explicit(&a->peak_bytes, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak_explicit(
+                              &a->peak_bytes, &peak, used, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* Adds to one account; the new total. */
+static int64_t add(fer_account *a, int64_t bytes)
+{
+    return atomic_fetch_add_explicit(&a->used_bytes, bytes, memory_order_relaxed) + bytes;
+}
+
+bool fer_account_charge(fer_account *a, size_t bytes)
+{
+    for (fer_account *at = a; at != NULL; at = at->parent) {
+        int64_t used = add(at, (int64_t)bytes);
+        if (at->limit_bytes != 0 && used > at->limit_bytes) {
+            atomic_fetch_add_explicit(&at->refused, 1, memory_order_relaxed);
+            for (fer_account *undo = a;; undo = undo->parent) {
+                add(undo, -(int64_t)bytes);
+                if (undo == at)
+                    return false;
+            }
+        }
+    }
+    for (fer_account *at = a; at != NULL; at = at->parent)
+        raise_peak(at, fer_account_used(at));
+    return true;
+}
+
+void fer_account_force(fer_account *a, size_t bytes)
+{
+    for (; a != NULL; a = a->parent)
+        raise_peak(a, add(a, (int64_t)bytes));
+}
+
+void fer_account_release(fer_account *a, size_t bytes)
+{
+    for (; a != NULL; a = a->parent)
+        add(a, -(int64_t)bytes);
+}
+
+int64_t fer_account_used(const fer_account *a)
+{
+    return atomic_load_explicit(&a->used_bytes, memory_order_relaxed);
+}
+
+int64_t fer_account_peak(const fer_account *a)
+{
+    return atomic_load_explicit(&a->peak_bytes, memory_order_relaxed);
+}
