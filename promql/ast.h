@@ -62,6 +62,7 @@ const char *op_text(op o);   /* "+", "and", ... */
 const char *agg_text(agg a); /* "sum", ... */
 bool op_is_comparison(op o);
 bool op_is_set(op o);
+bool agg_takes_param(agg a); /* topk, quantile, count_values, ... */
 
 typedef struct expr expr;
 typedef struct duration_expr duration_expr;
@@ -189,16 +190,23 @@ typedef enum function_id {
     FN_TS_OF_MAX_OVER_TIME, FN_TS_OF_MIN_OVER_TIME, FN_VECTOR, FN_YEAR, FN_COUNT
 } function_id;
 
+enum { PROMQL_PARAMS_MAX = 5 };
+
+/* variadic 0: a call has exactly the arguments listed. Otherwise all but the last listed are
+ * required, and up to `variadic` more (-1: any number) of the last type may follow. */
 struct promql_function {
     function_id id;
     const char *name;
     value_type ret;
-    value_type args[4]; /* VALUE_NONE ends; the last repeats when variadic */
-    int variadic;       /* 0 no; >0 so many more optional arguments of the last type; -1 any number */
+    value_type args[PROMQL_PARAMS_MAX]; /* VALUE_NONE ends */
+    int variadic;
     bool experimental;
 };
 
 /* NULL when no function has the name. */
 const promql_function *promql_function_find(fer_str name);
+const promql_function *promql_function_get(function_id id);
+/* How many arguments are listed: args[0..n). */
+size_t promql_function_params(const promql_function *fn);
 
 #endif
