@@ -1,8 +1,16 @@
-/* chunk_xor.h - float chunks, encoding 1 (FORMAT.md section 6; Gorilla, VLDB 2015).
+/* chunk_xor.h - float chunks, encoding 1 (docs/formats/chunk_xor.md; Gorilla, VLDB 2015, section 4.1).
  *
  * Bytes are Prometheus': u16 sample count, then a bit stream, MSB first. The appender's state lives
  * with its owner (the head's series); the bytes grow in a buffer the owner gives, so that buffers
  * can be slabs and readers can copy a length and the open bits.
+ *
+ * What may change in a buffer after a sample is published (n samples, L = xor_bytes bytes): bytes 0
+ * and 1, the count, which later appends overwrite; and byte L-1 if the stream ends inside it: later
+ * appends set bits that no published sample uses. Bytes 2..L-2 never change, and bytes from L on
+ * belong to the appender. So a reader that pinned (n, L) takes its copy of byte L-1 under the lock
+ * that the appender holds (a full copy of the bytes is as good), may read the rest without, and
+ * passes n to xor_decode() instead of trusting the header.
+ *
  * Threads: pure; one appender at a time.
  */
 #ifndef FERULA_TSDB_CHUNK_XOR_H
@@ -16,14 +24,17 @@
 
 enum {
     CHUNK_XOR = 1,
-    XOR_SAMPLE_BYTES_MAX = 19,  /* most bytes one append can add */
-    XOR_CHUNK_BYTES_SOFT = 1024 /* a chunk is cut when it could pass this */
+    /* Most bytes one append can add: a second sample 2^63 ms or more behind the first takes a
+     * 10-byte delta and 77 bits. */
+    XOR_SAMPLE_BYTES_MAX = 20,
+    XOR_CHUNK_BYTES_SOFT = 1024, /* a chunk is cut when it could pass this */
+    XOR_SAMPLES_MAX = UINT16_MAX /* what the count can tell */
 };
 
 typedef struct xor_appender {
     int64_t t;        /* last timestamp */
     double v;         /* last value */
-    uint64_t t_delta;
+    uint64_t t_delta; /* between the last two timestamps */
     uint32_t bits;    /* bits used in the stream, header included */
     uint16_t n;       /* samples */
     uint8_t leading;  /* 0xff: no window yet */
@@ -32,19 +43,23 @@ typedef struct xor_appender {
 
 void xor_init(xor_appender *a);
 /* Writes one sample at the end of buf, which has at least XOR_SAMPLE_BYTES_MAX bytes of room behind
- * xor_bytes(a) and holds zeros there (bits are or-ed in); updates the count in the header. */
+ * xor_bytes(a) and holds zeros there; updates the count in the header. Fewer than XOR_SAMPLES_MAX
+ * samples are in the chunk. The room behind the new xor_bytes(a) holds zeros again. */
 void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v);
 /* Bytes in use, header included. */
 static inline size_t xor_bytes(const xor_appender *a)
 {
     return (a->bits + 7) / 8;
 }
-/* Rebuilds the appender's state by reading a chunk. FER_CORRUPT when it does not decode. */
+/* Rebuilds the appender's state by reading a chunk, which then can be appended to where its padding
+ * bits are zero. FER_CORRUPT when it does not decode, or bytes or bits follow the last sample. */
 FER_MUST_CHECK fer_code xor_resume(xor_appender *a, fer_str chunk);
 
-/* Appends the samples of the chunk with mint <= t <= maxt to out. FER_CORRUPT when the bytes end
- * early (samples before that are delivered), FER_LIMIT from out's account. `n` samples at most are
- * decoded (the header's count if n is 0): a reader of a growing chunk passes what it pinned. */
+/* Appends the samples of the chunk with mint <= t <= maxt to out, reading no further than the first
+ * sample past maxt. `n` samples at most are decoded (the header's count if n is 0): a reader of a
+ * growing chunk passes what it pinned. FER_CORRUPT when the bytes end early, when a code is
+ * impossible or time does not grow: samples before that are delivered. FER_LIMIT from out's
+ * account. */
 FER_MUST_CHECK fer_code xor_decode(fer_str chunk, uint32_t n, int64_t mint, int64_t maxt,
                                    samples *out);
 

@@ -14,8 +14,18 @@
 
 typedef enum matcher_type { MATCH_EQ, MATCH_NE, MATCH_RE, MATCH_NRE } matcher_type;
 
+/* What is known of a regex without running it (MATCH_RE, MATCH_NRE; else PATTERN_NONE). */
+typedef enum matcher_pattern {
+    PATTERN_NONE,
+    PATTERN_ANY,       /* .* : every value, the empty one too */
+    PATTERN_NOT_EMPTY, /* .+ */
+    PATTERN_LITERALS,  /* just fer_regex_literals() */
+    PATTERN_REGEX,     /* run it; fer_regex_prefix() may narrow */
+} matcher_pattern;
+
 typedef struct matcher {
     matcher_type type;
+    matcher_pattern pattern;
     fer_str name;
     fer_str value;
     const fer_regex *re; /* MATCH_RE, MATCH_NRE */

@@ -2,7 +2,12 @@
  *
  * Ascending timestamps, each once. While a series holds floats only (`type` NULL) loops read t[] and
  * v[] alone. A histogram sample has its place in h[] and v[i] is undefined; h[i] is NULL for floats.
- * Stale markers are delivered as samples; PromQL tells them by sample_is_stale().
+ * Stale markers are delivered as samples; PromQL tells them by sample_is_stale(). A stale histogram
+ * is told by its sum.
+ *
+ * Decoders that write the arrays themselves reserve, fill t[] and v[] behind n, then call
+ * samples_commit_floats().
+ * Threads: one at a time.
  */
 #ifndef FERULA_TSDB_SAMPLES_H
 #define FERULA_TSDB_SAMPLES_H
@@ -22,21 +27,32 @@ typedef enum sample_type {
 
 typedef struct samples {
     size_t n, cap;
-    int64_t *t;             /* milliseconds */
+    int64_t *t;            /* milliseconds */
     double *v;
-    uint8_t *type;          /* sample_type per sample; NULL = all floats */
-    const histogram **h;    /* parallel to type; NULL = all floats */
-    int64_t *st;            /* start timestamps, ms, 0 unknown; NULL = all unknown */
-    fer_account *acct;      /* charged with the arrays' bytes; may be NULL */
-    fer_arena *histograms;  /* where h[] point to; made by the reader when needed, NULL before */
+    uint8_t *type;         /* sample_type per sample; NULL = all floats */
+    const histogram **h;   /* parallel to type; NULL = all floats */
+    int64_t *st;           /* start timestamps, ms, 0 unknown; NULL = all unknown */
+    fer_account *acct;     /* charged with the arrays' bytes; may be NULL */
+    fer_arena *histograms; /* where h[] point to; samples_arena() makes it, NULL before */
 } samples;
 
 void samples_init(samples *s, fer_account *acct);
-void samples_clear(samples *s); /* n = 0, types forgotten; keeps the memory */
+/* n = 0, types, start timestamps and histograms forgotten; keeps the memory of t[] and v[]. */
+void samples_clear(samples *s);
 void samples_done(samples *s);
-/* Room for `extra` more floats behind n. FER_LIMIT when the account refuses. */
+/* Room for `extra` more samples behind n. FER_LIMIT when the account refuses; nothing changes then. */
 FER_MUST_CHECK fer_code samples_reserve(samples *s, size_t extra);
 FER_MUST_CHECK fer_code samples_add(samples *s, int64_t t, double v);
+/* Takes in k floats written at t[n], v[n]; within the room reserved. */
+void samples_commit_floats(samples *s, size_t k);
+
+/* Appends a histogram of the given type; h outlives the samples (see samples_arena). */
+FER_MUST_CHECK fer_code samples_add_histogram(samples *s, int64_t t, sample_type type,
+                                              const histogram *h);
+/* Sets the start timestamp of the sample i < n. */
+FER_MUST_CHECK fer_code samples_set_start(samples *s, size_t i, int64_t st);
+/* The arena for histograms read into these samples; emptied by samples_clear(). */
+fer_arena *samples_arena(samples *s);
 
 /* Special values (FORMAT.md): compared by bits, never by arithmetic. */
 #define STALE_NAN_BITS 0x7ff0000000000002ULL
