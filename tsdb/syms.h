@@ -21,7 +21,7 @@ typedef struct label_id {
     uint32_t value;
 } label_id;
 
-enum { SYM_NONE = UINT32_MAX };
+#define SYM_NONE UINT32_MAX
 
 /* In the arena, freed with it. NULL past the budget. */
 syms *syms_new(fer_arena *a);
