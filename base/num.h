@@ -19,20 +19,18 @@ enum { NUM_TEXT_MAX = 352 }; /* longest 'f' text: 1 sign, 309 digits, or 0.000..
  * NaN, +Inf, -Inf print so. */
 size_t num_format_f(char *buf, double v); /* FormatFloat(v, 'f', -1, 64) */
 size_t num_format_e(char *buf, double v); /* FormatFloat(v, 'e', -1, 64) */
-size_t num_format_g(char *buf, double v); /* FormatFloat(v, 'g', -1, 64): exponent when < -4 || >= 21 */
+size_t num_format_g(char *buf, double v); /* FormatFloat(v, 'g', -1, 64): 123456, 1e+06, 1e-05 */
 /* Prometheus' JSON sample text: 'f', or 'e' when |v| >= 1e21 or 0 < |v| < 1e-6. */
 size_t num_format_json(char *buf, double v);
 /* OpenMetrics float: 'g' text, with ".0" appended to integral numbers without exponent. */
 size_t num_format_om(char *buf, double v);
-/* printf("%g") with Go's rules for %g in fmt.Sprintf (shortest): same as num_format_g but exponent
- * threshold as fmt (%e is used if the exponent is < -4 || >= 21). */
 
 size_t num_format_i64(char *buf, int64_t v);
 size_t num_format_u64(char *buf, uint64_t v);
 
 /* strconv.ParseFloat(s, 64): decimal, exponent, hex floats, underscores not accepted, "inf",
- * "+Inf", "infinity", "nan" in any case. Out of range: false with *ret = +-Inf. The whole of s
- * must be the number. False otherwise, *ret untouched. */
+ * "+Inf", "infinity", "nan" in any case. The whole of s must be the number. False, *ret untouched,
+ * when it is none; false, *ret = +-Inf, when it is out of range. */
 bool num_parse_f64(fer_str s, double *ret);
 /* Decimal with optional sign; false when empty, other bytes, or out of range. */
 bool num_parse_i64(fer_str s, int64_t *ret);

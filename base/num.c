@@ -1,0 +1,341 @@
+/* num.c - see num.h. The shortest digits and the reading of decimal text come from the shim; the
+ * layout of the digits, the grammar and hexadecimal floats are here.
+ */
+#include "base/num.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "base/shim.h"
+
+/* Go's 'g' with the shortest precision uses an exponent from 10^6 on. */
+enum { G_EXPONENT = 6 };
+
+/* The digits of a finite positive value: 0.d1d2d3... x 10^point. */
+typedef struct digits {
+    char d[SHIM_DIGITS_MAX];
+    size_t n;
+    int point;
+} digits;
+
+static digits digits_of(double v)
+{
+    digits ds;
+    ds.n = shim_shortest(v, ds.d, &ds.point);
+    return ds;
+}
+
+static size_t put(char *to, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(to, text, n);
+    return n;
+}
+
+/* NaN and the infinities; 0 for a finite value. */
+static size_t put_special(char *buf, double v)
+{
+    if (isnan(v))
+        return put(buf, "NaN");
+    if (isinf(v))
+        return put(buf, v > 0 ? "+Inf" : "-Inf");
+    return 0;
+}
+
+static size_t put_sign(char *buf, double v)
+{
+    if (!signbit(v))
+        return 0;
+    *buf = '-';
+    return 1;
+}
+
+static size_t put_fixed(char *to, const digits *ds)
+{
+    char *w = to;
+    if (ds->point <= 0) {
+        size_t zeros = (size_t)-ds->point;
+        *w++ = '0';
+        if (ds->n == 1 && ds->d[0] == '0')
+            return 1;
+        *w++ = '.';
+        memset(w, '0', zeros);
+        memcpy(w + zeros, ds->d, ds->n);
+        return 2 + zeros + ds->n;
+    }
+    size_t whole = (size_t)ds->point;
+    if (ds->n <= whole) {
+        memcpy(w, ds->d, ds->n);
+        memset(w + ds->n, '0', whole - ds->n);
+        return whole;
+    }
+    memcpy(w, ds->d, whole);
+    w[whole] = '.';
+    memcpy(w + whole + 1, ds->d + whole, ds->n - whole);
+    return ds->n + 1;
+}
+
+static size_t put_exponent(char *to, const digits *ds)
+{
+    char *w = to;
+    *w++ = ds->d[0];
+    if (ds->n > 1) {
+        *w++ = '.';
+        memcpy(w, ds->d + 1, ds->n - 1);
+        w += ds->n - 1;
+    }
+    int e = ds->d[0] == '0' ? 0 : ds->point - 1;
+    *w++ = 'e';
+    *w++ = e < 0 ? '-' : '+';
+    unsigned u = e < 0 ? (unsigned)-e : (unsigned)e;
+    if (u >= 100)
+        *w++ = (char)('0' + u / 100);
+    *w++ = (char)('0' + u / 10 % 10);
+    *w++ = (char)('0' + u % 10);
+    return (size_t)(w - to);
+}
+
+size_t num_format_f(char *buf, double v)
+{
+    size_t n = put_special(buf, v);
+    if (n != 0)
+        return n;
+    digits ds = digits_of(fabs(v));
+    n = put_sign(buf, v);
+    return n + put_fixed(buf + n, &ds);
+}
+
+size_t num_format_e(char *buf, double v)
+{
+    size_t n = put_special(buf, v);
+    if (n != 0)
+        return n;
+    digits ds = digits_of(fabs(v));
+    n = put_sign(buf, v);
+    return n + put_exponent(buf + n, &ds);
+}
+
+size_t num_format_g(char *buf, double v)
+{
+    size_t n = put_special(buf, v);
+    if (n != 0)
+        return n;
+    digits ds = digits_of(fabs(v));
+    n = put_sign(buf, v);
+    int e = ds.point - 1;
+    if (ds.d[0] != '0' && (e < -4 || e >= G_EXPONENT))
+        return n + put_exponent(buf + n, &ds);
+    return n + put_fixed(buf + n, &ds);
+}
+
+size_t num_format_json(char *buf, double v)
+{
+    double a = fabs(v);
+    if (a != 0 && (a < 1e-6 || a >= 1e21))
+        return num_format_e(buf, v);
+    return num_format_f(buf, v);
+}
+
+size_t num_format_om(char *buf, double v)
+{
+    size_t n = num_format_g(buf, v);
+    if (!isfinite(v) || memchr(buf, '.', n) != NULL || memchr(buf, 'e', n) != NULL)
+        return n;
+    return n + put(buf + n, ".0");
+}
+
+size_t num_format_u64(char *buf, uint64_t v)
+{
+    char tmp[20];
+    size_t n = 0;
+    do {
+        tmp[n++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+    for (size_t i = 0; i < n; i++)
+        buf[i] = tmp[n - 1 - i];
+    return n;
+}
+
+size_t num_format_i64(char *buf, int64_t v)
+{
+    if (v >= 0)
+        return num_format_u64(buf, (uint64_t)v);
+    *buf = '-';
+    return 1 + num_format_u64(buf + 1, -(uint64_t)v);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static int hex_value(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    char l = (char)(c | 0x20);
+    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+static bool equal_fold(fer_str s, const char *lower)
+{
+    size_t n = strlen(lower);
+    if (s.n != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if ((char)(s.p[i] | 0x20) != lower[i])
+            return false;
+    }
+    return true;
+}
+
+/* An optionally signed run of digits that is all of s. Saturates far beyond any double's range. */
+static bool parse_exponent(fer_str s, int *ret)
+{
+    size_t i = 0;
+    bool neg = false;
+    if (s.n > 0 && (s.p[0] == '+' || s.p[0] == '-')) {
+        neg = s.p[0] == '-';
+        i = 1;
+    }
+    if (i == s.n)
+        return false;
+    int e = 0;
+    for (; i < s.n; i++) {
+        if (!is_digit(s.p[i]))
+            return false;
+        if (e < 10000000)
+            e = e * 10 + (s.p[i] - '0');
+    }
+    *ret = neg ? -e : e;
+    return true;
+}
+
+/* m x 2^e rounded once, to nearest even; `rest` tells that bits below m's last were not zero. */
+static double hex_round(uint64_t m, int64_t e, bool rest)
+{
+    if (m == 0)
+        return 0;
+    int shift = __builtin_clzll(m);
+    m <<= shift; /* 0.1xxx x 2^(e + 64) */
+    e -= shift;
+    int64_t top = e + 63; /* exponent of the leading bit */
+    if (top > 1023)
+        return HUGE_VAL;
+    int64_t keep = top >= -1022 ? 53 : 53 + 1022 + top;
+    if (keep < 0)
+        return 0;
+    uint64_t kept = keep == 0 ? 0 : m >> (64 - keep);
+    uint64_t below = keep == 0 ? m : m << keep;
+    const uint64_t half = 1ULL << 63;
+    if (below > half || (below == half && (rest || (kept & 1) != 0)))
+        kept++;
+    return ldexp((double)kept, (int)(e + 64 - keep));
+}
+
+/* What follows "0x": hexadecimal digits with at most one point, then p and a decimal exponent. */
+static bool parse_hex(fer_str s, double *ret)
+{
+    uint64_t m = 0;
+    int64_t e = 0;
+    bool rest = false, seen_digit = false, seen_point = false;
+    size_t i = 0;
+    for (; i < s.n; i++) {
+        if (s.p[i] == '.' && !seen_point) {
+            seen_point = true;
+            continue;
+        }
+        int d = hex_value(s.p[i]);
+        if (d < 0)
+            break;
+        seen_digit = true;
+        if (m >> 60 == 0) {
+            m = m << 4 | (uint64_t)d;
+            e -= seen_point ? 4 : 0;
+        } else {
+            rest = rest || d != 0;
+            e += seen_point ? 0 : 4;
+        }
+    }
+    int power;
+    if (!seen_digit || i == s.n || (s.p[i] | 0x20) != 'p' ||
+        !parse_exponent(str_from(s, i + 1), &power))
+        return false;
+    *ret = hex_round(m, e + power, rest);
+    return true;
+}
+
+static bool parse_decimal(fer_str s, double *ret)
+{
+    size_t i = 0;
+    bool seen_digit = false, seen_point = false;
+    for (; i < s.n; i++) {
+        if (is_digit(s.p[i]))
+            seen_digit = true;
+        else if (s.p[i] == '.' && !seen_point)
+            seen_point = true;
+        else
+            break;
+    }
+    if (!seen_digit)
+        return false;
+    int e;
+    if (i < s.n && ((s.p[i] | 0x20) != 'e' || !parse_exponent(str_from(s, i + 1), &e)))
+        return false;
+    *ret = shim_parse_decimal(s.p, s.n);
+    return true;
+}
+
+bool num_parse_f64(fer_str s, double *ret)
+{
+    if (equal_fold(s, "nan")) {
+        *ret = NAN;
+        return true;
+    }
+    bool neg = false;
+    if (s.n > 0 && (s.p[0] == '+' || s.p[0] == '-')) {
+        neg = s.p[0] == '-';
+        s = str_from(s, 1);
+    }
+    if (equal_fold(s, "inf") || equal_fold(s, "infinity")) {
+        *ret = neg ? -HUGE_VAL : HUGE_VAL;
+        return true;
+    }
+    double v;
+    bool hex = s.n > 2 && s.p[0] == '0' && (s.p[1] | 0x20) == 'x';
+    if (hex ? !parse_hex(str_from(s, 2), &v) : !parse_decimal(s, &v))
+        return false;
+    *ret = neg ? -v : v;
+    return isfinite(v);
+}
+
+bool num_parse_u64(fer_str s, uint64_t *ret)
+{
+    if (s.n > 0 && s.p[0] == '+')
+        s = str_from(s, 1);
+    if (s.n == 0)
+        return false;
+    uint64_t v = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_digit(s.p[i]) || __builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+            return false;
+    }
+    *ret = v;
+    return true;
+}
+
+bool num_parse_i64(fer_str s, int64_t *ret)
+{
+    bool neg = s.n > 0 && s.p[0] == '-';
+    uint64_t u;
+    if (neg && (s.n < 2 || !is_digit(s.p[1])))
+        return false;
+    if (!num_parse_u64(neg ? str_from(s, 1) : s, &u))
+        return false;
+    if (u > (uint64_t)INT64_MAX + (neg ? 1 : 0))
+        return false;
+    *ret = neg ? (int64_t)-u : (int64_t)u;
+    return true;
+}
