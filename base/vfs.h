@@ -37,7 +37,7 @@ typedef struct vfs_stat {
 typedef struct vfs_map {
     const uint8_t *p; /* NULL for an empty file */
     size_t n;
-    void *impl;
+    vfs *fs; /* whose it is; NULL when p is */
 } vfs_map;
 
 /* Called for each directory entry except . and .. ; name is valid during the call.
@@ -95,6 +95,8 @@ void vfs_unmap(vfs_map *m);
 FER_MUST_CHECK fer_code vfs_stat_path(vfs *fs, const char *path, vfs_stat *ret, fer_err *err);
 bool vfs_exists(vfs *fs, const char *path);
 FER_MUST_CHECK fer_code vfs_list(vfs *fs, const char *dir, vfs_list_fn fn, void *arg, fer_err *err);
+/* Makes the directory and those above it that are missing, each durable in its parent; fine if
+ * it is there. */
 FER_MUST_CHECK fer_code vfs_mkdir_all(vfs *fs, const char *path, fer_err *err);
 FER_MUST_CHECK fer_code vfs_rmdir(vfs *fs, const char *path, fer_err *err);
 FER_MUST_CHECK fer_code vfs_unlink(vfs *fs, const char *path, fer_err *err);

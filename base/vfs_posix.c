@@ -1,0 +1,265 @@
+/* vfs_posix.c - the machine's file system. One descriptor a file; errno is read once, at the call. */
+#include "base/vfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+typedef struct posix_file {
+    vfs_file base;
+    int fd;
+    char path[]; /* for messages */
+} posix_file;
+
+static posix_file *of(vfs_file *f)
+{
+    return (posix_file *)f;
+}
+
+/* Runs a call that returns -1 and errno until it is not interrupted. */
+#define RETRY(ret, call)                                                                           \
+    do {                                                                                           \
+        (ret) = (call);                                                                            \
+    } while ((ret) < 0 && errno == EINTR)
+
+static fer_code open_flags(vfs *fs, const char *path, int flags, vfs_file **ret, fer_err *err)
+{
+    int fd;
+    RETRY(fd, open(path, flags | O_CLOEXEC, 0666));
+    if (fd < 0)
+        return fer_fail_sys(err, errno, "open %s", path);
+    size_t n = strlen(path) + 1;
+    posix_file *f = fer_alloc(sizeof *f + n);
+    f->base.fs = fs;
+    f->fd = fd;
+    memcpy(f->path, path, n);
+    *ret = &f->base;
+    return FER_OK;
+}
+
+static fer_code posix_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **ret, fer_err *err)
+{
+    static const int flags[] = {
+        [VFS_READ] = O_RDONLY,
+        [VFS_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [VFS_TRUNCATE] = O_RDWR | O_CREAT | O_TRUNC,
+        [VFS_READ_WRITE] = O_RDWR,
+    };
+    return open_flags(fs, path, flags[mode], ret, err);
+}
+
+static void posix_close(vfs_file *f)
+{
+    close(of(f)->fd); /* not retried: Linux has released it whatever it says */
+    fer_free(f);
+}
+
+static fer_code posix_lock(vfs *fs, const char *path, vfs_file **ret, fer_err *err)
+{
+    vfs_file *f;
+    FER_TRY(open_flags(fs, path, O_RDWR | O_CREAT, &f, err));
+    int r;
+    /* flock, as Prometheus locks its data directory: the two keep each other out. */
+    RETRY(r, flock(of(f)->fd, LOCK_EX | LOCK_NB));
+    if (r < 0) {
+        int sys = errno;
+        posix_close(f);
+        if (sys == EWOULDBLOCK)
+            return fer_fail(err, FER_BUSY, "lock %s: held by another process", path);
+        return fer_fail_sys(err, sys, "lock %s", path);
+    }
+    *ret = f;
+    return FER_OK;
+}
+
+static fer_code posix_pread(vfs_file *f, void *p, size_t n, uint64_t off, size_t *ret_n,
+                            fer_err *err)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t r;
+        RETRY(r, pread(of(f)->fd, (char *)p + done, n - done, (off_t)(off + done)));
+        if (r < 0)
+            return fer_fail_sys(err, errno, "read %s", of(f)->path);
+        if (r == 0)
+            break;
+        done += (size_t)r;
+    }
+    *ret_n = done;
+    return FER_OK;
+}
+
+static fer_code posix_pwrite(vfs_file *f, const void *p, size_t n, uint64_t off, fer_err *err)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t r;
+        RETRY(r, pwrite(of(f)->fd, (const char *)p + done, n - done, (off_t)(off + done)));
+        if (r < 0)
+            return fer_fail_sys(err, errno, "write %s", of(f)->path);
+        if (r == 0) /* no progress and no reason given */
+            return fer_fail_sys(err, EIO, "write %s", of(f)->path);
+        done += (size_t)r;
+    }
+    return FER_OK;
+}
+
+static fer_code posix_sync(vfs_file *f, fer_err *err)
+{
+    int r;
+    RETRY(r, fdatasync(of(f)->fd));
+    return r < 0 ? fer_fail_sys(err, errno, "sync %s", of(f)->path) : FER_OK;
+}
+
+static fer_code posix_truncate(vfs_file *f, uint64_t size, fer_err *err)
+{
+    int r;
+    RETRY(r, ftruncate(of(f)->fd, (off_t)size));
+    return r < 0 ? fer_fail_sys(err, errno, "truncate %s", of(f)->path) : FER_OK;
+}
+
+static fer_code posix_size(vfs_file *f, uint64_t *ret, fer_err *err)
+{
+    struct stat st;
+    if (fstat(of(f)->fd, &st) < 0)
+        return fer_fail_sys(err, errno, "stat %s", of(f)->path);
+    *ret = (uint64_t)st.st_size;
+    return FER_OK;
+}
+
+static fer_code posix_map(vfs_file *f, vfs_map *ret, fer_err *err)
+{
+    uint64_t size;
+    FER_TRY(posix_size(f, &size, err));
+    if (size == 0) {
+        *ret = (vfs_map){0};
+        return FER_OK;
+    }
+    void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, of(f)->fd, 0);
+    if (p == MAP_FAILED)
+        return fer_fail_sys(err, errno, "map %s", of(f)->path);
+    *ret = (vfs_map){p, (size_t)size, f->fs};
+    return FER_OK;
+}
+
+static void posix_unmap(vfs_map *m)
+{
+    munmap((void *)(uintptr_t)m->p, m->n);
+}
+
+static fer_code posix_stat(vfs *fs, const char *path, vfs_stat *ret, fer_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return fer_fail_sys(err, errno, "stat %s", path);
+    *ret = (vfs_stat){
+        .size = (uint64_t)st.st_size,
+        .is_dir = S_ISDIR(st.st_mode),
+        .mtime_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
+    };
+    return FER_OK;
+}
+
+static fer_code list_open_dir(DIR *d, const char *dir, vfs_list_fn fn, void *arg, fer_err *err)
+{
+    for (;;) {
+        errno = 0;
+        struct dirent *e = readdir(d);
+        if (e == NULL)
+            return errno == 0 ? FER_OK : fer_fail_sys(err, errno, "list %s", dir);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            FER_TRY(fn(arg, e->d_name));
+    }
+}
+
+static fer_code posix_list(vfs *fs, const char *dir, vfs_list_fn fn, void *arg, fer_err *err)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return fer_fail_sys(err, errno, "list %s", dir);
+    fer_code code = list_open_dir(d, dir, fn, arg, err);
+    closedir(d);
+    return code;
+}
+
+static fer_code posix_mkdir(vfs *fs, const char *path, fer_err *err)
+{
+    return mkdir(path, 0777) < 0 ? fer_fail_sys(err, errno, "mkdir %s", path) : FER_OK;
+}
+
+static fer_code posix_rmdir(vfs *fs, const char *path, fer_err *err)
+{
+    return rmdir(path) < 0 ? fer_fail_sys(err, errno, "rmdir %s", path) : FER_OK;
+}
+
+static fer_code posix_unlink(vfs *fs, const char *path, fer_err *err)
+{
+    return unlink(path) < 0 ? fer_fail_sys(err, errno, "unlink %s", path) : FER_OK;
+}
+
+static fer_code posix_rename(vfs *fs, const char *from, const char *to, fer_err *err)
+{
+    return rename(from, to) < 0 ? fer_fail_sys(err, errno, "rename %s to %s", from, to) : FER_OK;
+}
+
+static fer_code posix_link(vfs *fs, const char *from, const char *to, fer_err *err)
+{
+    return link(from, to) < 0 ? fer_fail_sys(err, errno, "link %s to %s", from, to) : FER_OK;
+}
+
+static fer_code posix_sync_dir(vfs *fs, const char *path, fer_err *err)
+{
+    int fd, r;
+    RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0)
+        return fer_fail_sys(err, errno, "open %s", path);
+    RETRY(r, fsync(fd));
+    int sys = errno;
+    close(fd);
+    return r < 0 ? fer_fail_sys(err, sys, "sync %s", path) : FER_OK;
+}
+
+static fer_code posix_free_bytes(vfs *fs, const char *path, uint64_t *ret_free,
+                                 uint64_t *ret_total, fer_err *err)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) < 0)
+        return fer_fail_sys(err, errno, "statvfs %s", path);
+    *ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+    *ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+    return FER_OK;
+}
+
+vfs *vfs_posix(void)
+{
+    static const vfs_ops ops = {
+        .open = posix_open,
+        .stat = posix_stat,
+        .list = posix_list,
+        .mkdir = posix_mkdir,
+        .rmdir = posix_rmdir,
+        .unlink = posix_unlink,
+        .rename = posix_rename,
+        .link = posix_link,
+        .sync_dir = posix_sync_dir,
+        .free_bytes = posix_free_bytes,
+        .lock = posix_lock,
+        .pread = posix_pread,
+        .pwrite = posix_pwrite,
+        .sync = posix_sync,
+        .truncate = posix_truncate,
+        .size = posix_size,
+        .map = posix_map,
+        .unmap = posix_unmap,
+        .close = posix_close,
+    };
+    static vfs fs = {&ops};
+    return &fs;
+}
