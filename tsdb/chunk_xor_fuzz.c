@@ -36,7 +36,8 @@ static void round_trip(const samples *s, size_t stride)
         xor_appender again;
         assert(xor_resume(&again, chunk) == FER_OK);
         assert(again.bits == a.bits && again.t == a.t && again.n == a.n);
-        assert(again.leading == a.leading && (again.leading == 0xff || again.trailing == a.trailing));
+        assert(again.leading == a.leading &&
+               (again.leading == 0xff || again.trailing == a.trailing));
     }
     samples_done(&out);
     fer_free(buf);

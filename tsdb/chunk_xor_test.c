@@ -94,7 +94,8 @@ static size_t golden_counter(sample *s)
 static size_t golden_gauge(sample *s)
 {
     static const int jitter[] = {0, 1, -3, 120, -9000, 9000, 0, 5000};
-    const double values[] = {0.1, 0.1, -2.5, 1e300, 3.25, f64_of_bits(NORMAL_NAN_BITS), INFINITY, 0};
+    const double values[] = {0.1,      0.1, -2.5, 1e300, 3.25, f64_of_bits(NORMAL_NAN_BITS),
+                             INFINITY, 0};
     for (int i = 0; i < 24; i++)
         s[i] = (sample){golden_t0 + INT64_C(15000) * i + jitter[i % 8], values[i % 8]};
     return 24;
@@ -151,9 +152,24 @@ static void bytes_are_those_prometheus_writes(void **state)
 static void timestamps_at_every_code_boundary_come_back(void **state)
 {
     (void)state;
-    static const int64_t dods[] = {0,       1,       -1,      8192,          8193,           -8191,
-                                   -8192,   65536,   65537,   -65535,        -65536,         524288,
-                                   524289,  -524287, -524288, INT32_MAX,     INT64_C(1) << 60, -5,
+    static const int64_t dods[] = {0,
+                                   1,
+                                   -1,
+                                   8192,
+                                   8193,
+                                   -8191,
+                                   -8192,
+                                   65536,
+                                   65537,
+                                   -65535,
+                                   -65536,
+                                   524288,
+                                   524289,
+                                   -524287,
+                                   -524288,
+                                   INT32_MAX,
+                                   INT64_C(1) << 60,
+                                   -5,
                                    -(INT64_C(1) << 59)};
     sample s[SERIES_MAX] = {{.t = INT64_MIN + 7, .v = 1}, {.t = INT64_MIN + 3000007, .v = 1}};
     int64_t delta = 3000000;
@@ -170,7 +186,8 @@ static void extreme_timestamps_fit_the_promised_room(void **state)
 {
     (void)state;
     for (int second = 0; second < 2; second++) {
-        sample s[] = {{INT64_MIN, 0.1}, {second == 0 ? INT64_MAX - 1 : -1, -3e7}, {INT64_MAX, 1e-9}};
+        sample s[] = {
+            {INT64_MIN, 0.1}, {second == 0 ? INT64_MAX - 1 : -1, -3e7}, {INT64_MAX, 1e-9}};
         assert_round_trip(s, 1);
         assert_round_trip(s, 2);
         assert_round_trip(s, 3);
@@ -180,9 +197,19 @@ static void extreme_timestamps_fit_the_promised_room(void **state)
 static void special_values_keep_their_bits(void **state)
 {
     (void)state;
-    const double v[] = {0.0,     -0.0,      INFINITY, -INFINITY, f64_of_bits(STALE_NAN_BITS),
-                        1e308,   5e-324,    -1,       1,         f64_of_bits(NORMAL_NAN_BITS),
-                        f64_of_bits(UINT64_MAX), f64_of_bits(1), f64_of_bits(UINT64_C(1) << 63)};
+    const double v[] = {0.0,
+                        -0.0,
+                        INFINITY,
+                        -INFINITY,
+                        f64_of_bits(STALE_NAN_BITS),
+                        1e308,
+                        5e-324,
+                        -1,
+                        1,
+                        f64_of_bits(NORMAL_NAN_BITS),
+                        f64_of_bits(UINT64_MAX),
+                        f64_of_bits(1),
+                        f64_of_bits(UINT64_C(1) << 63)};
     sample s[SERIES_MAX];
     size_t n = 0;
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
@@ -288,12 +315,13 @@ static void a_pinned_prefix_survives_later_appends(void **state)
         memcpy(pinned, buf, 2);                  /* and now that of later */
         samples out;
         samples_init(&out, NULL);
-        assert_int_equal(xor_decode((fer_str){pinned, len}, (uint32_t)i, INT64_MIN, INT64_MAX, &out),
-                         FER_OK);
+        assert_int_equal(
+            xor_decode((fer_str){pinned, len}, (uint32_t)i, INT64_MIN, INT64_MAX, &out), FER_OK);
         assert_samples(&out, s, i);
         samples_clear(&out);
         assert_int_equal(
-            xor_decode((fer_str){(char *)buf, len}, (uint32_t)i, INT64_MIN, INT64_MAX, &out), FER_OK);
+            xor_decode((fer_str){(char *)buf, len}, (uint32_t)i, INT64_MIN, INT64_MAX, &out),
+            FER_OK);
         assert_samples(&out, s, i);
         samples_done(&out);
         fer_free(pinned);

@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 
 enum {
-    INSERTION_MAX = 32,    /* labels sorted by insertion; more go to qsort */
+    INSERTION_MAX = 32, /* labels sorted by insertion; more go to qsort */
     HASH_STACK_BYTES = 1024,
     ERR_LABELS_BYTES = 1024, /* of a label set quoted in an error; no pair begins behind that */
     ERR_TEXT_BYTES = 256,    /* of one name or value there */
@@ -120,9 +120,9 @@ static fer_code check_sizes(const label *l, size_t n, fer_err *err)
     for (size_t i = 0; i < n; i++) {
         size_t longer = l[i].name.n > l[i].value.n ? l[i].name.n : l[i].value.n;
         if (longer > LABEL_VALUE_BYTES_MAX)
-            return fer_fail(err, FER_LIMIT,
-                            "label \"%.*s\": name or value of %zu bytes, the limit is %d",
-                            STR_FMT(str_head(l[i].name, ERR_TEXT_BYTES)), longer, LABEL_VALUE_BYTES_MAX);
+            return fer_fail(
+                err, FER_LIMIT, "label \"%.*s\": name or value of %zu bytes, the limit is %d",
+                STR_FMT(str_head(l[i].name, ERR_TEXT_BYTES)), longer, LABEL_VALUE_BYTES_MAX);
     }
     return FER_OK;
 }

@@ -6,7 +6,13 @@
 
 #include <cmocka.h>
 
-#define LABEL(n, v) {{"" n, sizeof(n) - 1}, {"" v, sizeof(v) - 1}}
+#define LABEL(n, v)                                                                                \
+    {                                                                                              \
+        {"" n, sizeof(n) - 1},                                                                     \
+        {                                                                                          \
+            "" v, sizeof(v) - 1                                                                    \
+        }                                                                                          \
+    }
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static void assert_text(fer_buf *b, const char *want)
@@ -19,14 +25,16 @@ static void assert_text(fer_buf *b, const char *want)
 static void canonical_labels_are_sorted_and_without_empty_values(void **state)
 {
     (void)state;
-    label l[] = {LABEL("zone", "a"), LABEL("job", ""), LABEL("__name__", "up"), LABEL("instance", "x"),
-                 LABEL("\xc3\xa9t\xc3\xa9", "\xe6\x97\xa5")};
+    label l[] = {LABEL("zone", "a"), LABEL("job", ""), LABEL("__name__", "up"),
+                 LABEL("instance", "x"), LABEL("\xc3\xa9t\xc3\xa9", "\xe6\x97\xa5")};
     labels ls;
     assert_int_equal(labels_canonical(l, COUNT(l), true, &ls, NULL), FER_OK);
     fer_buf b;
     fer_buf_init(&b, 1000, NULL);
     labels_print(&b, ls);
-    assert_text(&b, "{__name__=\"up\", instance=\"x\", zone=\"a\", \"\xc3\xa9t\xc3\xa9\"=\"\xe6\x97\xa5\"}");
+    assert_text(
+        &b,
+        "{__name__=\"up\", instance=\"x\", zone=\"a\", \"\xc3\xa9t\xc3\xa9\"=\"\xe6\x97\xa5\"}");
     fer_buf_done(&b);
 }
 
@@ -123,9 +131,9 @@ static void the_hash_is_prometheus(void **state)
 {
     (void)state;
     static char z[70000];
-    static const label none[1], ab[] = {LABEL("a", "b")},
-                                node[] = {LABEL("instance", "localhost:9100"), LABEL("job", "node"),
-                                          LABEL("mode", "idle")};
+    static const label none[1],
+        ab[] = {LABEL("a", "b")},
+        node[] = {LABEL("instance", "localhost:9100"), LABEL("job", "node"), LABEL("mode", "idle")};
     assert_true(labels_hash((labels){none, 0}) == 0xef46db3751d8e999);
     assert_true(labels_hash((labels){ab, 1}) == 0xe1d7c42746d86b11);
     assert_true(labels_hash((labels){node, 3}) == 0xc664e27a21607bfe);
@@ -186,9 +194,10 @@ static void legacy_names_are_told_from_quoted_ones(void **state)
     static const struct {
         const char *name;
         bool label, metric;
-    } t[] = {{"a", true, true},     {"_A9", true, true}, {"9a", false, false}, {"", false, false},
-             {"a:b", false, true},  {":", false, true},  {"a.b", false, false}, {"\xc3\xa9", false, false},
-             {"a b", false, false}, {"a-b", false, false}};
+    } t[] = {{"a", true, true},     {"_A9", true, true},        {"9a", false, false},
+             {"", false, false},    {"a:b", false, true},       {":", false, true},
+             {"a.b", false, false}, {"\xc3\xa9", false, false}, {"a b", false, false},
+             {"a-b", false, false}};
     for (size_t i = 0; i < COUNT(t); i++) {
         assert_int_equal(label_name_is_legacy(str_of(t[i].name)), t[i].label);
         assert_int_equal(metric_name_is_legacy(str_of(t[i].name)), t[i].metric);

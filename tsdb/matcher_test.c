@@ -17,27 +17,43 @@ static void values_match_as_in_prometheus(void **state)
         const char *text;
         bool matches;
     } t[] = {
-        {MATCH_EQ, "a", "a", true},         {MATCH_EQ, "a", "", false},
-        {MATCH_EQ, "", "", true},           {MATCH_NE, "a", "a", false},
-        {MATCH_NE, "a", "", true},          {MATCH_RE, "a", "a", true},
-        {MATCH_RE, "a", "ab", false},       {MATCH_RE, "a", "ba", false},
-        {MATCH_RE, "a|b", "b", true},       {MATCH_RE, "a|b", "ab", false},
-        {MATCH_RE, "a|", "", true},         {MATCH_RE, "x(a|b)?", "xb", true},
-        {MATCH_RE, "x(a|b)?", "x", true},   {MATCH_RE, "x(a|b)?", "", false},
-        {MATCH_RE, "foo.*", "foobar", true}, {MATCH_RE, "foo.*", "fo", false},
-        {MATCH_RE, "foo.*", "foo", true},   {MATCH_RE, ".*", "", true},
-        {MATCH_RE, ".*", "a\nb", true},     {MATCH_RE, ".+", "", false},
-        {MATCH_RE, ".+", "\n", true},       {MATCH_RE, "a.b", "a\nb", true},
-        {MATCH_RE, "(?i)abc", "aBC", true}, {MATCH_RE, "", "", true},
-        {MATCH_RE, "", "x", false},         {MATCH_NRE, ".*", "a", false},
-        {MATCH_NRE, ".+", "", true},        {MATCH_NRE, "a|b", "a", false},
-        {MATCH_NRE, "a|b", "", true},       {MATCH_RE, "[0-9]+", "123", true},
+        {MATCH_EQ, "a", "a", true},
+        {MATCH_EQ, "a", "", false},
+        {MATCH_EQ, "", "", true},
+        {MATCH_NE, "a", "a", false},
+        {MATCH_NE, "a", "", true},
+        {MATCH_RE, "a", "a", true},
+        {MATCH_RE, "a", "ab", false},
+        {MATCH_RE, "a", "ba", false},
+        {MATCH_RE, "a|b", "b", true},
+        {MATCH_RE, "a|b", "ab", false},
+        {MATCH_RE, "a|", "", true},
+        {MATCH_RE, "x(a|b)?", "xb", true},
+        {MATCH_RE, "x(a|b)?", "x", true},
+        {MATCH_RE, "x(a|b)?", "", false},
+        {MATCH_RE, "foo.*", "foobar", true},
+        {MATCH_RE, "foo.*", "fo", false},
+        {MATCH_RE, "foo.*", "foo", true},
+        {MATCH_RE, ".*", "", true},
+        {MATCH_RE, ".*", "a\nb", true},
+        {MATCH_RE, ".+", "", false},
+        {MATCH_RE, ".+", "\n", true},
+        {MATCH_RE, "a.b", "a\nb", true},
+        {MATCH_RE, "(?i)abc", "aBC", true},
+        {MATCH_RE, "", "", true},
+        {MATCH_RE, "", "x", false},
+        {MATCH_NRE, ".*", "a", false},
+        {MATCH_NRE, ".+", "", true},
+        {MATCH_NRE, "a|b", "a", false},
+        {MATCH_NRE, "a|b", "", true},
+        {MATCH_RE, "[0-9]+", "123", true},
         {MATCH_RE, "[0-9]+", "12a", false},
     };
     for (size_t i = 0; i < COUNT(t); i++) {
         FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
         matcher m;
-        assert_int_equal(matcher_make(a, t[i].type, STR("l"), str_of(t[i].value), &m, NULL), FER_OK);
+        assert_int_equal(matcher_make(a, t[i].type, STR("l"), str_of(t[i].value), &m, NULL),
+                         FER_OK);
         if (matcher_matches(&m, str_of(t[i].text)) != t[i].matches)
             fail_msg("l%s\"%s\" and \"%s\"", matcher_op(t[i].type), t[i].value, t[i].text);
         assert_int_equal(matcher_matches_empty(&m), matcher_matches(&m, STR("")));
@@ -69,14 +85,15 @@ static void what_the_pattern_says_is_known_before_it_runs(void **state)
         const char *value;
         matcher_pattern pattern;
     } t[] = {
-        {MATCH_EQ, ".*", PATTERN_NONE}, {MATCH_RE, ".*", PATTERN_ANY},
+        {MATCH_EQ, ".*", PATTERN_NONE},       {MATCH_RE, ".*", PATTERN_ANY},
         {MATCH_NRE, ".+", PATTERN_NOT_EMPTY}, {MATCH_RE, "a|b", PATTERN_LITERALS},
-        {MATCH_RE, "abc", PATTERN_LITERALS}, {MATCH_RE, "ab.*", PATTERN_REGEX},
+        {MATCH_RE, "abc", PATTERN_LITERALS},  {MATCH_RE, "ab.*", PATTERN_REGEX},
     };
     for (size_t i = 0; i < COUNT(t); i++) {
         FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
         matcher m;
-        assert_int_equal(matcher_make(a, t[i].type, STR("l"), str_of(t[i].value), &m, NULL), FER_OK);
+        assert_int_equal(matcher_make(a, t[i].type, STR("l"), str_of(t[i].value), &m, NULL),
+                         FER_OK);
         if (m.pattern != t[i].pattern)
             fail_msg("%s: pattern %d", t[i].value, m.pattern);
     }

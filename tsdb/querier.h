@@ -30,12 +30,12 @@ typedef struct query_ctx {
 } query_ctx;
 
 typedef struct select_hints {
-    int64_t mint, maxt;  /* what will be read, ms, both ends inclusive */
-    int64_t step_ms;     /* 0 for instant */
-    int64_t range_ms;    /* of a range selector, else 0 */
-    fer_str func;        /* innermost function or aggregation, may be empty */
-    bool sorted;         /* series in label order; else any stable order (head: by ref) */
-    uint64_t limit;      /* at most so many series, 0 = all */
+    int64_t mint, maxt; /* what will be read, ms, both ends inclusive */
+    int64_t step_ms;    /* 0 for instant */
+    int64_t range_ms;   /* of a range selector, else 0 */
+    fer_str func;       /* innermost function or aggregation, may be empty */
+    bool sorted;        /* series in label order; else any stable order (head: by ref) */
+    uint64_t limit;     /* at most so many series, 0 = all */
 } select_hints;
 
 /* A growing list of texts (warnings) in an arena. */
@@ -72,7 +72,7 @@ typedef struct selection_ops {
      * NULL past the budget. */
     const label_id *(*labels)(selection *s, size_t i, size_t *ret_n);
     /* Appends the samples of series i with mint <= t <= maxt, ascending; nothing outside that range.
-     */ 
+     */
     fer_code (*read)(selection *s, size_t i, int64_t mint, int64_t maxt, samples *out,
                      fer_err *err);
 } selection_ops;
@@ -87,14 +87,14 @@ struct storage {
                      fer_err *err);
 };
 
-static inline fer_code storage_querier(storage *st, const query_ctx *ctx, int64_t mint, int64_t maxt,
-                                       querier **ret, fer_err *err)
+static inline fer_code storage_querier(storage *st, const query_ctx *ctx, int64_t mint,
+                                       int64_t maxt, querier **ret, fer_err *err)
 {
     return st->open(st, ctx, mint, maxt, ret, err);
 }
 
-static inline fer_code querier_select(querier *q, const select_hints *h, const matcher *m, size_t nm,
-                                      selection **ret, fer_err *err)
+static inline fer_code querier_select(querier *q, const select_hints *h, const matcher *m,
+                                      size_t nm, selection **ret, fer_err *err)
 {
     return q->ops->select(q, h, m, nm, ret, err);
 }

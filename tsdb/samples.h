@@ -27,7 +27,7 @@ typedef enum sample_type {
 
 typedef struct samples {
     size_t n, cap;
-    int64_t *t;            /* milliseconds */
+    int64_t *t; /* milliseconds */
     double *v;
     uint8_t *type;         /* sample_type per sample; NULL = all floats */
     const histogram **h;   /* parallel to type; NULL = all floats */

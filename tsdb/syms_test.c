@@ -79,7 +79,8 @@ static void label_sets_order_by_text_not_by_id(void **state)
     (void)state;
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     syms *s = syms_new(a);
-    uint32_t z = syms_intern(s, STR("z")), b = syms_intern(s, STR("b")), n = syms_intern(s, STR("n"));
+    uint32_t z = syms_intern(s, STR("z")), b = syms_intern(s, STR("b")),
+             n = syms_intern(s, STR("n"));
     const label_id nz[] = {{n, z}}, nb[] = {{n, b}}, nb_zb[] = {{n, b}, {z, b}};
     assert_true(label_ids_cmp(s, nb, 1, nz, 1) < 0);
     assert_true(label_ids_cmp(s, nz, 1, nb, 1) > 0);
