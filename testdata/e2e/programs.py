@@ -153,10 +153,11 @@ class Ferula(Program):
 
 
 class Prometheus(Program):
-    """`config` is the text of prometheus.yml; `suite` is release or sid."""
+    """`config` is the text of prometheus.yml; `suite` is release or sid. A config that names the
+    port Prometheus is to listen on passes it as `port`."""
 
-    def __init__(self, config="", *flags, suite="release", data=None):
-        port = free_port()
+    def __init__(self, config="", *flags, suite="release", data=None, port=None):
+        port = port or free_port()
         self._folder = tempfile.mkdtemp(prefix="prometheus-e2e-")
         path = os.path.join(self._folder, "prometheus.yml")
         with open(path, "w", encoding="utf-8") as file:
