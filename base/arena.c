@@ -181,7 +181,7 @@ void *fer_arena_grow(fer_arena *a, void *p, size_t old_n, size_t new_n)
         }
     }
     void *q = fer_arena_alloc(a, new_n);
-    if (q != NULL && old_n != 0)
+    if (q != NULL && p != NULL)
         memcpy(q, p, old_n);
     return q;
 }

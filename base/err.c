@@ -1,12 +1,14 @@
 /* err.c - error values. */
 #include "base/err.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 fer_code fer_vfail(fer_err *err, fer_code code, const char *fmt, va_list ap)
 {
+    assert(code != FER_OK);
     if (err == NULL)
         return code;
     err->code = code;
@@ -15,7 +17,7 @@ fer_code fer_vfail(fer_err *err, fer_code code, const char *fmt, va_list ap)
     return code;
 }
 
-fer_code fer_fail(fer_err *err, fer_code code, const char *fmt, ...)
+fer_code(fer_fail)(fer_err *err, fer_code code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -41,7 +43,7 @@ static fer_code code_of_errno(int sys)
     }
 }
 
-fer_code fer_fail_sys(fer_err *err, int sys, const char *fmt, ...)
+fer_code(fer_fail_sys)(fer_err *err, int sys, const char *fmt, ...)
 {
     fer_code code = code_of_errno(sys);
     if (err == NULL)

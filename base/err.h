@@ -37,13 +37,23 @@ typedef struct fer_err {
 #define FER_MUST_CHECK __attribute__((warn_unused_result))
 #define FER_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* Fills err (when not NULL) and returns code. */
+/* Fills err (when not NULL) and returns code, which is not FER_OK. */
 fer_code fer_fail(fer_err *err, fer_code code, const char *fmt, ...) FER_PRINTF(3, 4);
 fer_code fer_vfail(fer_err *err, fer_code code, const char *fmt, va_list ap);
 
 /* As fer_fail, with ": strerror(sys)" appended; code is FER_NOSPACE for ENOSPC and EDQUOT,
  * FER_NOTFOUND for ENOENT, FER_EXISTS for EEXIST, else FER_IO. */
 fer_code fer_fail_sys(fer_err *err, int sys, const char *fmt, ...) FER_PRINTF(3, 4);
+
+/* Tells compilers and analysers what they cannot see: who fails does not return FER_OK. */
+static inline fer_code fer_not_ok(fer_code code)
+{
+    if (code == FER_OK)
+        __builtin_unreachable();
+    return code;
+}
+#define fer_fail(...) fer_not_ok(fer_fail(__VA_ARGS__))
+#define fer_fail_sys(...) fer_not_ok(fer_fail_sys(__VA_ARGS__))
 
 /* Puts "text: " in front of the message. Returns err->code, or FER_OK for NULL. */
 fer_code fer_err_prefix(fer_err *err, const char *fmt, ...) FER_PRINTF(2, 3);

@@ -1,11 +1,13 @@
 /* hash.c - xxHash, inlined. */
 #define XXH_INLINE_ALL
+#include <assert.h>
 #include <xxhash.h>
 
 #include "base/hash.h"
 
 uint64_t fer_hash64(const void *p, size_t n)
 {
+    assert(p != NULL || n == 0);
     return XXH64(p, n, 0);
 }
 

@@ -217,6 +217,8 @@ static uint8_t *put_hashed(uint8_t *p, fer_str s)
 
 uint64_t labels_hash(labels ls)
 {
+    if (ls.n == 0)
+        return fer_hash64("", 0);
     size_t size = 0;
     for (size_t i = 0; i < ls.n; i++)
         size += hashed_size(ls.l[i].name) + hashed_size(ls.l[i].value);
