@@ -1,6 +1,8 @@
 /* text.c - see text.h. */
 #include "base/text.h"
 
+#include <assert.h>
+
 #include "base/utf8.h"
 
 typedef struct range {
@@ -250,6 +252,7 @@ void text_format_duration(fer_buf *out, int64_t ms)
     uint64_t left = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
     for (size_t i = 0; i < UNITS; i++) {
         uint64_t size = (uint64_t)units[i].ms;
+        assert(size > 0);
         if (left < size || (units[i].exact && left % size != 0))
             continue;
         fer_buf_printf(out, "%llu%s", (unsigned long long)(left / size), units[i].name);
