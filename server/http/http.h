@@ -8,7 +8,8 @@
  * Large answers are pulled: http_reply_stream() gives a producer that is called, on a worker thread,
  * for the next piece only as the socket drains.
  *
- * When the client goes away the request's cancel token is set; a reply to it is dropped.
+ * When the client goes away the request's cancel token is set; a reply to it is dropped. A client
+ * that only ends its sending side cancels as well (as in Go), but is still answered.
  */
 #ifndef FERULA_SERVER_HTTP_HTTP_H
 #define FERULA_SERVER_HTTP_HTTP_H
@@ -45,28 +46,30 @@ typedef enum http_pool {
 typedef void (*http_handler)(http_req *r, void *arg);
 
 typedef struct http_route {
-    const char *path;     /* "/api/v1/query"; one segment may be a wildcard: "/api/v1/label/:name/values" */
-    unsigned methods;     /* http_method bits; others get 405 with Allow. HEAD only where listed */
+    const char
+        *path; /* "/api/v1/query"; one segment may be a wildcard: "/api/v1/label/:name/values" */
+    unsigned methods; /* http_method bits; others get 405 with Allow. HEAD only where listed */
     http_pool pool;
     http_handler fn;
     void *arg;
-    size_t body_max;      /* bytes as received; 0 = 1 MiB; beyond it 413 */
-    const char *handler;  /* label of the metrics; NULL = path */
+    size_t body_max;     /* bytes as received; 0 = 1 MiB; beyond it 413 */
+    const char *handler; /* label of the metrics; NULL = path */
 } http_route;
 
 typedef struct http_options {
     const char **listen; /* "0.0.0.0:9090", ":9090", "[::1]:9090"; port 0 takes a free one */
     size_t n_listen;
-    unsigned max_connections;   /* across all listeners; 0 = 512 */
-    size_t head_max_bytes;      /* request line and headers; 0 = 32 KiB; beyond it 431 */
-    unsigned headers_max;       /* 0 = 100 */
-    uint64_t head_timeout_ms;   /* to receive the headers; 0 = 10 s; 408 */
-    uint64_t idle_timeout_ms;   /* kept-alive connection without a request; 0 = 5 min */
-    uint64_t stall_timeout_ms;  /* a peer that neither sends nor drains; 0 = 30 s */
-    size_t body_budget_bytes;   /* of all bodies in flight; 0 = 256 MiB; beyond it 503 + Retry-After */
+    unsigned max_connections;  /* across all listeners; 0 = 512 */
+    size_t head_max_bytes;     /* request line and headers; 0 = 32 KiB; beyond it 431 */
+    unsigned headers_max;      /* 0 = 100 */
+    uint64_t head_timeout_ms;  /* to receive the headers; 0 = 10 s; 408 */
+    uint64_t idle_timeout_ms;  /* kept-alive connection without a request; 0 = 5 min */
+    uint64_t stall_timeout_ms; /* a peer that neither sends nor drains; 0 = 30 s */
+    size_t
+        body_budget_bytes; /* of all bodies in flight; 0 = 256 MiB; beyond it 503 + Retry-After */
     unsigned query_workers, ingest_workers; /* 0 = by the cores */
-    fer_account *account;       /* connections and bodies are charged here; may be NULL */
-    const char *route_prefix;   /* "" or "/x" */
+    fer_account *account;     /* connections and bodies are charged here; may be NULL */
+    const char *route_prefix; /* "" or "/x" */
     fer_clock *clock;
     fer_log *log;
     /* Asked before any route not marked instant-on-loop runs; false answers 503 "Service Unavailable"
@@ -81,32 +84,35 @@ FER_MUST_CHECK fer_code http_server_new(const http_options *o, http_server **ret
 void http_server_routes(http_server *s, const http_route *routes, size_t n);
 /* Runs the loop on the calling thread until http_server_stop(). */
 FER_MUST_CHECK fer_code http_server_run(http_server *s, fer_err *err);
-/* Any thread, and from signal watchers: stop accepting, finish requests in flight (at most grace_ms),
+/* Any thread, and from http_server_on_signal() functions: stop accepting, finish requests in flight (at most grace_ms),
  * then run() returns. */
 void http_server_stop(http_server *s, uint64_t grace_ms);
 bool http_server_stopping(const http_server *s);
+/* After run() has returned (or was never called). Lets queued handlers end and waits (5 s at most)
+ * for the replies still owed: whoever gives them must still run. NULL is fine. */
 void http_server_free(http_server *s);
 /* The port actually bound by listener i. */
 uint16_t http_server_port(const http_server *s, size_t i);
 /* Calls fn on the loop thread when the signal arrives (before run). */
-FER_MUST_CHECK fer_code http_server_on_signal(http_server *s, int signum, void (*fn)(void *arg, int signum),
-                                              void *arg, fer_err *err);
+FER_MUST_CHECK fer_code http_server_on_signal(http_server *s, int signum,
+                                              void (*fn)(void *arg, int signum), void *arg,
+                                              fer_err *err);
 
 /* ---- the request; valid until the reply has been given ---- */
 
 http_method http_req_method(const http_req *r);
-fer_str http_req_path(const http_req *r);              /* decoded, prefix removed */
+fer_str http_req_path(const http_req *r);                     /* decoded, prefix removed */
 fer_str http_req_header(const http_req *r, const char *name); /* any case; empty when absent */
-fer_str http_req_wildcard(const http_req *r);          /* decoded text of the :segment */
+fer_str http_req_wildcard(const http_req *r);                 /* decoded text of the :segment */
 fer_str http_req_body(const http_req *r);
-fer_str http_req_remote(const http_req *r);            /* "127.0.0.1:43210" */
-fer_arena *http_req_arena(http_req *r);                /* dies with the request; 64 MiB at most */
+fer_str http_req_remote(const http_req *r); /* "127.0.0.1:43210" */
+fer_arena *http_req_arena(http_req *r);     /* dies with the request; 64 MiB at most */
 fer_cancel *http_req_cancel(http_req *r);
-uint64_t http_req_received_ns(const http_req *r);      /* mono, when the headers were complete */
+uint64_t http_req_received_ns(const http_req *r); /* mono, when the headers were complete */
 
 /* Parameters of the URL query and, for POST/PUT with x-www-form-urlencoded, of the body: form values
  * come first, as Go's Request.Form. Parsed once on first use. */
-fer_str http_req_param(http_req *r, const char *name);       /* first value, or empty */
+fer_str http_req_param(http_req *r, const char *name); /* first value, or empty */
 bool http_req_has_param(http_req *r, const char *name);
 size_t http_req_params(http_req *r, const char *name, const fer_str **ret); /* all values */
 /* FER_INVALID when the query or form text is malformed (bad % escape), in Go's words. */
@@ -114,14 +120,16 @@ FER_MUST_CHECK fer_code http_req_parse_form(http_req *r, fer_err *err);
 
 /* ---- the response ---- */
 
-/* Adds a header to the coming reply (copied). Content-Length, Date, Connection, Content-Encoding and
- * Vary are the server's own. */
+/* Adds a header to the coming reply (copied; line ends become spaces). Content-Length, Date,
+ * Connection and Vary are the server's own. A Content-Encoding given here is sent as it is, and the
+ * body not compressed again. */
 void http_resp_header(http_req *r, const char *name, fer_str value);
 
 /* Exactly one of these ends a request; any thread. Bytes are copied unless `owned`. gzip is applied
  * when the client accepts it and `content_type` is compressible text. content_type NULL: none. */
 void http_reply(http_req *r, int status, const char *content_type, fer_str body);
-void http_reply_text(http_req *r, int status, const char *fmt, ...) FER_PRINTF(3, 4); /* text/plain; charset=utf-8, newline added as Go's http.Error */
+void http_reply_text(http_req *r, int status, const char *fmt, ...)
+    FER_PRINTF(3, 4); /* text/plain; charset=utf-8, newline added as Go's http.Error */
 /* Takes over the buffer's bytes (buf is left empty). */
 void http_reply_buf(http_req *r, int status, const char *content_type, fer_buf *body);
 
@@ -132,8 +140,8 @@ typedef struct http_producer {
     void (*free)(void *arg); /* once, also when the client went away */
     void *arg;
 } http_producer;
-/* The request and its arena live on until the producer is freed. Short results go out with a
- * Content-Length, longer ones chunked. */
+/* The request and its arena live on until the producer is freed. Short results (128 KiB) go out with
+ * a Content-Length, longer ones chunked. next() may be called before this returns. */
 void http_reply_stream(http_req *r, int status, const char *content_type, const http_producer *p);
 
 /* ---- telling ---- */
@@ -142,12 +150,14 @@ enum { HTTP_DURATION_BUCKETS = 9, HTTP_SIZE_BUCKETS = 8 };
 typedef struct http_route_stats {
     const char *handler;
     uint64_t by_status[600]; /* index = status code */
+    /* Buckets are cumulative, as they are exposed. */
     uint64_t duration_buckets[HTTP_DURATION_BUCKETS + 1]; /* .1 .2 .4 1 3 8 20 60 120 s, +Inf */
     double duration_sum;
     uint64_t size_buckets[HTTP_SIZE_BUCKETS + 1]; /* 100 * 10^i bytes, +Inf */
     double size_sum;
     uint64_t count;
 } http_route_stats;
+/* One row for each handler name, in the order of the routes; how many were filled. Any thread. */
 size_t http_server_route_stats(const http_server *s, http_route_stats *ret, size_t max);
 typedef struct http_stats {
     uint64_t connections, accepted, refused, bad_requests, timeouts;

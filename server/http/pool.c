@@ -1,0 +1,174 @@
+/* pool.c - two lanes behind one mutex. */
+#include "server/http/pool.h"
+
+#include "base/mem.h"
+#include "base/thread.h"
+#include "server/http/ranks.h"
+
+typedef struct lane {
+    http_job *head, **tail;
+    size_t n;
+} lane;
+
+struct http_workers {
+    fer_mutex mu;
+    fer_cond any;    /* for threads that take from both lanes */
+    fer_cond urgent; /* for the one that takes urgent jobs only */
+    lane work, hurry;
+    size_t queue_max;
+    size_t idle; /* threads waiting on `any` */
+    bool ending, has_urgent;
+    fer_thread *threads;
+    size_t n_threads;
+};
+
+static _Thread_local const http_workers *my_pool;
+
+static void lane_init(lane *l)
+{
+    *l = (lane){NULL, &l->head, 0};
+}
+
+static void lane_put(lane *l, http_job *j)
+{
+    j->next = NULL;
+    *l->tail = j;
+    l->tail = &j->next;
+    l->n++;
+}
+
+static http_job *lane_take(lane *l)
+{
+    http_job *j = l->head;
+    if (j == NULL)
+        return NULL;
+    l->head = j->next;
+    if (l->head == NULL)
+        l->tail = &l->head;
+    l->n--;
+    return j;
+}
+
+static void run_both(void *arg)
+{
+    http_workers *w = arg;
+    my_pool = w;
+    fer_mutex_lock(&w->mu);
+    for (;;) {
+        http_job *j = lane_take(&w->hurry);
+        if (j == NULL)
+            j = lane_take(&w->work);
+        if (j == NULL && w->ending)
+            break;
+        if (j == NULL) {
+            w->idle++;
+            fer_cond_wait(&w->any, &w->mu);
+            w->idle--;
+            continue;
+        }
+        fer_mutex_unlock(&w->mu);
+        j->run(j);
+        fer_mutex_lock(&w->mu);
+    }
+    fer_mutex_unlock(&w->mu);
+}
+
+static void run_urgent(void *arg)
+{
+    http_workers *w = arg;
+    my_pool = w;
+    fer_mutex_lock(&w->mu);
+    for (;;) {
+        http_job *j = lane_take(&w->hurry);
+        if (j == NULL && w->ending)
+            break;
+        if (j == NULL) {
+            fer_cond_wait(&w->urgent, &w->mu);
+            continue;
+        }
+        fer_mutex_unlock(&w->mu);
+        j->run(j);
+        fer_mutex_lock(&w->mu);
+    }
+    fer_mutex_unlock(&w->mu);
+}
+
+fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, bool urgent,
+                          http_workers **ret, fer_err *err)
+{
+    http_workers *w = fer_calloc(1, sizeof *w);
+    fer_mutex_init(&w->mu, name, HTTP_RANK_POOL);
+    fer_cond_init(&w->any);
+    fer_cond_init(&w->urgent);
+    lane_init(&w->work);
+    lane_init(&w->hurry);
+    w->queue_max = queue_max;
+    w->has_urgent = urgent;
+    w->threads = fer_calloc(threads + 1, sizeof *w->threads);
+    fer_code code = FER_OK;
+    while (code == FER_OK && w->n_threads < threads + urgent) {
+        void (*fn)(void *) = w->n_threads < threads ? run_both : run_urgent;
+        code = fer_thread_start(&w->threads[w->n_threads], name, fn, w, err);
+        if (code == FER_OK)
+            w->n_threads++;
+    }
+    if (code != FER_OK) {
+        http_workers_free(w);
+        return code;
+    }
+    *ret = w;
+    return FER_OK;
+}
+
+void http_workers_free(http_workers *w)
+{
+    if (w == NULL)
+        return;
+    fer_mutex_lock(&w->mu);
+    w->ending = true;
+    fer_cond_broadcast(&w->any);
+    fer_cond_broadcast(&w->urgent);
+    fer_mutex_unlock(&w->mu);
+    for (size_t i = 0; i < w->n_threads; i++)
+        fer_thread_join(&w->threads[i]);
+    fer_cond_done(&w->urgent);
+    fer_cond_done(&w->any);
+    fer_mutex_done(&w->mu);
+    fer_free(w->threads);
+    fer_free(w);
+}
+
+bool http_workers_add(http_workers *w, http_job *j)
+{
+    fer_mutex_lock(&w->mu);
+    bool ok = w->work.n < w->queue_max;
+    if (ok)
+        lane_put(&w->work, j);
+    bool wake = ok && w->idle != 0;
+    fer_mutex_unlock(&w->mu);
+    if (wake)
+        fer_cond_signal(&w->any);
+    return ok;
+}
+
+void http_workers_add_urgent(http_workers *w, http_job *j)
+{
+    fer_mutex_lock(&w->mu);
+    lane_put(&w->hurry, j);
+    bool idle = w->idle != 0;
+    fer_mutex_unlock(&w->mu);
+    fer_cond_signal(idle || !w->has_urgent ? &w->any : &w->urgent);
+}
+
+bool http_workers_inside(const http_workers *w)
+{
+    return my_pool == w;
+}
+
+size_t http_workers_waiting(http_workers *w)
+{
+    fer_mutex_lock(&w->mu);
+    size_t n = w->work.n;
+    fer_mutex_unlock(&w->mu);
+    return n;
+}
