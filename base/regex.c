@@ -80,8 +80,11 @@ static fer_code translate(fer_str pattern, fer_buf *out, fer_err *err)
         fer_str rest = str_from(pattern, i);
         size_t end = i + 1;
         if (str_has_prefix(rest, STR("\\C")))
-            return fer_fail(err, FER_INVALID, "error parsing regexp: invalid escape sequence: `\\C`");
-        size_t open = str_has_prefix(rest, STR("(?<")) ? 3 : str_has_prefix(rest, STR("(?P<")) ? 4 : 0;
+            return fer_fail(err, FER_INVALID,
+                            "error parsing regexp: invalid escape sequence: `\\C`");
+        size_t open = str_has_prefix(rest, STR("(?<"))    ? 3
+                      : str_has_prefix(rest, STR("(?P<")) ? 4
+                                                          : 0;
         if (open != 0) {
             size_t name_end;
             FER_TRY(group_name(rest, open, &name_end, err));

@@ -13,11 +13,12 @@
 
 struct shim_re {
     RE2 re;
-    shim_re(const re2::StringPiece &pattern, const RE2::Options &options) : re(pattern, options) {}
+    shim_re(const re2::StringPiece &pattern, const RE2::Options &options) : re(pattern, options)
+    {
+    }
 };
 
-namespace
-{
+namespace {
 
 shim_re_code code_of(RE2::ErrorCode code)
 {

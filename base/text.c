@@ -152,8 +152,12 @@ typedef struct unit {
 } unit;
 
 static const unit units[] = {
-    {"y", 365LL * 86400000, true}, {"w", 7LL * 86400000, true}, {"d", 86400000, false},
-    {"h", 3600000, false},         {"m", 60000, false},         {"s", 1000, false},
+    {"y", 365LL * 86400000, true},
+    {"w", 7LL * 86400000, true},
+    {"d", 86400000, false},
+    {"h", 3600000, false},
+    {"m", 60000, false},
+    {"s", 1000, false},
     {"ms", 1, false},
 };
 

@@ -86,7 +86,8 @@ void vfs_closep(vfs_file **f);
 FER_MUST_CHECK fer_code vfs_pread(vfs_file *f, void *p, size_t n, uint64_t off, size_t *ret_n,
                                   fer_err *err);
 /* Writes all n bytes or fails (then any part may have been written). */
-FER_MUST_CHECK fer_code vfs_pwrite(vfs_file *f, const void *p, size_t n, uint64_t off, fer_err *err);
+FER_MUST_CHECK fer_code vfs_pwrite(vfs_file *f, const void *p, size_t n, uint64_t off,
+                                   fer_err *err);
 FER_MUST_CHECK fer_code vfs_sync(vfs_file *f, fer_err *err);
 FER_MUST_CHECK fer_code vfs_truncate(vfs_file *f, uint64_t size, fer_err *err);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);

@@ -226,8 +226,8 @@ static fer_code posix_sync_dir(vfs *fs, const char *path, fer_err *err)
     return r < 0 ? fer_fail_sys(err, sys, "sync %s", path) : FER_OK;
 }
 
-static fer_code posix_free_bytes(vfs *fs, const char *path, uint64_t *ret_free,
-                                 uint64_t *ret_total, fer_err *err)
+static fer_code posix_free_bytes(vfs *fs, const char *path, uint64_t *ret_free, uint64_t *ret_total,
+                                 fer_err *err)
 {
     struct statvfs st;
     if (statvfs(path, &st) < 0)

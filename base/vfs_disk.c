@@ -1,0 +1,515 @@
+/* vfs_disk.c - see vfs_disk.h for the model. */
+#include "base/vfs_disk.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/mem.h"
+
+enum { PAGE = 4096, SECTOR = 512 };
+
+static const uint64_t file_bytes_max = 1ULL << 32;
+
+typedef struct entry {
+    char *name;
+    inode *node;   /* NULL in a change: the name goes */
+    uint64_t step; /* of a change: changes of one step are durable together */
+} entry;
+
+typedef struct entries {
+    entry *v;
+    size_t n;
+    size_t cap;
+} entries;
+
+struct disk_names {
+    entries cached;
+    entries durable;
+    entries changes; /* from durable to cached, oldest first */
+};
+
+struct disk {
+    inode *root;
+    inode *all;
+    uint64_t capacity;
+    uint64_t step;
+};
+
+/* Names. */
+
+static void entries_add(entries *e, const char *name, size_t n, inode *node, uint64_t step)
+{
+    if (e->n == e->cap) {
+        e->cap = e->cap == 0 ? 8 : e->cap * 2;
+        e->v = fer_realloc(e->v, e->cap * sizeof *e->v);
+    }
+    e->v[e->n++] = (entry){fer_memdup0(name, n), node, step};
+}
+
+static entry *entries_find(const entries *e, const char *name, size_t n)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        if (strlen(e->v[i].name) == n && memcmp(e->v[i].name, name, n) == 0)
+            return &e->v[i];
+    }
+    return NULL;
+}
+
+/* The name means `node` from now on; NULL removes it. */
+static void entries_set(entries *e, const char *name, size_t n, inode *node)
+{
+    entry *have = entries_find(e, name, n);
+    if (have == NULL && node != NULL) {
+        entries_add(e, name, n, node, 0);
+    } else if (have != NULL && node != NULL) {
+        have->node = node;
+    } else if (have != NULL) {
+        fer_free(have->name);
+        *have = e->v[--e->n];
+    }
+}
+
+static void entries_clear(entries *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        fer_free(e->v[i].name);
+    e->n = 0;
+}
+
+static void entries_done(entries *e)
+{
+    entries_clear(e);
+    fer_free(e->v);
+}
+
+/* Carries the first n changes over. */
+static void apply_changes(disk_names *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const entry *c = &names->changes.v[i];
+        entries_set(&names->durable, c->name, strlen(c->name), c->node);
+    }
+}
+
+/* Life. */
+
+static inode *inode_new(disk *d, bool is_dir, int64_t mtime_ms)
+{
+    inode *node = fer_calloc(1, sizeof *node);
+    node->is_dir = is_dir;
+    node->mtime_ms = mtime_ms;
+    if (is_dir)
+        node->names = fer_calloc(1, sizeof *node->names);
+    node->next = d->all;
+    d->all = node;
+    return node;
+}
+
+static void inode_free(inode *node)
+{
+    if (node->is_dir) {
+        entries_done(&node->names->cached);
+        entries_done(&node->names->durable);
+        entries_done(&node->names->changes);
+        fer_free(node->names);
+    }
+    fer_free(node->cached.p);
+    fer_free(node->durable.p);
+    fer_free(node->dirty);
+    fer_free(node);
+}
+
+disk *disk_new(void)
+{
+    disk *d = fer_calloc(1, sizeof *d);
+    d->capacity = 1ULL << 40;
+    d->root = inode_new(d, true, 0);
+    d->root->links = 1;
+    return d;
+}
+
+void disk_free(disk *d)
+{
+    while (d->all != NULL) {
+        inode *node = d->all;
+        d->all = node->next;
+        inode_free(node);
+    }
+    fer_free(d);
+}
+
+uint64_t disk_used(const disk *d)
+{
+    uint64_t sum = 0;
+    for (const inode *node = d->all; node != NULL; node = node->next) {
+        if (node->links != 0 || node->opens != 0)
+            sum += node->cached.n;
+    }
+    return sum;
+}
+
+uint64_t disk_capacity(const disk *d)
+{
+    return d->capacity;
+}
+
+void disk_set_capacity(disk *d, uint64_t bytes)
+{
+    d->capacity = bytes;
+}
+
+/* Paths. */
+
+typedef struct place {
+    inode *dir;
+    const char *name; /* not NUL-terminated; n 0: the directory itself */
+    size_t n;
+} place;
+
+static const char *next_part(const char *path, size_t *n)
+{
+    for (;;) {
+        path += strspn(path, "/");
+        *n = strcspn(path, "/");
+        if (*n != 1 || *path != '.')
+            return path;
+        path++;
+    }
+}
+
+/* The directory a path lies in and the last name; the name need not exist. */
+static int find_place(disk *d, const char *path, place *ret)
+{
+    inode *dir = d->root;
+    size_t n, next_n;
+    const char *part = next_part(path, &n);
+    if (*path == '\0')
+        return ENOENT;
+    for (;;) {
+        const char *next = next_part(part + n, &next_n);
+        if (next_n == 0)
+            break;
+        const entry *e = entries_find(&dir->names->cached, part, n);
+        if (e == NULL)
+            return ENOENT;
+        if (!e->node->is_dir)
+            return ENOTDIR;
+        dir = e->node;
+        part = next;
+        n = next_n;
+    }
+    *ret = (place){dir, part, n};
+    return 0;
+}
+
+static inode *place_node(const place *at)
+{
+    if (at->n == 0)
+        return at->dir;
+    const entry *e = entries_find(&at->dir->names->cached, at->name, at->n);
+    return e == NULL ? NULL : e->node;
+}
+
+/* Changes what a name means, in the cache. */
+static void set_name(disk *d, const place *at, inode *node)
+{
+    inode *before = place_node(at);
+    if (node != NULL)
+        node->links++;
+    if (before != NULL)
+        before->links--;
+    entries_set(&at->dir->names->cached, at->name, at->n, node);
+    entries_add(&at->dir->names->changes, at->name, at->n, node, d->step);
+}
+
+static int find_both(disk *d, const char *path, place *ret_place, inode **ret_node)
+{
+    int sys = find_place(d, path, ret_place);
+    if (sys != 0)
+        return sys;
+    *ret_node = place_node(ret_place);
+    return *ret_node == NULL ? ENOENT : 0;
+}
+
+int disk_find(disk *d, const char *path, inode **ret)
+{
+    place at;
+    return find_both(d, path, &at, ret);
+}
+
+int disk_create(disk *d, const char *path, bool is_dir, int64_t mtime_ms, inode **ret)
+{
+    place at;
+    int sys = find_place(d, path, &at);
+    if (sys != 0)
+        return sys;
+    if (place_node(&at) != NULL)
+        return EEXIST;
+    *ret = inode_new(d, is_dir, mtime_ms);
+    d->step++;
+    set_name(d, &at, *ret);
+    return 0;
+}
+
+int disk_unlink(disk *d, const char *path)
+{
+    place at;
+    inode *node;
+    int sys = find_both(d, path, &at, &node);
+    if (sys != 0)
+        return sys;
+    if (node->is_dir)
+        return EISDIR;
+    d->step++;
+    set_name(d, &at, NULL);
+    return 0;
+}
+
+int disk_rmdir(disk *d, const char *path)
+{
+    place at;
+    inode *node;
+    int sys = find_both(d, path, &at, &node);
+    if (sys != 0)
+        return sys;
+    if (!node->is_dir)
+        return ENOTDIR;
+    if (node == d->root)
+        return EBUSY;
+    if (node->names->cached.n != 0)
+        return ENOTEMPTY;
+    d->step++;
+    set_name(d, &at, NULL);
+    return 0;
+}
+
+int disk_rename(disk *d, const char *from, const char *to)
+{
+    place src, dst;
+    inode *node;
+    int sys = find_both(d, from, &src, &node);
+    if (sys == 0)
+        sys = find_place(d, to, &dst);
+    if (sys != 0)
+        return sys;
+    if (node == d->root)
+        return EBUSY;
+    inode *over = place_node(&dst);
+    if (over == node)
+        return 0;
+    if (over != NULL && over->is_dir != node->is_dir)
+        return over->is_dir ? EISDIR : ENOTDIR;
+    if (over != NULL && over->is_dir && over->names->cached.n != 0)
+        return ENOTEMPTY;
+    d->step++;
+    set_name(d, &dst, node);
+    set_name(d, &src, NULL);
+    return 0;
+}
+
+int disk_link(disk *d, const char *from, const char *to)
+{
+    place src, dst;
+    inode *node;
+    int sys = find_both(d, from, &src, &node);
+    if (sys == 0)
+        sys = find_place(d, to, &dst);
+    if (sys != 0)
+        return sys;
+    if (node->is_dir)
+        return EPERM;
+    if (place_node(&dst) != NULL)
+        return EEXIST;
+    d->step++;
+    set_name(d, &dst, node);
+    return 0;
+}
+
+void disk_each_name(const inode *dir, void (*fn)(void *arg, const char *name), void *arg)
+{
+    for (size_t i = 0; i < dir->names->cached.n; i++)
+        fn(arg, dir->names->cached.v[i].name);
+}
+
+/* Bytes. */
+
+static size_t pages_of(size_t n)
+{
+    return (n + PAGE - 1) / PAGE;
+}
+
+/* Grows with zeros or cuts. */
+static void bytes_resize(disk_bytes *b, size_t n)
+{
+    if (n > b->cap) {
+        b->cap = n < b->cap * 2 ? b->cap * 2 : n;
+        b->p = fer_realloc(b->p, b->cap);
+    }
+    if (n > b->n)
+        memset(b->p + b->n, 0, n - b->n);
+    b->n = n;
+}
+
+static void mark_dirty(inode *file, size_t from, size_t to)
+{
+    size_t need = pages_of(to);
+    if (need > file->dirty_n) {
+        size_t cap = need < file->dirty_n * 2 ? file->dirty_n * 2 : need;
+        file->dirty = fer_realloc(file->dirty, cap);
+        memset(file->dirty + file->dirty_n, 0, cap - file->dirty_n);
+        file->dirty_n = cap;
+    }
+    if (to > from)
+        memset(file->dirty + from / PAGE, 1, need - from / PAGE);
+}
+
+size_t disk_read(const inode *file, void *p, size_t n, uint64_t off)
+{
+    if (off >= file->cached.n)
+        return 0;
+    size_t left = file->cached.n - (size_t)off;
+    if (n > left)
+        n = left;
+    if (n != 0)
+        memcpy(p, file->cached.p + off, n);
+    return n;
+}
+
+/* How far a file may grow. */
+static uint64_t size_limit(const disk *d, const inode *file)
+{
+    uint64_t used = disk_used(d);
+    return file->cached.n + (d->capacity > used ? d->capacity - used : 0);
+}
+
+int disk_write(disk *d, inode *file, const void *p, size_t n, uint64_t off)
+{
+    if (n == 0)
+        return 0;
+    if (off > file_bytes_max || n > file_bytes_max - off)
+        return EFBIG;
+    uint64_t end = off + n;
+    if (end > file->cached.n) {
+        uint64_t limit = size_limit(d, file);
+        end = end < limit ? end : limit;
+    }
+    if (end <= off)
+        return ENOSPC;
+    size_t old = file->cached.n, fits = (size_t)(end - off);
+    if (end > old)
+        bytes_resize(&file->cached, (size_t)end);
+    memcpy(file->cached.p + off, p, fits);
+    mark_dirty(file, off < old ? (size_t)off : old, (size_t)end);
+    return fits < n ? ENOSPC : 0;
+}
+
+int disk_truncate(disk *d, inode *file, uint64_t size)
+{
+    if (size > file_bytes_max)
+        return EFBIG;
+    if (size > file->cached.n && size > size_limit(d, file))
+        return ENOSPC;
+    size_t old = file->cached.n, n = (size_t)size;
+    bytes_resize(&file->cached, n);
+    mark_dirty(file, old < n ? old : n, old < n ? n : old);
+    return 0;
+}
+
+/* Durability. */
+
+void disk_sync(inode *file)
+{
+    bytes_resize(&file->durable, file->cached.n);
+    for (size_t page = 0; page < pages_of(file->cached.n); page++) {
+        if (page >= file->dirty_n || !file->dirty[page])
+            continue;
+        size_t at = page * PAGE, left = file->cached.n - at;
+        memcpy(file->durable.p + at, file->cached.p + at, left < PAGE ? left : PAGE);
+    }
+    disk_sync_failed(file);
+}
+
+void disk_sync_failed(inode *file)
+{
+    if (file->dirty_n != 0)
+        memset(file->dirty, 0, file->dirty_n);
+}
+
+void disk_sync_dir(inode *dir)
+{
+    apply_changes(dir->names, dir->names->changes.n);
+    entries_clear(&dir->names->changes);
+}
+
+static uint64_t below(fer_rng *rng, uint64_t n)
+{
+    return fer_rng_u64(rng) % n;
+}
+
+/* Lets chance carry dirty sectors of a file: none, all, or each by a coin. */
+static void carry_some(inode *file, fer_rng *rng)
+{
+    enum { NONE, ALL, SOME } how = (int)below(rng, 3);
+    if (how == NONE)
+        return;
+    if (how == ALL || below(rng, 2) == 0)
+        bytes_resize(&file->durable, file->cached.n);
+    size_t n = file->durable.n < file->cached.n ? file->durable.n : file->cached.n;
+    for (size_t at = 0; at < n; at += SECTOR) {
+        if (at / PAGE >= file->dirty_n || !file->dirty[at / PAGE])
+            continue;
+        if (how == ALL || below(rng, 2) == 0)
+            memcpy(file->durable.p + at, file->cached.p + at, n - at < SECTOR ? n - at : SECTOR);
+    }
+}
+
+static void crash_file(inode *file, fer_rng *rng)
+{
+    if (rng != NULL)
+        carry_some(file, rng);
+    file->cached.n = 0;
+    bytes_resize(&file->cached, file->durable.n);
+    if (file->durable.n != 0)
+        memcpy(file->cached.p, file->durable.p, file->durable.n);
+    disk_sync_failed(file);
+}
+
+static void crash_dir(inode *dir, fer_rng *rng)
+{
+    disk_names *names = dir->names;
+    size_t keep = rng == NULL ? 0 : (size_t)below(rng, names->changes.n + 1);
+    while (keep > 0 && keep < names->changes.n &&
+           names->changes.v[keep].step == names->changes.v[keep - 1].step)
+        keep++;
+    apply_changes(names, keep);
+    entries_clear(&names->changes);
+    entries_clear(&names->cached);
+    for (size_t i = 0; i < names->durable.n; i++) {
+        const entry *e = &names->durable.v[i];
+        entries_add(&names->cached, e->name, strlen(e->name), e->node, 0);
+    }
+}
+
+/* Counts the names anew, from the root down. */
+static void count_links(inode *dir)
+{
+    for (size_t i = 0; i < dir->names->cached.n; i++) {
+        inode *node = dir->names->cached.v[i].node;
+        if (node->links++ == 0 && node->is_dir)
+            count_links(node);
+    }
+}
+
+void disk_crash(disk *d, fer_rng *rng)
+{
+    for (inode *node = d->all; node != NULL; node = node->next) {
+        node->links = 0;
+        node->locked = false;
+        if (node->is_dir)
+            crash_dir(node, rng);
+        else
+            crash_file(node, rng);
+    }
+    d->root->links = 1;
+    count_links(d->root);
+}
