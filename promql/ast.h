@@ -87,6 +87,7 @@ struct duration_expr {
     bool is_number;    /* literal was a plain number, for printing */
     const duration_expr *l, *r;
     src_range pos;
+    uint32_t height; /* of the tree: 1 for a leaf, at most PROMQL_DEPTH_MAX */
 };
 
 typedef enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END } at_kind;
@@ -99,7 +100,7 @@ typedef struct modifiers {
 
 typedef struct expr_selector {
     fer_str name;      /* the metric name written before the braces, may be empty */
-    matcher *matchers; /* __name__ included, in the order written (name first) */
+    matcher *matchers; /* in the order written; the name before the braces comes last, as __name__ */
     size_t n_matchers;
     modifiers mod;
     bool anchored, smoothed;
@@ -157,6 +158,7 @@ struct expr {
     expr_kind kind;
     value_type type;
     src_range pos;
+    uint32_t height; /* of the tree: 1 for a leaf, at most PROMQL_DEPTH_MAX */
     union {
         struct { double v; bool is_duration; } number;
         fer_str string;

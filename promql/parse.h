@@ -1,7 +1,8 @@
 /* parse.h - PromQL text to a checked tree, and back.
  *
  * Language of Prometheus 3.14 (DESIGN D14), error texts and positions as Prometheus' parser gives
- * them: "1:5: parse error: ...". Budget: 128 KiB of text, depth 200 (FER_LIMIT with a clear text).
+ * them: "1:5: parse error: ...". Budget: 128 KiB of text, trees of height 1000
+ * (FER_LIMIT with a clear text), so that recursion over a tree is safe on an ordinary stack.
  */
 #ifndef FERULA_PROMQL_PARSE_H
 #define FERULA_PROMQL_PARSE_H
@@ -9,7 +10,7 @@
 #include "promql/ast.h"
 #include "tsdb/labels.h"
 
-enum { PROMQL_TEXT_BYTES_MAX = 128 * 1024, PROMQL_DEPTH_MAX = 200 };
+enum { PROMQL_TEXT_BYTES_MAX = 128 * 1024, PROMQL_DEPTH_MAX = 1000 };
 
 /* --enable-feature gates. */
 typedef struct promql_features {
@@ -22,7 +23,7 @@ typedef struct promql_features {
     bool type_and_unit_labels;
 } promql_features;
 
-/* Parses and type-checks. FER_INVALID with Prometheus' text. Everything in the arena. */
+/* Parses and type-checks; f NULL: no feature is on. FER_INVALID with Prometheus' text. Everything in the arena. */
 FER_MUST_CHECK fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret,
                                      fer_err *err);
 /* A series selector without modifiers, as match[] and label calls take it; at least one matcher must

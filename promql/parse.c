@@ -1,0 +1,223 @@
+/* parse.c - the parser's tokens, failures and entry points. */
+#include "promql/parse.h"
+
+#include "promql/parse_int.h"
+#include "tsdb/labels.h"
+
+/* ---- tokens ---- */
+
+void parser_init(parser *p, fer_str text, const promql_features *f, fer_arena *a, fer_err *err)
+{
+    static const promql_features none = {0};
+    *p = (parser){.arena = a, .features = f != NULL ? f : &none, .err = err};
+    lex_init(&p->lex, text);
+}
+
+token_kind parser_peek(parser *p)
+{
+    if (p->have)
+        return p->tok.kind;
+    p->tok = lex_next(&p->lex);
+    p->have = true;
+    switch (p->tok.kind) {
+    case TOK_ERROR:
+        parser_fail(p, p->tok.pos.start, "%s", p->lex.error);
+        break;
+    case TOK_RBRACE:
+    case TOK_RPAREN:
+    case TOK_RBRACKET:
+    case TOK_NUMBER:
+    case TOK_DURATION:
+        p->closing_end = p->tok.pos.end;
+        break;
+    default:
+        break;
+    }
+    return p->tok.kind;
+}
+
+bool parser_peek_op(parser *p, op o)
+{
+    return parser_peek(p) == TOK_OP && p->tok.u.op == o;
+}
+
+token parser_take(parser *p)
+{
+    parser_peek(p);
+    p->have = p->tok.kind == TOK_EOF || p->tok.kind == TOK_ERROR;
+    return p->tok;
+}
+
+bool parser_accept(parser *p, token_kind kind)
+{
+    if (parser_peek(p) != kind)
+        return false;
+    parser_take(p);
+    return true;
+}
+
+/* ---- failures ---- */
+
+void promql_position(fer_str text, uint32_t offset, uint32_t *line, uint32_t *col)
+{
+    uint32_t l = 1, c = 1;
+    for (uint32_t i = 0; i < offset && i < text.n; i++) {
+        c++;
+        if (text.p[i] == '\n') {
+            l++;
+            c = 1;
+        }
+    }
+    *line = l;
+    *col = c;
+}
+
+fer_code parser_fail(parser *p, uint32_t at, const char *fmt, ...)
+{
+    if (p->code != FER_OK)
+        return p->code;
+    va_list ap;
+    va_start(ap, fmt);
+    p->code = fer_vfail(p->err, FER_INVALID, fmt, ap);
+    va_end(ap);
+    uint32_t line, col;
+    promql_position(p->lex.text, at, &line, &col);
+    if (p->lex.text.n == 0)
+        fer_err_prefix(p->err, "unknown position: parse error");
+    else
+        fer_err_prefix(p->err, "%u:%u: parse error", line, col);
+    return p->code;
+}
+
+fer_code parser_unexpected(parser *p, const char *context, const char *expected)
+{
+    parser_peek(p);
+    if (p->code != FER_OK)
+        return p->code;
+    if (context == NULL && p->aggregates > 0)
+        context = "aggregation";
+    fer_buf b;
+    fer_buf_init(&b, FER_ERR_MSG_MAX, NULL);
+    token_describe(&b, &p->tok);
+    parser_fail(p, p->tok.pos.start, "unexpected %.*s%s%s%s%s", STR_FMT(fer_buf_str(&b)),
+                context != NULL ? " in " : "", context != NULL ? context : "",
+                expected != NULL ? ", expected " : "", expected != NULL ? expected : "");
+    fer_buf_done(&b);
+    return p->code;
+}
+
+fer_code parser_no_memory(parser *p)
+{
+    if (p->code == FER_OK)
+        p->code = fer_fail_budget(p->err, "query");
+    return p->code;
+}
+
+fer_code parser_check_height(parser *p, uint32_t height, uint32_t at)
+{
+    if (height <= PROMQL_DEPTH_MAX || p->code != FER_OK)
+        return p->code;
+    parser_fail(p, at, "expression is nested deeper than %d levels", PROMQL_DEPTH_MAX);
+    if (p->err != NULL)
+        p->err->code = FER_LIMIT;
+    return p->code = FER_LIMIT;
+}
+
+fer_code parser_enter(parser *p)
+{
+    p->depth++;
+    return parser_check_height(p, p->depth, p->lex.start);
+}
+
+void parser_leave(parser *p)
+{
+    p->depth--;
+}
+
+/* ---- memory ---- */
+
+expr *parser_new_expr(parser *p, expr_kind kind, value_type type, src_range pos)
+{
+    expr *e = ARENA_NEW(p->arena, expr);
+    if (e == NULL) {
+        parser_no_memory(p);
+        return NULL;
+    }
+    e->kind = kind;
+    e->type = type;
+    e->pos = pos;
+    e->height = 1;
+    return e;
+}
+
+fer_code parser_adopt(parser *p, expr *e, const expr *child)
+{
+    if (child->height >= e->height)
+        e->height = child->height + 1;
+    return parser_check_height(p, e->height, e->pos.start);
+}
+
+bool parser_grow(parser *p, void **list, size_t *cap, size_t size)
+{
+    size_t more = *cap == 0 ? 4 : *cap * 2;
+    void *grown = fer_arena_grow(p->arena, *list, *cap * size, more * size);
+    if (grown == NULL)
+        return false;
+    *list = grown;
+    *cap = more;
+    return true;
+}
+
+/* ---- entry points ---- */
+
+static fer_code check_size(fer_str text, fer_err *err)
+{
+    if (text.n <= PROMQL_TEXT_BYTES_MAX)
+        return FER_OK;
+    return fer_fail(err, FER_LIMIT, "query of %zu bytes is longer than %d bytes", text.n,
+                    PROMQL_TEXT_BYTES_MAX);
+}
+
+fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret, fer_err *err)
+{
+    FER_TRY(check_size(text, err));
+    parser p;
+    parser_init(&p, text, f, a, err);
+    if (parser_peek(&p) == TOK_EOF)
+        return parser_fail(&p, 0, "no expression found in input");
+    expr *e;
+    FER_TRY(parse_expression(&p, &e));
+    if (parser_peek(&p) != TOK_EOF)
+        return parser_unexpected(&p, NULL, NULL);
+    FER_TRY(check_types(&p, e));
+    *ret = e;
+    return FER_OK;
+}
+
+fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n, fer_err *err)
+{
+    FER_TRY(check_size(text, err));
+    parser p;
+    parser_init(&p, text, NULL, a, err);
+    token name;
+    bool named = false;
+    parser_peek(&p);
+    if (token_is_metric_name(&p.tok)) {
+        name = parser_take(&p);
+        named = true;
+    } else if (p.tok.kind != TOK_LBRACE) {
+        return parser_unexpected(&p, NULL, NULL);
+    }
+    expr *e;
+    FER_TRY(parse_selector(&p, named ? &name : NULL, &e));
+    if (parser_peek(&p) != TOK_EOF)
+        return parser_unexpected(&p, NULL, NULL);
+    const expr_selector *s = &e->u.selector;
+    for (size_t i = 0; i < s->n_matchers; i++)
+        if (!matcher_matches_empty(&s->matchers[i])) {
+            *ret = s->matchers;
+            *ret_n = s->n_matchers;
+            return FER_OK;
+        }
+    return fer_fail(err, FER_INVALID, "match[] must contain at least one non-empty matcher");
+}
