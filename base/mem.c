@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static void *checked(void *p, size_t n)
+static void *checked(void *p)
 {
-    if (p == NULL && n != 0) {
+    if (p == NULL) {
         static const char msg[] = "ferula: out of memory; everything acknowledged is in the log\n";
         ssize_t ignored = write(STDERR_FILENO, msg, sizeof msg - 1);
         (void)ignored;
@@ -19,17 +19,17 @@ static void *checked(void *p, size_t n)
 
 void *fer_alloc(size_t n)
 {
-    return checked(malloc(n), n);
+    return checked(malloc(n));
 }
 
 void *fer_calloc(size_t count, size_t size)
 {
-    return checked(calloc(count, size), count && size);
+    return checked(calloc(count, size));
 }
 
 void *fer_realloc(void *p, size_t n)
 {
-    return checked(realloc(p, n), n);
+    return checked(realloc(p, n == 0 ? 1 : n)); /* of 0 it would free */
 }
 
 void fer_free(void *p)

@@ -16,12 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *fer_alloc(size_t n);
-void *fer_calloc(size_t count, size_t size);
-void *fer_realloc(void *p, size_t n);
+#define FER_NEVER_NULL __attribute__((returns_nonnull))
+
+FER_NEVER_NULL void *fer_alloc(size_t n);
+FER_NEVER_NULL void *fer_calloc(size_t count, size_t size);
+FER_NEVER_NULL void *fer_realloc(void *p, size_t n);
 void fer_free(void *p);
 /* Copies n bytes and adds a NUL. The caller owns the result: fer_free(). */
-char *fer_memdup0(const void *p, size_t n);
+FER_NEVER_NULL char *fer_memdup0(const void *p, size_t n);
 
 typedef struct fer_account fer_account;
 struct fer_account {

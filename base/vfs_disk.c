@@ -213,6 +213,7 @@ static inode *place_node(const place *at)
 /* Changes what a name means, in the cache. */
 static void set_name(disk *d, const place *at, inode *node)
 {
+    assert(at->n > 0); /* the root has no name */
     inode *before = place_node(at);
     if (node != NULL)
         node->links++;

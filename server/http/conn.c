@@ -514,7 +514,7 @@ static void keep_pending(http_conn *c, const char *p, size_t n)
         memmove(c->pending, c->pending + c->pending_at, c->pending_n);
         c->pending_at = 0;
     }
-    assert(n <= HTTP_PENDING_BYTES - c->pending_n);
+    assert(p != NULL && n <= HTTP_PENDING_BYTES - c->pending_n);
     memcpy(c->pending + c->pending_n, p, n);
     c->pending_n += n;
 }

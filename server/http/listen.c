@@ -1,4 +1,5 @@
 /* listen.c - listening addresses in Go's forms: "host:port", ":port", "[v6]:port". */
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
 
@@ -62,6 +63,7 @@ static fer_code resolve(const char *address, const char *host, uint16_t port,
             break;
         }
     }
+    assert(best != NULL);
     memcpy(ret, best->ai_addr, best->ai_addrlen);
     freeaddrinfo(list);
     if (ret->ss_family == AF_INET)
