@@ -138,6 +138,8 @@ size_t num_format_json(char *buf, double v)
 
 size_t num_format_om(char *buf, double v)
 {
+    if (v == 0)
+        return put(buf, "0.0"); /* also for -0, as Prometheus' writer */
     size_t n = num_format_g(buf, v);
     if (!isfinite(v) || memchr(buf, '.', n) != NULL || memchr(buf, 'e', n) != NULL)
         return n;

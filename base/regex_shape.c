@@ -24,8 +24,7 @@ typedef struct lits {
 typedef struct reader {
     fer_str re;
     size_t i;
-    unsigned depth;
-    size_t top_branches;
+    unsigned depth; /* of groups */
     fer_arena *a;
     bool gave_up;
 } reader;
@@ -339,7 +338,6 @@ static lits branches(reader *r)
     lits l = branch(r);
     while (!r->gave_up && at(r, r->i, '|')) {
         r->i++;
-        r->top_branches += r->depth == 0;
         lits next = branch(r);
         if (!r->gave_up)
             l = join(r, l, next);
@@ -410,12 +408,14 @@ static fer_str strip_sides(fer_str s, regex_shape *shape)
 static void find_wild(regex_shape *shape, fer_str pattern, fer_arena *a)
 {
     fer_str text = strip_sides(pattern, shape);
-    reader r = {.re = text, .a = a};
-    lits l = read_all(&r);
+    /* One branch, read as if inside a group: ^ and $ are at no edge of the pattern here. */
+    reader r = {.re = text, .depth = 1, .a = a};
+    lits l = branch(&r);
+    bool whole = !r.gave_up && r.i == text.n;
     bool sides = shape->before != SIDE_NONE || shape->after != SIDE_NONE;
     /* .+.+ asks for two runes, which bytes do not tell. */
     bool two_runes = shape->before == SIDE_SOME && shape->after == SIDE_SOME && l.v[0].n == 0;
-    shape->wild = sides && l.exact && l.n == 1 && r.top_branches == 0 && !two_runes;
+    shape->wild = sides && whole && l.exact && l.n == 1 && !two_runes;
     shape->middle = l.v[0];
 }
 
