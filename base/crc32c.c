@@ -5,7 +5,9 @@
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 {
-    enum { STEP = 1 << 30 }; /* ISA-L takes an int; it reads only, though its pointer is not const */
+    enum {
+        STEP = 1 << 30
+    }; /* ISA-L takes an int; it reads only, though its pointer is not const */
     unsigned char *at = (unsigned char *)(uintptr_t)p;
     crc = ~crc;
     for (; n > STEP; n -= STEP, at += STEP)

@@ -59,8 +59,9 @@ void fer_account_init(fer_account *a, const char *name, fer_account *parent, int
 static void raise_peak(fer_account *a, int64_t used)
 {
     int64_t peak = atomic_load_explicit(&a->peak_bytes, memory_order_relaxed);
-    while (used > peak && !atomic_compare_exchange_weak_explicit(
-                              &a->peak_bytes, &peak, used, memory_order_relaxed, memory_order_relaxed))
+    while (used > peak &&
+           !atomic_compare_exchange_weak_explicit(&a->peak_bytes, &peak, used, memory_order_relaxed,
+                                                  memory_order_relaxed))
         ;
 }
 

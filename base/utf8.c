@@ -26,7 +26,8 @@ size_t utf8_decode(fer_str s, uint32_t *ret)
         *ret = r;
         return 3;
     }
-    if (p[0] >= 0xf0 && p[0] <= 0xf4 && s.n >= 4 && is_cont(p[1]) && is_cont(p[2]) && is_cont(p[3])) {
+    if (p[0] >= 0xf0 && p[0] <= 0xf4 && s.n >= 4 && is_cont(p[1]) && is_cont(p[2]) &&
+        is_cont(p[3])) {
         uint32_t r = (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
                      (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
         if (r < 0x10000 || r > 0x10ffff)

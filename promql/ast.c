@@ -33,25 +33,11 @@ const char *value_type_text(value_type t)
 const char *op_text(op o)
 {
     static const char *const texts[] = {
-        [OP_NONE] = "",
-        [OP_ADD] = "+",
-        [OP_SUB] = "-",
-        [OP_MUL] = "*",
-        [OP_DIV] = "/",
-        [OP_MOD] = "%",
-        [OP_POW] = "^",
-        [OP_ATAN2] = "atan2",
-        [OP_EQ] = "==",
-        [OP_NE] = "!=",
-        [OP_LT] = "<",
-        [OP_LE] = "<=",
-        [OP_GT] = ">",
-        [OP_GE] = ">=",
-        [OP_TRIM_UPPER] = "</",
-        [OP_TRIM_LOWER] = ">/",
-        [OP_AND] = "and",
-        [OP_OR] = "or",
-        [OP_UNLESS] = "unless",
+        [OP_NONE] = "",   [OP_ADD] = "+", [OP_SUB] = "-",         [OP_MUL] = "*",
+        [OP_DIV] = "/",   [OP_MOD] = "%", [OP_POW] = "^",         [OP_ATAN2] = "atan2",
+        [OP_EQ] = "==",   [OP_NE] = "!=", [OP_LT] = "<",          [OP_LE] = "<=",
+        [OP_GT] = ">",    [OP_GE] = ">=", [OP_TRIM_UPPER] = "</", [OP_TRIM_LOWER] = ">/",
+        [OP_AND] = "and", [OP_OR] = "or", [OP_UNLESS] = "unless",
     };
     return texts[o];
 }

@@ -59,8 +59,8 @@ static fer_code check_argument_count(parser *p, const expr *e)
     } else {
         return FER_OK;
     }
-    return parser_fail(p, e->pos.start, "expected %s%zu argument(s) in call to \"%s\", got %zu", how,
-                       want, fn->name, n);
+    return parser_fail(p, e->pos.start, "expected %s%zu argument(s) in call to \"%s\", got %zu",
+                       how, want, fn->name, n);
 }
 
 /* The second argument of info() is a selector without a name, which may match the empty string. */
@@ -143,7 +143,8 @@ static bool is_operand(const expr *e)
 
 static fer_code check_operands(parser *p, const expr *e)
 {
-    static const char text[] = "binary expression must contain only scalar and instant vector types";
+    static const char text[] =
+        "binary expression must contain only scalar and instant vector types";
     if (!is_operand(e->u.binary.l))
         return parser_fail(p, e->u.binary.l->pos.start, "%s", text);
     if (!is_operand(e->u.binary.r))
@@ -188,7 +189,8 @@ static fer_code check_binary(parser *p, expr *e)
                            "bool modifier can only be used on comparison operators");
     if (op_is_comparison(b->op) && !b->return_bool && b->l->type == VALUE_SCALAR &&
         b->r->type == VALUE_SCALAR)
-        return parser_fail(p, operator_at(p, e), "comparisons between scalars must use BOOL modifier");
+        return parser_fail(p, operator_at(p, e),
+                           "comparisons between scalars must use BOOL modifier");
     FER_TRY(check_grouping_labels(p, e));
     FER_TRY(check_operands(p, e));
     return check_matching(p, e);
@@ -210,7 +212,8 @@ static fer_code check_subquery(parser *p, expr *e)
     FER_TRY(check_types(p, e->u.subquery.e));
     if (e->u.subquery.e->type == VALUE_VECTOR)
         return FER_OK;
-    return parser_fail(p, e->pos.start, "subquery is only allowed on instant vector, got %s instead",
+    return parser_fail(p, e->pos.start,
+                       "subquery is only allowed on instant vector, got %s instead",
                        value_type_name(e->u.subquery.e->type));
 }
 

@@ -448,7 +448,10 @@ static token lex_string(lexer *l)
 
 static bool one_char_op(int32_t r, op *ret)
 {
-    static const struct { char c; op o; } table[] = {
+    static const struct {
+        char c;
+        op o;
+    } table[] = {
         {'+', OP_ADD}, {'-', OP_SUB}, {'*', OP_MUL}, {'/', OP_DIV}, {'%', OP_MOD}, {'^', OP_POW},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -673,7 +676,8 @@ static void skip_blanks(lexer *l)
 token lex_next(lexer *l)
 {
     if (l->done)
-        return (token){.kind = l->error[0] != '\0' ? TOK_ERROR : TOK_EOF, .pos = {l->start, l->start}};
+        return (token){.kind = l->error[0] != '\0' ? TOK_ERROR : TOK_EOF,
+                       .pos = {l->start, l->start}};
     skip_blanks(l);
     if (l->in_braces)
         return lex_braces(l);

@@ -71,9 +71,9 @@ typedef struct lexer {
     int paren_depth;
     bool in_braces;
     bool in_brackets;
-    bool duration_start;   /* in brackets, no literal read since "[" or ":" */
-    bool colon_seen;       /* in these brackets */
-    bool duration_seen;    /* in these brackets */
+    bool duration_start; /* in brackets, no literal read since "[" or ":" */
+    bool colon_seen;     /* in these brackets */
+    bool duration_seen;  /* in these brackets */
     bool done;
     char error[LEX_ERROR_MAX];
 } lexer;

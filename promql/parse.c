@@ -178,7 +178,8 @@ static fer_code check_size(fer_str text, fer_err *err)
                     PROMQL_TEXT_BYTES_MAX);
 }
 
-fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret, fer_err *err)
+fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret,
+                      fer_err *err)
 {
     FER_TRY(check_size(text, err));
     parser p;
@@ -194,7 +195,8 @@ fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr
     return FER_OK;
 }
 
-fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n, fer_err *err)
+fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n,
+                               fer_err *err)
 {
     FER_TRY(check_size(text, err));
     parser p;

@@ -24,8 +24,8 @@ typedef struct promql_features {
 } promql_features;
 
 /* Parses and type-checks; f NULL: no feature is on. FER_INVALID with Prometheus' text. Everything in the arena. */
-FER_MUST_CHECK fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret,
-                                     fer_err *err);
+FER_MUST_CHECK fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a,
+                                     expr **ret, fer_err *err);
 /* A series selector without modifiers, as match[] and label calls take it; at least one matcher must
  * not match the empty string. */
 FER_MUST_CHECK fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret,

@@ -361,7 +361,9 @@ static fer_code at_out_of_bounds(parser *p, const expr *e, double seconds)
     if (isfinite(seconds))
         return parser_fail(p, e->pos.start, "%s: %f", text, seconds);
     return parser_fail(p, e->pos.start, "%s: %s", text,
-                       isnan(seconds) ? "NaN" : seconds > 0 ? "+Inf" : "-Inf");
+                       isnan(seconds) ? "NaN"
+                       : seconds > 0  ? "+Inf"
+                                      : "-Inf");
 }
 
 static fer_code parse_at_time(parser *p, const expr *e, modifiers *ret)
@@ -436,8 +438,8 @@ static fer_code make_matrix(parser *p, expr *e, const token *open, duration rang
         return parser_fail(p, open->pos.start, "no offset modifiers allowed before range");
     if (s->mod.at == AT_TIME)
         return parser_fail(p, open->pos.start, "no @ modifiers allowed before range");
-    expr *m = parser_new_expr(p, EXPR_MATRIX, VALUE_MATRIX,
-                              (src_range){e->pos.start, p->closing_end});
+    expr *m =
+        parser_new_expr(p, EXPR_MATRIX, VALUE_MATRIX, (src_range){e->pos.start, p->closing_end});
     if (m == NULL)
         return p->code;
     m->u.matrix.selector = e;
@@ -454,8 +456,8 @@ static fer_code parse_range(parser *p, expr *e, expr **ret)
     FER_TRY(parse_brackets(p, &range, &step, &is_subquery));
     if (!is_subquery)
         return make_matrix(p, e, &open, range, ret);
-    expr *s = parser_new_expr(p, EXPR_SUBQUERY, VALUE_MATRIX,
-                              (src_range){e->pos.start, p->closing_end});
+    expr *s =
+        parser_new_expr(p, EXPR_SUBQUERY, VALUE_MATRIX, (src_range){e->pos.start, p->closing_end});
     if (s == NULL)
         return p->code;
     s->u.subquery.e = e;

@@ -20,10 +20,11 @@ typedef struct parser {
     fer_arena *arena;
     const promql_features *features;
     fer_err *err;
-    fer_code code;        /* of the first failure */
-    uint32_t closing_end; /* behind the last bracket, brace, paren or number read: where calls end */
-    uint32_t aggregates;  /* aggregations being read */
-    uint32_t depth;       /* of the recursion */
+    fer_code code; /* of the first failure */
+    uint32_t
+        closing_end;     /* behind the last bracket, brace, paren or number read: where calls end */
+    uint32_t aggregates; /* aggregations being read */
+    uint32_t depth;      /* of the recursion */
 } parser;
 
 void parser_init(parser *p, fer_str text, const promql_features *f, fer_arena *a, fer_err *err);

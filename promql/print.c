@@ -201,8 +201,8 @@ static void print_subquery(fer_buf *out, const expr_subquery *s)
 /* inf and nan are numbers to the lexer. */
 static bool is_plain_name(fer_str name)
 {
-    bool number = name.n == 3 &&
-                  (strncasecmp(name.p, "inf", 3) == 0 || strncasecmp(name.p, "nan", 3) == 0);
+    bool number =
+        name.n == 3 && (strncasecmp(name.p, "inf", 3) == 0 || strncasecmp(name.p, "nan", 3) == 0);
     return metric_name_is_legacy(name) && !number;
 }
 

@@ -15,28 +15,28 @@
 #include "tsdb/querier.h"
 
 typedef struct promql_limits {
-    int64_t lookback_ms;   /* 0 = 5 min */
-    uint64_t max_samples;  /* 0 = 50,000,000: points held at once, as Prometheus counts them */
+    int64_t lookback_ms;  /* 0 = 5 min */
+    uint64_t max_samples; /* 0 = 50,000,000: points held at once, as Prometheus counts them */
     int64_t default_subquery_step_ms; /* 0 = 1 min: global.evaluation_interval */
     promql_features features;
 } promql_limits;
 
 typedef struct promql_params {
-    fer_str text;          /* the query as written, for positions */
-    expr *e;               /* from promql_parse() in ctx->arena */
+    fer_str text; /* the query as written, for positions */
+    expr *e;      /* from promql_parse() in ctx->arena */
     int64_t start_ms, end_ms;
-    int64_t step_ms;       /* 0: instant query at start_ms (= end_ms) */
-    int64_t lookback_ms;   /* 0: the engine's */
+    int64_t step_ms;     /* 0: instant query at start_ms (= end_ms) */
+    int64_t lookback_ms; /* 0: the engine's */
 } promql_params;
 
 /* One series of a result. A vector has one point; a matrix any number, ascending. */
 typedef struct result_series {
     const label_id *labels; /* sorted by name text */
     uint32_t n_labels;
-    uint32_t n;             /* points */
-    const int64_t *t;       /* ms */
+    uint32_t n;       /* points */
+    const int64_t *t; /* ms */
     const double *v;
-    const histogram **h;    /* NULL when all points are floats; h[i] NULL for a float */
+    const histogram **h; /* NULL when all points are floats; h[i] NULL for a float */
 } result_series;
 
 typedef struct promql_stats {
@@ -50,12 +50,12 @@ typedef struct promql_stats {
 
 typedef struct promql_result {
     value_type type;
-    bool ordered;           /* a vector whose order means something (sort, topk) */
-    result_series *series;  /* vector, matrix: matrix sorted by labels */
+    bool ordered;          /* a vector whose order means something (sort, topk) */
+    result_series *series; /* vector, matrix: matrix sorted by labels */
     size_t n_series;
-    double scalar;          /* VALUE_SCALAR */
-    fer_str string;         /* VALUE_STRING */
-    int64_t t;              /* of scalar and string */
+    double scalar;            /* VALUE_SCALAR */
+    fer_str string;           /* VALUE_STRING */
+    int64_t t;                /* of scalar and string */
     str_list warnings, infos; /* unique, texts as the API shows them, uncapped */
     promql_stats stats;
 } promql_result;

@@ -31,8 +31,8 @@ typedef struct tsdb_options {
     vfs *fs;
     fer_clock *clock;
     fer_rng *rng;
-    fer_log *log;         /* may be NULL */
-    fer_account *account; /* the process' budget; the head draws on it. May be NULL */
+    fer_log *log;                /* may be NULL */
+    fer_account *account;        /* the process' budget; the head draws on it. May be NULL */
     int64_t head_limit_bytes;    /* of the head's own account; 0 = only the parent limits */
     int64_t staging_limit_bytes; /* staged and not yet durable; 0 = 256 MiB */
     wal_sync_mode sync;
@@ -83,7 +83,7 @@ typedef enum tsdb_reject {
 enum { TSDB_REPORT_TEXTS = 10 };
 
 typedef struct tsdb_report {
-    uint64_t accepted;  /* stored, or equal to what is stored */
+    uint64_t accepted;        /* stored, or equal to what is stored */
     uint64_t duplicate_equal; /* of those: nothing to store */
     uint64_t new_series;
     uint64_t rejected[REJECT_KINDS];
@@ -126,15 +126,15 @@ storage *tsdb_storage(tsdb *db);
 typedef struct tsdb_stats {
     uint64_t series, series_created, series_removed, chunks, chunks_created;
     uint64_t samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
-    uint64_t refused_series;  /* beyond the budget */
+    uint64_t refused_series;    /* beyond the budget */
     int64_t min_time, max_time; /* INT64_MAX / INT64_MIN while empty */
     uint64_t label_pairs;
     uint64_t wal_segment, wal_fsyncs, wal_fsync_ns, wal_fsync_max_ns, wal_bytes, wal_records;
     uint64_t wal_pages, wal_writes_failed, wal_corruptions, wal_bytes_on_disk;
     uint64_t replay_ns, replay_unknown_refs;
-    uint64_t commits;           /* group commits */
-    uint64_t staged_bytes;      /* not yet durable */
-    int64_t head_bytes;         /* the head's account */
+    uint64_t commits;      /* group commits */
+    uint64_t staged_bytes; /* not yet durable */
+    int64_t head_bytes;    /* the head's account */
     int64_t head_limit_bytes;
     int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
     bool clean_start;
