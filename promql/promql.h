@@ -44,6 +44,7 @@ typedef struct promql_stats {
     uint64_t samples_read;
     uint64_t peak_samples;
     uint64_t *total_per_step; /* n_steps entries when per-step stats are on, else NULL */
+    uint64_t *read_per_step;
     size_t n_steps;
     uint64_t prepare_ns, inner_eval_ns, sort_ns;
 } promql_stats;
@@ -59,6 +60,12 @@ typedef struct promql_result {
     str_list warnings, infos; /* unique, texts as the API shows them, uncapped */
     promql_stats stats;
 } promql_result;
+
+/* What makes a parsed query a bad request before it runs: a range query for something else than a
+ * vector or scalar, duration expressions out of bounds. Scratch memory comes from the arena.
+ * promql_exec() checks the same. */
+FER_MUST_CHECK fer_code promql_check(const promql_limits *limits, const promql_params *p,
+                                     fer_arena *a, fer_err *err);
 
 FER_MUST_CHECK fer_code promql_exec(const promql_limits *limits, storage *st, const query_ctx *ctx,
                                     const promql_params *p, promql_result **ret, fer_err *err);

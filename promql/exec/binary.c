@@ -1,0 +1,445 @@
+/* binary.c - arithmetic and comparison between two vectors.
+ *
+ * The "one" side (the right one, or with group_right the left) is kept in memory by matching
+ * signature; the "many" side streams. All is decided step by step: a signature may be taken by
+ * different series at different steps, so one series of the many side can meet several of the one
+ * side and gives one part of the result with each.
+ *
+ * Errors belong to steps too: Prometheus reports the first step at which a match is not unique, and
+ * duplicates on the one side only count at steps where the other side has any value. So an error
+ * found is held back until the streaming side has been seen whole.
+ */
+#include "promql/exec/arith.h"
+#include "promql/exec/matching.h"
+#include "promql/exec/oper.h"
+
+#define NO_ENTRY UINT32_MAX
+
+/* A series of the one side. */
+typedef struct entry {
+    vec v;
+    uint32_t sig;
+    uint32_t next; /* of the same signature */
+} entry;
+
+typedef struct sig {
+    uint32_t first, last; /* entries */
+} sig;
+
+typedef struct binary_op {
+    oper o;
+    const expr_binary *b;
+    oper *one_op, *many_op;
+    bool swapped; /* the one side is the left one */
+    bool one_to_one, drops_metric;
+    matching m;
+    lset_names include;
+
+    lset_map sigs;
+    sig *by_sig;
+    size_t by_sig_cap;
+    entry *entries;
+    size_t n_entries, entries_cap;
+    uint64_t *has;     /* per signature: steps with an entry */
+    uint64_t *matched; /* per signature: steps with a match */
+    size_t has_cap, matched_cap;
+    uint64_t *duplicate; /* steps at which a signature is there twice */
+    bool any_duplicate, built;
+    uint64_t *many_any; /* steps at which the many side has a value */
+
+    vec many;          /* being matched */
+    uint32_t at_sig;   /* its signature, NO_ENTRY when unknown */
+    uint32_t at_entry; /* next one to meet */
+    bool in_many, fill_pending, many_done;
+    double *fill_one, *fill_many; /* what stands in for the missing, NULL: nothing */
+    size_t fill_entry;            /* next entry to fill the many side for */
+
+    lset_buf sig_buf, labels;
+    vec out;
+    uint64_t *keep;
+    lset_guard guard; /* many-to-one: result sets */
+
+    size_t error_step;
+    const char *error_text;
+} binary_op;
+
+fer_code binary_incompatible(query *q, const plan *p)
+{
+    const char *o = op_text(p->e->u.binary.op);
+    return annotations_add(q->annos, ANNO_INFO, p, p, q->err,
+                           "incompatible sample types encountered for binary operator \"%s\": "
+                           "float %s float",
+                           o, o);
+}
+
+static uint64_t *steps_of(const binary_op *b, uint64_t *steps, uint32_t at)
+{
+    return steps + at * bits_words(b->o.g->n);
+}
+
+/* ---- the one side ---- */
+
+static fer_code add_entry(binary_op *b, const vec *v)
+{
+    query *q = b->o.q;
+    size_t n = b->o.g->n;
+    uint32_t at;
+    bool is_new;
+    FER_TRY(matching_signature(q, &b->m, v->labels, &b->sig_buf));
+    FER_TRY(lset_map_add(q, &b->sigs, lset_of(&b->sig_buf), &at, &is_new));
+    if (!query_grow(q, &b->by_sig, &b->by_sig_cap, b->sigs.n, sizeof *b->by_sig) ||
+        !query_grow(q, &b->entries, &b->entries_cap, b->n_entries + 1, sizeof *b->entries))
+        return QUERY_NOMEM(q);
+
+    uint32_t index = (uint32_t)b->n_entries++;
+    entry *e = &b->entries[index];
+    *e = (entry){.sig = at, .next = NO_ENTRY};
+    e->v.labels = lset_dup(q, v->labels);
+    if (e->v.labels.l == NULL || !vec_alloc(q, &e->v, n))
+        return QUERY_NOMEM(q);
+    memcpy(e->v.v, v->v, n * sizeof *v->v);
+    bits_copy(e->v.has, v->has, n);
+
+    if (is_new)
+        b->by_sig[at].first = index;
+    else
+        b->entries[b->by_sig[at].last].next = index;
+    b->by_sig[at].last = index;
+    return FER_OK;
+}
+
+/* Which steps each signature has, and where one is there twice. */
+static fer_code index_steps(binary_op *b)
+{
+    query *q = b->o.q;
+    size_t n = b->o.g->n, words = bits_words(n);
+    b->has_cap = b->matched_cap = b->sigs.n * words;
+    b->has = QUERY_ARRAY(q, uint64_t, b->has_cap);
+    b->matched = QUERY_ARRAY(q, uint64_t, b->matched_cap);
+    b->duplicate = QUERY_ARRAY(q, uint64_t, words);
+    b->many_any = QUERY_ARRAY(q, uint64_t, words);
+    if (b->has == NULL || b->matched == NULL || b->duplicate == NULL || b->many_any == NULL)
+        return QUERY_NOMEM(q);
+    for (size_t i = 0; i < b->n_entries; i++) {
+        uint64_t *has = steps_of(b, b->has, b->entries[i].sig);
+        for (size_t w = 0; w < words; w++)
+            b->duplicate[w] |= has[w] & b->entries[i].v.has[w];
+        bits_or(has, b->entries[i].v.has, n);
+    }
+    b->any_duplicate = bits_any(b->duplicate, n);
+    return FER_OK;
+}
+
+static fer_code build_one(binary_op *b)
+{
+    query *q = b->o.q;
+    vec v;
+    fer_code c;
+    while ((c = oper_next(b->one_op, &v)) == FER_OK) {
+        FER_TRY(query_hold(q, bits_count(v.has, b->o.g->n)));
+        FER_TRY(query_work(q, b->o.g->n));
+        FER_TRY(add_entry(b, &v));
+    }
+    if (c != FER_END)
+        return c;
+    b->built = true;
+    FER_TRY(index_steps(b));
+    b->keep = QUERY_ARRAY(q, uint64_t, bits_words(b->o.g->n));
+    return b->keep == NULL || !vec_alloc(q, &b->out, b->o.g->n) ? QUERY_NOMEM(q) : FER_OK;
+}
+
+/* ---- errors, by step ---- */
+
+static void note_error(binary_op *b, size_t step, const char *text)
+{
+    if (step < b->error_step) {
+        b->error_step = step;
+        b->error_text = text;
+    }
+}
+
+static fer_str metric_text(binary_op *b, lset s)
+{
+    fer_buf out;
+    fer_buf_init(&out, 64 * 1024, NULL);
+    labels l = lset_texts(b->o.q, s, b->o.q->scratch);
+    labels_print(&out, l);
+    fer_str t = fer_arena_dup(b->o.q->scratch, fer_buf_str(&out));
+    fer_buf_done(&out);
+    return t.p == NULL ? STR("{}") : t;
+}
+
+/* The first two series with one signature at the step, in the order of the side. */
+static fer_code fail_duplicate(binary_op *b, size_t step)
+{
+    query *q = b->o.q;
+    const entry *first = NULL, *second = NULL;
+    for (size_t j = 0; j < b->n_entries && second == NULL; j++) {
+        const entry *e = &b->entries[j];
+        if (!bits_get(e->v.has, step))
+            continue;
+        for (uint32_t k = b->by_sig[e->sig].first; k != (uint32_t)j; k = b->entries[k].next)
+            if (bits_get(b->entries[k].v.has, step)) {
+                first = &b->entries[k];
+                second = e;
+                break;
+            }
+    }
+    if (second == NULL)
+        return query_fail(q, "found duplicate series for the match group");
+    fer_str a = metric_text(b, first->v.labels), c = metric_text(b, second->v.labels);
+    if (str_cmp(a, c) > 0) {
+        fer_str x = a;
+        a = c;
+        c = x;
+    }
+    fer_str group = metric_text(b, b->sigs.keys[second->sig]);
+    return query_fail(q,
+                      "found duplicate series for the match group %.*s on the %s hand-side of the "
+                      "operation: [%.*s, %.*s];many-to-many matching not allowed: matching labels "
+                      "must be unique on one side",
+                      STR_FMT(group), b->swapped ? "left" : "right", STR_FMT(a), STR_FMT(c));
+}
+
+/* At the end of the streaming side: the earliest error, duplicates first within a step. */
+static fer_code report(binary_op *b)
+{
+    size_t n = b->o.g->n;
+    if (b->any_duplicate) {
+        bool fills = b->b->fill_left_set || b->b->fill_right_set;
+        size_t step =
+            fills ? bits_next(b->duplicate, 0, n) : bits_first_common(b->duplicate, b->many_any, n);
+        if (step < n && step <= b->error_step)
+            return fail_duplicate(b, step);
+    }
+    if (b->error_text != NULL)
+        return query_fail(b->o.q, "%s", b->error_text);
+    return FER_OK;
+}
+
+/* ---- results ---- */
+
+static fer_code result_labels(binary_op *b, lset many, lset one)
+{
+    query *q = b->o.q;
+    if (b->drops_metric)
+        FER_TRY(lset_drop_metric(q, &b->labels, many));
+    else
+        FER_TRY(lset_set_to(q, &b->labels, many));
+    if (b->one_to_one && b->m.on)
+        FER_TRY(lset_keep(q, &b->labels, lset_of(&b->labels), &b->m.names));
+    else if (b->one_to_one)
+        FER_TRY(lset_drop(q, &b->labels, lset_of(&b->labels), &b->m.names, false));
+    for (size_t i = 0; i < b->include.n; i++)
+        FER_TRY(lset_put(q, &b->labels, b->include.ids[i], lset_get(one, b->include.ids[i])));
+    return FER_OK;
+}
+
+/* Notes the match at the steps in out.has, and whether it is one too many. */
+static fer_code note_match(binary_op *b, uint32_t at_sig)
+{
+    size_t n = b->o.g->n, step;
+    uint64_t *matched = steps_of(b, b->matched, at_sig);
+    if (b->one_to_one) {
+        step = bits_first_common(matched, b->out.has, n);
+        if (step < n)
+            note_error(b, step,
+                       "multiple matches for labels: many-to-one matching must be explicit "
+                       "(group_left/group_right)");
+    } else {
+        FER_TRY(lset_guard_seen(b->o.q, &b->guard, lset_of(&b->labels), b->out.has, &step));
+        if (step != SIZE_MAX)
+            note_error(b, step,
+                       "multiple matches for labels: grouping labels must ensure unique matches");
+    }
+    bits_or(matched, b->out.has, n);
+    return FER_OK;
+}
+
+/* The result where out.has says; afterwards out.has is where there is one. */
+static fer_code combine(binary_op *b, uint32_t at_sig, lset many, const double *many_v, lset one,
+                        const double *one_v)
+{
+    size_t n = b->o.g->n;
+    const double *l = b->swapped ? one_v : many_v, *r = b->swapped ? many_v : one_v;
+    op kind = b->b->op;
+    FER_TRY(query_work(b->o.q, n));
+    if (kind == OP_TRIM_LOWER || kind == OP_TRIM_UPPER) {
+        bits_zero(b->out.has, n);
+        return binary_incompatible(b->o.q, b->o.p);
+    }
+    FER_TRY(result_labels(b, many, one));
+    FER_TRY(note_match(b, at_sig));
+    b->out.labels = lset_of(&b->labels);
+    b->out.drop_name = b->b->return_bool;
+    if (!op_is_comparison(kind)) {
+        arith(kind, l, r, b->out.v, n);
+        return FER_OK;
+    }
+    compare(kind, l, r, b->keep, n);
+    for (size_t i = 0; i < n; i++)
+        b->out.v[i] = b->b->return_bool ? bits_get(b->keep, i) : l[i];
+    if (!b->b->return_bool)
+        bits_and(b->out.has, b->keep, n);
+    return FER_OK;
+}
+
+/* ---- the many side ---- */
+
+/* A signature the one side does not have, when it is to be filled. */
+static fer_code add_sig(binary_op *b)
+{
+    query *q = b->o.q;
+    size_t words = bits_words(b->o.g->n), n = b->sigs.n + 1;
+    bool is_new;
+    FER_TRY(lset_map_add(q, &b->sigs, lset_of(&b->sig_buf), &b->at_sig, &is_new));
+    if (!query_grow(q, &b->by_sig, &b->by_sig_cap, n, sizeof *b->by_sig) ||
+        !query_grow(q, &b->has, &b->has_cap, n * words, sizeof *b->has) ||
+        !query_grow(q, &b->matched, &b->matched_cap, n * words, sizeof *b->matched))
+        return QUERY_NOMEM(q);
+    b->by_sig[b->at_sig] = (sig){NO_ENTRY, NO_ENTRY};
+    bits_zero(steps_of(b, b->has, b->at_sig), b->o.g->n);
+    bits_zero(steps_of(b, b->matched, b->at_sig), b->o.g->n);
+    return FER_OK;
+}
+
+static fer_code next_many(binary_op *b)
+{
+    query *q = b->o.q;
+    FER_TRY(oper_next(b->many_op, &b->many));
+    FER_TRY(query_work(q, 1));
+    if (b->any_duplicate)
+        bits_or(b->many_any, b->many.has, b->o.g->n);
+    FER_TRY(matching_signature(q, &b->m, b->many.labels, &b->sig_buf));
+    b->at_sig = lset_map_find(&b->sigs, lset_of(&b->sig_buf));
+    if (b->at_sig == NO_ENTRY && b->fill_one != NULL)
+        FER_TRY(add_sig(b));
+    b->at_entry = b->at_sig == NO_ENTRY ? NO_ENTRY : b->by_sig[b->at_sig].first;
+    b->fill_pending = b->fill_one != NULL;
+    return FER_OK;
+}
+
+/* The next part of the result with the current series of the many side; FER_END when it has met
+ * all. */
+static fer_code next_part(binary_op *b)
+{
+    size_t n = b->o.g->n;
+    while (b->at_entry != NO_ENTRY) {
+        const entry *e = &b->entries[b->at_entry];
+        b->at_entry = e->next;
+        bits_copy(b->out.has, b->many.has, n);
+        bits_and(b->out.has, e->v.has, n);
+        if (bits_any(b->out.has, n))
+            return combine(b, b->at_sig, b->many.labels, b->many.v, e->v.labels, e->v.v);
+    }
+    if (!b->fill_pending)
+        return FER_END;
+    b->fill_pending = false;
+    bits_copy(b->out.has, b->many.has, n);
+    bits_and_not(b->out.has, steps_of(b, b->has, b->at_sig), n);
+    if (!bits_any(b->out.has, n))
+        return FER_END;
+    return combine(b, b->at_sig, b->many.labels, b->many.v, b->sigs.keys[b->at_sig], b->fill_one);
+}
+
+/* With the many side filled: series of the one side where nothing met them. */
+static fer_code next_filled(binary_op *b)
+{
+    size_t n = b->o.g->n;
+    while (b->fill_many != NULL && b->fill_entry < b->n_entries) {
+        const entry *e = &b->entries[b->fill_entry++];
+        bits_copy(b->out.has, e->v.has, n);
+        bits_and_not(b->out.has, steps_of(b, b->matched, e->sig), n);
+        if (bits_any(b->out.has, n))
+            return combine(b, e->sig, b->sigs.keys[e->sig], b->fill_many, e->v.labels, e->v.v);
+    }
+    return FER_END;
+}
+
+static fer_code step_on(binary_op *b)
+{
+    if (b->many_done)
+        return next_filled(b);
+    fer_code c = b->in_many ? next_part(b) : FER_END;
+    if (c != FER_END)
+        return c;
+    c = next_many(b);
+    b->in_many = c == FER_OK;
+    b->many_done = c == FER_END;
+    bits_zero(b->out.has, b->o.g->n);
+    return b->many_done ? FER_OK : c;
+}
+
+static fer_code binary_next(oper *o, vec *ret)
+{
+    binary_op *b = (binary_op *)o;
+    if (!b->built)
+        FER_TRY(build_one(b));
+    for (;;) {
+        fer_code c = step_on(b);
+        if (c == FER_END)
+            FER_TRY(report(b));
+        if (c != FER_OK)
+            return c;
+        if (b->error_text == NULL && bits_any(b->out.has, o->g->n)) {
+            *ret = b->out;
+            return FER_OK;
+        }
+    }
+}
+
+/* ---- building ---- */
+
+static bool includes_metric(const binary_op *b, const query *q)
+{
+    for (size_t i = 0; i < b->include.n; i++) {
+        label_id l = {b->include.ids[i], 1};
+        if (lset_has_metric(q, (lset){&l, 1}))
+            return true;
+    }
+    return false;
+}
+
+static double *constant(query *q, double v, size_t n)
+{
+    double *c = QUERY_ARRAY(q, double, n);
+    for (size_t i = 0; c != NULL && i < n; i++)
+        c[i] = v;
+    return c;
+}
+
+static fer_code make_fills(binary_op *b)
+{
+    size_t n = b->o.g->n;
+    /* fill_right stands in for the one side, also when that is the left one. */
+    if (b->b->fill_right_set && (b->fill_one = constant(b->o.q, b->b->fill_right, n)) == NULL)
+        return QUERY_NOMEM(b->o.q);
+    if (b->b->fill_left_set && (b->fill_many = constant(b->o.q, b->b->fill_left, n)) == NULL)
+        return QUERY_NOMEM(b->o.q);
+    return FER_OK;
+}
+
+fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    binary_op *b = oper_new(q, sizeof *b, p, ec.g, binary_next);
+    if (b == NULL)
+        return QUERY_NOMEM(q);
+    b->b = &p->e->u.binary;
+    b->swapped = b->b->card == CARD_ONE_TO_MANY;
+    b->one_to_one = b->b->card == CARD_ONE_TO_ONE;
+    b->drops_metric = !op_is_comparison(b->b->op) ||
+                      (b->b->return_bool && !q->limits->features.delayed_name_removal);
+    b->error_step = SIZE_MAX;
+    FER_TRY(matching_make(q, b->b, &b->m));
+    FER_TRY(lset_names_make(q, b->b->include, b->b->n_include, &b->include));
+    FER_TRY(make_fills(b));
+    oper *l, *r;
+    FER_TRY(oper_build(q, p->args[0], ec, &l));
+    FER_TRY(oper_build(q, p->args[1], ec, &r));
+    b->one_op = b->swapped ? l : r;
+    b->many_op = b->swapped ? r : l;
+    lset_guard_init(&b->guard, ec.g->n);
+    b->o.nameless = (b->drops_metric || b->many_op->nameless) && !includes_metric(b, q);
+    *ret = &b->o;
+    return FER_OK;
+}

@@ -1,0 +1,294 @@
+/* buckets.c - histogram_quantile(), histogram_quantiles() and histogram_fraction() over classic
+ * buckets.
+ *
+ * Series that differ in `le` only are one histogram. All of its buckets at a step must be known, so
+ * the input is kept, by histogram, ordered by bound once; then each step picks what is present.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "promql/exec/oper.h"
+#include "promql/func_bucket.h"
+
+typedef struct row {
+    double upper;
+    size_t seq; /* order of arrival */
+    double *v;
+    uint64_t *has;
+} row;
+
+typedef struct histogram_rows {
+    row *rows;
+    size_t n, cap;
+} histogram_rows;
+
+typedef struct buckets_op {
+    oper o;
+    oper *of;
+    function_id id;
+    const plan *vector;
+    oper **scalars; /* quantiles, or lower and upper */
+    const plan **scalar_plans;
+    const double **args;
+    size_t n_scalars;
+    uint32_t label; /* histogram_quantiles: where the quantile goes */
+
+    lset_map map;
+    histogram_rows *h;
+    size_t h_cap, largest, next, next_q;
+    bool done, started;
+    bucket *tmp;
+    lset_buf labels;
+    lset_names le;
+    vec out;
+    uint64_t *pending; /* histogram_quantiles: steps not given out yet */
+} buckets_op;
+
+static fer_code warn_le(buckets_op *b, const vec *v, fer_str le)
+{
+    query *q = b->o.q;
+    fer_str name = {"", 0};
+    if (q->limits->features.delayed_name_removal)
+        name = lset_get_text(q, v->labels, q->sym_name);
+    fer_str quoted = query_quote(q, le);
+    if (name.n == 0)
+        return annotations_add(q->annos, ANNO_WARNING, b->o.p, b->vector, q->err,
+                               "bucket label \"le\" is missing or has a malformed value of %.*s",
+                               STR_FMT(quoted));
+    return annotations_add(q->annos, ANNO_WARNING, b->o.p, b->vector, q->err,
+                           "bucket label \"le\" is missing or has a malformed value of %.*s for "
+                           "metric name %.*s",
+                           STR_FMT(quoted), STR_FMT(query_quote(q, name)));
+}
+
+static fer_code keep(buckets_op *b, const vec *v)
+{
+    query *q = b->o.q;
+    size_t n = b->o.g->n;
+    fer_str le = lset_get_text(q, v->labels, q->sym_le);
+    double upper;
+    if (!num_parse_f64(le, &upper))
+        return warn_le(b, v, le);
+    uint32_t at;
+    bool is_new;
+    FER_TRY(lset_drop(q, &b->labels, v->labels, &b->le, false));
+    FER_TRY(lset_map_add(q, &b->map, lset_of(&b->labels), &at, &is_new));
+    if (is_new) {
+        if (!query_grow(q, &b->h, &b->h_cap, at + 1, sizeof *b->h))
+            return QUERY_NOMEM(q);
+        b->h[at] = (histogram_rows){0};
+    }
+    histogram_rows *h = &b->h[at];
+    if (!query_grow(q, &h->rows, &h->cap, h->n + 1, sizeof *h->rows))
+        return QUERY_NOMEM(q);
+    row *r = &h->rows[h->n];
+    *r = (row){.upper = upper,
+               .seq = h->n,
+               .v = QUERY_ARRAY(q, double, n),
+               .has = QUERY_ARRAY(q, uint64_t, bits_words(n))};
+    if (r->v == NULL || r->has == NULL)
+        return QUERY_NOMEM(q);
+    memcpy(r->v, v->v, n * sizeof *v->v);
+    bits_copy(r->has, v->has, n);
+    h->n++;
+    b->largest = h->n > b->largest ? h->n : b->largest;
+    return query_hold(q, bits_count(v->has, n));
+}
+
+static int by_bound(const void *pa, const void *pb)
+{
+    const row *a = pa, *b = pb;
+    int c = (a->upper > b->upper) - (a->upper < b->upper);
+    return c != 0 ? c : (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+static bool wants_quantile(const buckets_op *b)
+{
+    return b->id != FN_HISTOGRAM_FRACTION;
+}
+
+/* Quantiles out of [0, 1], at any step. */
+static fer_code check_quantiles(buckets_op *b)
+{
+    for (size_t k = 0; k < b->n_scalars; k++) {
+        FER_TRY(oper_scalar(b->scalars[k], &b->args[k]));
+        double last = 0;
+        for (size_t i = 0; wants_quantile(b) && i < b->o.g->n; i++) {
+            double phi = b->args[k][i];
+            if ((phi >= 0 && phi <= 1) || f64_bits(phi) == f64_bits(last))
+                continue;
+            last = phi;
+            char text[NUM_TEXT_MAX];
+            int n = (int)num_format_g(text, phi);
+            FER_TRY(annotations_add(b->o.q->annos, ANNO_WARNING, b->o.p, b->scalar_plans[k],
+                                    b->o.q->err,
+                                    "quantile value should be between 0 and 1, got %.*s", n, text));
+        }
+    }
+    return FER_OK;
+}
+
+static fer_code take_all(buckets_op *b)
+{
+    query *q = b->o.q;
+    vec v;
+    fer_code c;
+    FER_TRY(check_quantiles(b));
+    while ((c = oper_next(b->of, &v)) == FER_OK) {
+        FER_TRY(query_work(q, b->o.g->n));
+        FER_TRY(keep(b, &v));
+    }
+    if (c != FER_END)
+        return c;
+    for (size_t i = 0; i < b->map.n; i++)
+        qsort(b->h[i].rows, b->h[i].n, sizeof *b->h[i].rows, by_bound);
+    b->tmp = QUERY_ARRAY(q, bucket, b->largest);
+    b->pending = QUERY_ARRAY(q, uint64_t, bits_words(b->o.g->n));
+    if (b->tmp == NULL || b->pending == NULL || !vec_alloc(q, &b->out, b->o.g->n))
+        return QUERY_NOMEM(q);
+    return FER_OK;
+}
+
+static fer_code note_forced(buckets_op *b, size_t at, size_t step, const bucket_fix *fix)
+{
+    query *q = b->o.q;
+    fer_str name = {"", 0};
+    if (q->limits->features.delayed_name_removal)
+        name = lset_get_text(q, b->map.keys[at], q->sym_name);
+    int64_t t = grid_at(b->o.g, step);
+    anno_monotonic m = {.min_ms = t,
+                        .max_ms = t,
+                        .min_bucket = fix->min_bucket,
+                        .max_bucket = fix->max_bucket,
+                        .max_diff = fix->max_diff};
+    return annotations_add_monotonic(q->annos, b->o.p, b->vector, name, &m, q->err);
+}
+
+static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
+{
+    const histogram_rows *h = &b->h[at];
+    size_t n = 0;
+    for (size_t r = 0; r < h->n; r++)
+        if (bits_get(h->rows[r].has, i))
+            b->tmp[n++] = (bucket){h->rows[r].upper, h->rows[r].v[i]};
+    if (n == 0)
+        return FER_OK;
+    bits_set(b->out.has, i);
+    if (!wants_quantile(b)) {
+        b->out.v[i] = bucket_fraction(b->args[0][i], b->args[1][i], b->tmp, n);
+        return FER_OK;
+    }
+    bucket_fix fix;
+    b->out.v[i] = bucket_quantile(b->args[phi][i], b->tmp, n, &fix);
+    return fix.forced ? note_forced(b, at, i, &fix) : FER_OK;
+}
+
+static fer_code evaluate(buckets_op *b)
+{
+    bits_zero(b->out.has, b->o.g->n);
+    for (size_t i = 0; i < b->o.g->n; i++) {
+        FER_TRY(query_work(b->o.q, b->h[b->next].n));
+        FER_TRY(evaluate_step(b, b->next, b->next_q, i));
+    }
+    b->out.labels = b->map.keys[b->next];
+    return FER_OK;
+}
+
+/* One part of histogram_quantiles: the steps at which the quantile has the value of the first one
+ * pending; its text becomes a label. */
+static fer_code next_quantile_part(buckets_op *b)
+{
+    query *q = b->o.q;
+    size_t n = b->o.g->n, first = bits_next(b->pending, 0, n);
+    const double *phi = b->args[b->next_q];
+    for (size_t i = 0; i < n; i++)
+        if (bits_get(b->pending, i) && f64_bits(phi[i]) == f64_bits(phi[first]))
+            bits_set(b->out.has, i);
+        else
+            bits_clear(b->out.has, i);
+    bits_and_not(b->pending, b->out.has, n);
+
+    char text[NUM_TEXT_MAX];
+    uint32_t id = query_sym(q, (fer_str){text, num_format_om(text, phi[first])});
+    if (id == SYM_NONE)
+        return QUERY_NOMEM(q);
+    FER_TRY(lset_set_to(q, &b->labels, b->map.keys[b->next]));
+    FER_TRY(lset_put(q, &b->labels, b->label, id));
+    b->out.labels = lset_of(&b->labels);
+    return FER_OK;
+}
+
+static fer_code next_of_quantiles(buckets_op *b, vec *ret)
+{
+    size_t n = b->o.g->n;
+    while (!bits_any(b->pending, n)) {
+        if (b->started && ++b->next_q == b->n_scalars) {
+            b->next_q = 0;
+            b->next++;
+        }
+        b->started = true;
+        if (b->next == b->map.n)
+            return FER_END;
+        FER_TRY(evaluate(b));
+        bits_copy(b->pending, b->out.has, n);
+    }
+    FER_TRY(next_quantile_part(b));
+    *ret = b->out;
+    return FER_OK;
+}
+
+static fer_code buckets_next(oper *o, vec *ret)
+{
+    buckets_op *b = (buckets_op *)o;
+    if (!b->done)
+        FER_TRY(take_all(b));
+    b->done = true;
+    if (b->id == FN_HISTOGRAM_QUANTILES)
+        return next_of_quantiles(b, ret);
+    if (b->next == b->map.n)
+        return FER_END;
+    FER_TRY(evaluate(b));
+    b->next++;
+    *ret = b->out;
+    return FER_OK;
+}
+
+/* The vector and the scalars among the arguments. */
+static fer_code split_arguments(buckets_op *b, eval_ctx ec)
+{
+    query *q = b->o.q;
+    const plan *p = b->o.p;
+    b->scalars = QUERY_ARRAY(q, oper *, p->n_args);
+    b->scalar_plans = QUERY_ARRAY(q, const plan *, p->n_args);
+    b->args = QUERY_ARRAY(q, const double *, p->n_args);
+    if (b->scalars == NULL || b->scalar_plans == NULL || b->args == NULL)
+        return QUERY_NOMEM(q);
+    for (size_t i = 0; i < p->n_args; i++) {
+        if (p->args[i]->type == VALUE_VECTOR) {
+            b->vector = p->args[i];
+            FER_TRY(oper_build(q, p->args[i], ec, &b->of));
+        } else if (p->args[i]->type == VALUE_STRING) {
+            if ((b->label = query_sym(q, p->args[i]->e->u.string)) == SYM_NONE)
+                return QUERY_NOMEM(q);
+        } else {
+            b->scalar_plans[b->n_scalars] = p->args[i];
+            FER_TRY(oper_build(q, p->args[i], ec, &b->scalars[b->n_scalars++]));
+        }
+    }
+    return FER_OK;
+}
+
+fer_code buckets_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    buckets_op *b = oper_new(q, sizeof *b, p, ec.g, buckets_next);
+    if (b == NULL)
+        return QUERY_NOMEM(q);
+    b->id = p->e->u.call.fn->id;
+    FER_TRY(split_arguments(b, ec));
+    fer_str le = STR("le");
+    FER_TRY(lset_names_make(q, &le, 1, &b->le));
+    b->o.nameless = b->of->nameless;
+    b->o.unique = b->id != FN_HISTOGRAM_QUANTILES;
+    return drop_metric_build(q, p, ec, &b->o, ret);
+}

@@ -1,0 +1,39 @@
+/* grouping.c - groups of an aggregation. */
+#include "promql/exec/grouping.h"
+
+fer_code grouping_make(query *q, const expr_aggregate *a, grouping *ret)
+{
+    *ret = (grouping){.without = a->without};
+    return lset_names_make(q, a->grouping, a->n_grouping, &ret->names);
+}
+
+fer_code grouping_labels(query *q, grouping *g, lset s)
+{
+    return g->without ? lset_drop(q, &g->buf, s, &g->names, true)
+                      : lset_keep(q, &g->buf, s, &g->names);
+}
+
+fer_code grouping_find(query *q, grouping *g, lset s, uint32_t *ret, bool *ret_new)
+{
+    if (!g->without && g->names.n == 0 && g->map.n == 1) { /* one group for all */
+        *ret = 0;
+        *ret_new = false;
+        return FER_OK;
+    }
+    FER_TRY(grouping_labels(q, g, s));
+    return lset_map_add(q, &g->map, lset_of(&g->buf), ret, ret_new);
+}
+
+bool grouping_nameless(const query *q, const grouping *g, const oper *of)
+{
+    if (of->nameless)
+        return true;
+    if (g->without)
+        return false; /* keeps type and unit */
+    for (size_t i = 0; i < g->names.n; i++) {
+        label_id l = {g->names.ids[i], 1};
+        if (lset_has_metric(q, (lset){&l, 1}))
+            return false;
+    }
+    return true;
+}

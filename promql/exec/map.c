@@ -1,0 +1,150 @@
+/* map.c - functions that turn each value of an instant vector into another: abs() to year().
+ */
+#include "promql/exec/oper.h"
+#include "promql/func_date.h"
+#include "promql/func_math.h"
+
+enum { MAP_SCALARS_MAX = 2 };
+
+typedef struct map_op {
+    oper o;
+    oper *of; /* NULL for minute() and the like without argument */
+    function_id id;
+    math_fn math;
+    oper *scalars[MAP_SCALARS_MAX];
+    const double *args[MAP_SCALARS_MAX];
+    size_t n_scalars;
+    vec own;
+    bool done;
+} map_op;
+
+static void clamp(const double *lo, const double *hi, vec *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double min = lo == NULL ? -INFINITY : lo[i];
+        double max = hi == NULL ? INFINITY : hi[i];
+        if (max < min)
+            bits_clear(v->has, i);
+        else
+            v->v[i] = go_max(min, go_min(max, v->v[i]));
+    }
+}
+
+static void round_to(const double *nearest, vec *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double inverse = 1.0 / (nearest == NULL ? 1 : nearest[i]);
+        v->v[i] = floor(v->v[i] * inverse + 0.5) / inverse;
+    }
+}
+
+static void apply(map_op *m, vec *v)
+{
+    size_t n = m->o.g->n;
+    switch (m->id) {
+    case FN_CLAMP:
+        clamp(m->args[0], m->args[1], v, n);
+        return;
+    case FN_CLAMP_MIN:
+        clamp(m->args[0], NULL, v, n);
+        return;
+    case FN_CLAMP_MAX:
+        clamp(NULL, m->args[0], v, n);
+        return;
+    case FN_ROUND:
+        round_to(m->args[0], v, n);
+        return;
+    case FN_VECTOR:
+        return;
+    case FN_TIMESTAMP:
+        for (size_t i = 0; i < n; i++)
+            v->v[i] = (double)grid_at(m->o.g, i) / 1000;
+        return;
+    default:
+        break;
+    }
+    BITS_RUNS(v->has, n, from, to)
+    {
+        for (size_t i = from; i < to; i++)
+            v->v[i] = m->math != NULL ? m->math(v->v[i]) : func_date(m->id, v->v[i]);
+    }
+}
+
+static fer_code map_next(oper *o, vec *ret)
+{
+    map_op *m = (map_op *)o;
+    for (size_t i = 0; i < m->n_scalars; i++)
+        if (m->args[i] == NULL)
+            FER_TRY(oper_scalar(m->scalars[i], &m->args[i]));
+    do {
+        FER_TRY(oper_next(m->of, ret));
+        FER_TRY(query_work(o->q, o->g->n));
+        apply(m, ret);
+    } while (!bits_any(ret->has, o->g->n));
+    return FER_OK;
+}
+
+/* hour() of the step's own time. */
+static fer_code date_now_next(oper *o, vec *ret)
+{
+    map_op *m = (map_op *)o;
+    if (m->done)
+        return FER_END;
+    m->done = true;
+    if (!vec_alloc(o->q, &m->own, o->g->n))
+        return QUERY_NOMEM(o->q);
+    bits_fill(m->own.has, o->g->n);
+    for (size_t i = 0; i < o->g->n; i++)
+        m->own.v[i] = func_date(m->id, (double)(grid_at(o->g, i) / 1000));
+    *ret = m->own;
+    return FER_OK;
+}
+
+/* Over floats alone: histogram_count() and its kin find nothing to look at. */
+static bool histograms_only(function_id id)
+{
+    switch (id) {
+    case FN_HISTOGRAM_COUNT:
+    case FN_HISTOGRAM_SUM:
+    case FN_HISTOGRAM_AVG:
+    case FN_HISTOGRAM_STDDEV:
+    case FN_HISTOGRAM_STDVAR:
+    case FN_START_TIMESTAMP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static fer_code none_next(oper *o, vec *ret)
+{
+    map_op *m = (map_op *)o;
+    fer_code c;
+    do {
+        c = oper_next(m->of, ret);
+    } while (c == FER_OK);
+    return c;
+}
+
+fer_code map_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    map_op *m = oper_new(q, sizeof *m, p, ec.g, p->n_args == 0 ? date_now_next : map_next);
+    if (m == NULL)
+        return QUERY_NOMEM(q);
+    m->id = p->e->u.call.fn->id;
+    m->math = func_math(m->id);
+    m->o.unique = m->o.nameless = true;
+    *ret = &m->o;
+    if (p->n_args == 0)
+        return FER_OK;
+    if (histograms_only(m->id))
+        m->o.next = none_next;
+    FER_TRY(oper_build(q, p->args[0], ec, &m->of));
+    for (size_t i = 1; i < p->n_args && i <= MAP_SCALARS_MAX; i++)
+        FER_TRY(oper_build(q, p->args[i], ec, &m->scalars[m->n_scalars++]));
+    m->o.unique = m->of->unique;
+    m->o.nameless = m->of->nameless;
+    if (m->id == FN_VECTOR)
+        return FER_OK;
+    return drop_metric_build(q, p, ec, &m->o, ret);
+}

@@ -1,0 +1,142 @@
+/* oper.c - which operator serves which node. */
+#include "promql/exec/oper.h"
+
+void *oper_new(query *q, size_t size, const plan *p, const grid *g,
+               fer_code (*next)(oper *o, vec *ret))
+{
+    oper *o = query_alloc(q, 1, size);
+    if (o != NULL) {
+        o->next = next;
+        o->q = q;
+        o->p = p;
+        o->g = g;
+    }
+    return o;
+}
+
+bool vec_alloc(query *q, vec *v, size_t n)
+{
+    v->v = QUERY_ARRAY(q, double, n);
+    v->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
+    return v->v != NULL && v->has != NULL;
+}
+
+fer_code oper_scalar(oper *o, const double **ret)
+{
+    vec v;
+    fer_code c = oper_next(o, &v);
+    if (c == FER_END)
+        return query_fail(o->q, "scalar expression without a value");
+    if (c == FER_OK)
+        *ret = v.v;
+    return c;
+}
+
+static fer_code end(oper *o, vec *ret)
+{
+    return FER_END;
+}
+
+fer_code empty_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    oper *o = oper_new(q, sizeof *o, p, ec.g, end);
+    if (o == NULL)
+        return QUERY_NOMEM(q);
+    o->unique = o->nameless = true;
+    *ret = o;
+    return FER_OK;
+}
+
+static fer_code build_call(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    const promql_function *fn = p->e->u.call.fn;
+    if (fn->ret == VALUE_SCALAR)
+        return scalar_build(q, p, ec, ret);
+    switch (fn->id) {
+    case FN_ABSENT:
+    case FN_ABSENT_OVER_TIME:
+        return absent_build(q, p, ec, ret);
+    case FN_LABEL_REPLACE:
+        return label_replace_build(q, p, ec, ret);
+    case FN_LABEL_JOIN:
+        return label_join_build(q, p, ec, ret);
+    case FN_HISTOGRAM_QUANTILE:
+    case FN_HISTOGRAM_QUANTILES:
+    case FN_HISTOGRAM_FRACTION:
+        return buckets_build(q, p, ec, ret);
+    case FN_SORT:
+    case FN_SORT_DESC:
+    case FN_SORT_BY_LABEL:
+    case FN_SORT_BY_LABEL_DESC:
+        return sort_build(q, p, ec, ret);
+    case FN_INFO:
+        return info_build(q, p, ec, ret);
+    case FN_TIMESTAMP:
+    case FN_START_TIMESTAMP:
+        if (p->args[0]->kind == EXPR_SELECTOR)
+            return timestamp_build(q, p, ec, ret);
+        break;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < p->n_args; i++)
+        if (p->args[i]->type == VALUE_MATRIX)
+            return range_build(q, p, ec, ret);
+    return map_build(q, p, ec, ret);
+}
+
+static fer_code build_aggregate(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    switch (p->e->u.aggregate.op) {
+    case AGG_TOPK:
+    case AGG_BOTTOMK:
+    case AGG_LIMITK:
+    case AGG_LIMIT_RATIO:
+        return topk_build(q, p, ec, ret);
+    case AGG_QUANTILE:
+        return quantile_build(q, p, ec, ret);
+    case AGG_COUNT_VALUES:
+        return count_values_build(q, p, ec, ret);
+    default:
+        return aggregate_build(q, p, ec, ret);
+    }
+}
+
+static fer_code build_binary(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    bool l = p->args[0]->type == VALUE_VECTOR, r = p->args[1]->type == VALUE_VECTOR;
+    if (!l && !r)
+        return scalar_build(q, p, ec, ret);
+    if (!l || !r)
+        return binary_scalar_build(q, p, ec, ret);
+    return op_is_set(p->e->u.binary.op) ? setop_build(q, p, ec, ret) : binary_build(q, p, ec, ret);
+}
+
+fer_code oper_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    if (ec.g->n == 0) /* a subquery too short for one step */
+        return empty_build(q, p, ec, ret);
+    if (p->once && ec.g->n > 1)
+        return repeat_build(q, p, ec, ret);
+
+    switch (p->kind) {
+    case EXPR_NUMBER:
+        return scalar_build(q, p, ec, ret);
+    case EXPR_SELECTOR:
+        return selector_build(q, p, ec, ret);
+    case EXPR_CALL:
+        return build_call(q, p, ec, ret);
+    case EXPR_AGGREGATE:
+        return build_aggregate(q, p, ec, ret);
+    case EXPR_BINARY:
+        return build_binary(q, p, ec, ret);
+    case EXPR_UNARY:
+        return unary_build(q, p, ec, ret);
+    case EXPR_STRING:
+    case EXPR_MATRIX:
+    case EXPR_SUBQUERY:
+    case EXPR_PAREN:
+        break;
+    }
+    return query_fail(q, "unhandled expression of type %s", value_type_text(p->type));
+}

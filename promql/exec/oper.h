@@ -1,0 +1,87 @@
+/* oper.h - operators: streams of series, each with its values at all steps.
+ *
+ * An operator is pulled by oper_next(), one series a call. The series it hands out lives in buffers of
+ * its own or of the operator below it, valid until the next call; whoever pulls may write to them.
+ *
+ * The values of one label set may come in several parts with no step in common (say x * 2 where two
+ * metrics took turns); `unique` says that this cannot happen. What counts is always the set of values
+ * at one step, so only the end of the query and subqueries put the parts together.
+ *
+ * A scalar expression is an operator as well: one series without labels, present at every step.
+ */
+#ifndef FERULA_PROMQL_EXEC_OPER_H
+#define FERULA_PROMQL_EXEC_OPER_H
+
+#include "promql/exec/bits.h"
+#include "promql/exec/lset.h"
+#include "promql/exec/query.h"
+
+typedef struct vec {
+    lset labels;
+    double *v;      /* per step; undefined where absent */
+    uint64_t *has;  /* which steps, never all absent */
+    bool drop_name; /* with delayed name removal: the metric name goes at the end */
+} vec;
+
+typedef struct oper oper;
+
+struct oper {
+    /* FER_OK with *ret filled, or FER_END. */
+    fer_code (*next)(oper *o, vec *ret);
+    query *q;
+    const plan *p;
+    const grid *g;
+    bool unique;   /* no label set comes twice */
+    bool nameless; /* no series has a metric name, type or unit: dropping them changes nothing */
+};
+
+static inline fer_code oper_next(oper *o, vec *ret)
+{
+    return o->next(o, ret);
+}
+
+/* Makes the operator for a plan node; everything in q->scratch. */
+FER_MUST_CHECK fer_code oper_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+
+/* A zeroed operator of `size` bytes with its head filled; NULL past the budget. */
+void *oper_new(query *q, size_t size, const plan *p, const grid *g,
+               fer_code (*next)(oper *o, vec *ret));
+
+/* Room for one series' values; false with q->err filled past the budget. */
+FER_MUST_CHECK bool vec_alloc(query *q, vec *v, size_t n);
+
+/* The values of a scalar operator, one a step, valid from then on. */
+FER_MUST_CHECK fer_code oper_scalar(oper *o, const double **ret);
+
+/* Takes the metric name (and type and unit) off the series of `of`, or marks them with delayed name
+ * removal; two of the same set at one step are an error (drop.c). */
+fer_code drop_metric_build(query *q, const plan *p, eval_ctx ec, oper *of, oper **ret);
+/* The info that floats have no place in a trim operator (binary.c). */
+fer_code binary_incompatible(query *q, const plan *p);
+/* A stream without series. */
+fer_code empty_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+
+/* ---- one builder a family ---- */
+
+fer_code selector_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code timestamp_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code range_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code repeat_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code scalar_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code map_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code unary_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code binary_scalar_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code setop_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code aggregate_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code topk_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code quantile_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code count_values_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code absent_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code label_replace_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code label_join_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code buckets_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code sort_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+fer_code info_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+
+#endif

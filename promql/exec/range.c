@@ -1,0 +1,297 @@
+/* range.c - functions over range vectors: rate() to quantile_over_time().
+ *
+ * One series at a time: its samples are decoded once, the window of every step is found by two
+ * pointers that only move forward, then the function fills all steps (promql/func_range.h).
+ */
+#include "base/num.h"
+#include "promql/exec/subquery.h"
+#include "promql/func_range.h"
+
+enum { RANGE_SCALARS_MAX = 2 };
+
+typedef struct range_op {
+    oper o;
+    function_id id;
+    range_fn fn;
+    range_input *in;
+    const plan *matrix;
+    counter *count;
+    oper *scalars[RANGE_SCALARS_MAX];
+    size_t n_scalars;
+    int64_t before_ms,
+        after_ms; /* the window reaches so far from ref: (ref - before, ref + after] */
+    bool keep_name, guarded;
+    windows w;
+    uint32_t *lo, *hi;
+    int64_t *ref, *ts;
+    size_t tmp_cap, marks_cap;
+    vec out;
+    lset_buf labels;
+    lset_guard guard;
+    uint32_t checked_name; /* whether it looks like a counter's is known */
+} range_op;
+
+static fer_code start(range_op *r)
+{
+    query *q = r->o.q;
+    size_t n = r->o.g->n;
+    r->lo = QUERY_ARRAY(q, uint32_t, n);
+    r->hi = QUERY_ARRAY(q, uint32_t, n);
+    r->ref = QUERY_ARRAY(q, int64_t, n);
+    r->ts = QUERY_ARRAY(q, int64_t, n);
+    if (r->lo == NULL || r->hi == NULL || r->ref == NULL || r->ts == NULL ||
+        !vec_alloc(q, &r->out, n))
+        return QUERY_NOMEM(q);
+    for (size_t i = 0; i < n; i++) {
+        r->ref[i] = range_input_ref(r->in, i);
+        r->ts[i] = grid_at(r->o.g, i);
+    }
+    for (size_t i = 0; i < r->n_scalars; i++)
+        FER_TRY(oper_scalar(r->scalars[i], &r->w.args[i]));
+    const expr_selector *sel = NULL;
+    if (r->matrix->kind == EXPR_MATRIX)
+        sel = &r->matrix->e->u.matrix.selector->u.selector;
+    r->w.n_steps = n;
+    r->w.lo = r->lo;
+    r->w.hi = r->hi;
+    r->w.ref = r->ref;
+    r->w.ts = r->ts;
+    r->w.range_ms = r->matrix->range_ms;
+    r->w.range_s = ms_to_seconds(r->matrix->range_ms);
+    r->w.anchored = sel != NULL && sel->anchored;
+    r->w.smoothed = sel != NULL && sel->smoothed;
+    return FER_OK;
+}
+
+/* The windows of all steps; the number of samples in them together. */
+static uint64_t find_windows(range_op *r, const range_series *s)
+{
+    size_t n = r->o.g->n, lo = 0, hi = 0;
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t from = ms_sub(r->ref[i], r->before_ms), to = ms_add(r->ref[i], r->after_ms);
+        while (hi < s->n && s->t[hi] <= to)
+            hi++;
+        while (lo < hi && s->t[lo] <= from)
+            lo++;
+        r->lo[i] = (uint32_t)lo;
+        r->hi[i] = (uint32_t)hi;
+        total += hi - lo;
+    }
+    return total;
+}
+
+/* A step reads what the window of the step before did not have. */
+static uint64_t newly_read(const range_op *r, const range_series *s, size_t i)
+{
+    if (i == 0)
+        return r->hi[0] - r->lo[0];
+    if (r->matrix->has_at)
+        return 0;
+    int64_t cut = ms_sub(ms_add(r->ref[i], r->after_ms), r->o.g->step);
+    uint64_t n = 0;
+    for (size_t j = r->hi[i]; j > r->lo[i] && s->t[j - 1] > cut; j--)
+        n++;
+    return n;
+}
+
+static void count_samples(range_op *r, const range_series *s, uint64_t total)
+{
+    counter *c = r->count;
+    c->total += total;
+    for (size_t i = 0; c->total_at != NULL && i < r->o.g->n; i++)
+        c->total_at[i] += r->hi[i] - r->lo[i];
+    if (range_input_is_subquery(r->in))
+        return;
+    for (size_t i = 0; i < r->o.g->n; i++) {
+        uint64_t n = newly_read(r, s, i);
+        c->read += n;
+        if (c->read_at != NULL)
+            c->read_at[i] += n;
+    }
+}
+
+static bool is_counter_name(fer_str name)
+{
+    return str_has_suffix(name, STR("_total")) || str_has_suffix(name, STR("_sum")) ||
+           str_has_suffix(name, STR("_count")) || str_has_suffix(name, STR("_bucket"));
+}
+
+/* rate() and increase() over what does not look like a counter. */
+static fer_code check_counter(range_op *r, lset of)
+{
+    query *q = r->o.q;
+    uint32_t id = lset_get(of, q->sym_name);
+    bool typed = q->limits->features.type_and_unit_labels;
+    if (id == 0 || (id == r->checked_name && !typed))
+        return FER_OK;
+    r->checked_name = id;
+    fer_str name = syms_text(q->ctx.syms, id);
+    const plan *arg = r->o.p->args[0];
+    if (typed) {
+        fer_str type = lset_get_text(q, of, q->sym_type);
+        if (str_eq(type, STR("counter")) || str_eq(type, STR("histogram")))
+            return FER_OK;
+        return annotations_add(q->annos, ANNO_INFO, r->o.p, arg, q->err,
+                               "metric might not be a counter, __type__ label is not set to "
+                               "\"counter\" or \"histogram\", got %.*s: %.*s",
+                               STR_FMT(query_quote(q, type)), STR_FMT(query_quote(q, name)));
+    }
+    if (is_counter_name(name))
+        return FER_OK;
+    return annotations_add(q->annos, ANNO_INFO, r->o.p, arg, q->err,
+                           "metric might not be a counter, name does not end in "
+                           "_total/_sum/_count/_bucket: %.*s",
+                           STR_FMT(query_quote(q, name)));
+}
+
+static fer_code warn_quantile(range_op *r, double value)
+{
+    char text[NUM_TEXT_MAX];
+    int n = (int)num_format_g(text, value);
+    return annotations_add(r->o.q->annos, ANNO_WARNING, r->o.p, r->o.p->args[0], r->o.q->err,
+                           "quantile value should be between 0 and 1, got %.*s", n, text);
+}
+
+/* Complaints about scalar arguments at steps where the series has samples. */
+static fer_code check_arguments(range_op *r)
+{
+    double last = 0;
+    for (size_t i = 0; i < r->o.g->n; i++) {
+        if (r->lo[i] >= r->hi[i])
+            continue;
+        double a = r->w.args[0][i];
+        if (r->id == FN_QUANTILE_OVER_TIME) {
+            if (!(a >= 0 && a <= 1) && f64_bits(a) != f64_bits(last))
+                FER_TRY(warn_quantile(r, a));
+            last = a;
+            continue;
+        }
+        double b = r->w.args[1][i];
+        if (a <= 0 || a >= 1)
+            return query_fail(r->o.q, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", a);
+        if (b <= 0 || b >= 1)
+            return query_fail(r->o.q, "invalid trend factor. Expected: 0 < tf < 1, got: %f", b);
+    }
+    return FER_OK;
+}
+
+static fer_code evaluate(range_op *r, const range_series *s)
+{
+    query *q = r->o.q;
+    if (s->n > UINT32_MAX)
+        return query_hold(q, q->max_samples + 1);
+    uint64_t total = find_windows(r, s);
+    if (total == 0)
+        return FER_OK;
+    FER_TRY(query_work(q, r->o.g->n + total / 4));
+    count_samples(r, s, total);
+    if (r->id == FN_QUANTILE_OVER_TIME || r->id == FN_DOUBLE_EXPONENTIAL_SMOOTHING)
+        FER_TRY(check_arguments(r));
+    if (!query_grow(q, &r->w.tmp, &r->tmp_cap, s->n, sizeof *r->w.tmp) ||
+        !query_grow(q, &r->w.marks, &r->marks_cap, s->n + 1, sizeof *r->w.marks))
+        return QUERY_NOMEM(q);
+    r->w.t = s->t;
+    r->w.v = s->v;
+    r->w.st = q->limits->features.use_start_timestamps ? s->st : NULL;
+    r->w.n = s->n;
+    r->fn(&r->w, r->out.v, r->out.has);
+    return FER_OK;
+}
+
+/* The labels of the result, and what the operator says about it. */
+static fer_code finish_series(range_op *r, range_series *s, vec *ret)
+{
+    query *q = r->o.q;
+    FER_TRY(range_input_labels(r->in, s));
+    if (r->id == FN_RATE || r->id == FN_INCREASE)
+        FER_TRY(check_counter(r, s->labels));
+    r->out.labels = s->labels;
+    r->out.drop_name = s->drop_name || !r->keep_name;
+    if (r->out.drop_name && !q->limits->features.delayed_name_removal) {
+        FER_TRY(lset_drop_metric(q, &r->labels, s->labels));
+        r->out.labels = lset_of(&r->labels);
+    }
+    *ret = r->out;
+    return r->guarded ? lset_guard_add(q, &r->guard, r->out.labels, NULL) : FER_OK;
+}
+
+static fer_code range_next(oper *o, vec *ret)
+{
+    range_op *r = (range_op *)o;
+    if (r->lo == NULL)
+        FER_TRY(start(r));
+    for (;;) {
+        range_series s;
+        FER_TRY(range_input_next(r->in, &s));
+        if (s.n == 0)
+            continue;
+        bits_zero(r->out.has, o->g->n);
+        FER_TRY(evaluate(r, &s));
+        if (bits_any(r->out.has, o->g->n))
+            return finish_series(r, &s, ret);
+    }
+}
+
+static fer_code check_modifiers(query *q, const plan *matrix, const promql_function *fn)
+{
+    if (matrix->kind != EXPR_MATRIX)
+        return FER_OK;
+    const expr_selector *s = &matrix->e->u.matrix.selector->u.selector;
+    if (s->anchored && !func_range_may_anchor(fn->id))
+        return query_fail(
+            q,
+            "anchored modifier can only be used with: changes, delta, increase, rate, "
+            "resets - not with %s",
+            fn->name);
+    if (s->smoothed && !func_range_may_smooth(fn->id))
+        return query_fail(q,
+                          "smoothed modifier can only be used with: delta, increase, rate - not "
+                          "with %s",
+                          fn->name);
+    return FER_OK;
+}
+
+static void reach(range_op *r)
+{
+    r->before_ms = r->matrix->range_ms;
+    if (r->matrix->kind != EXPR_MATRIX)
+        return;
+    const expr_selector *s = &r->matrix->e->u.matrix.selector->u.selector;
+    if (s->anchored || s->smoothed)
+        r->before_ms = ms_add(r->before_ms, r->o.q->lookback_ms);
+    if (s->smoothed)
+        r->after_ms = r->o.q->lookback_ms;
+}
+
+fer_code range_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    const promql_function *fn = p->e->u.call.fn;
+    range_op *r = oper_new(q, sizeof *r, p, ec.g, range_next);
+    if (r == NULL)
+        return QUERY_NOMEM(q);
+    r->id = fn->id;
+    r->fn = func_range(fn->id);
+    r->count = ec.count;
+    for (size_t i = 0; i < p->n_args; i++) {
+        if (p->args[i]->type == VALUE_MATRIX)
+            r->matrix = p->args[i];
+        else if (r->n_scalars < RANGE_SCALARS_MAX)
+            FER_TRY(oper_build(q, p->args[i], ec, &r->scalars[r->n_scalars++]));
+    }
+    if (r->fn == NULL || r->matrix == NULL)
+        return query_fail(q, "unhandled function \"%s\"", fn->name);
+    FER_TRY(check_modifiers(q, r->matrix, fn));
+    FER_TRY(range_input_new(q, r->matrix, ec, &r->in));
+    reach(r);
+    r->keep_name = fn->id == FN_LAST_OVER_TIME || fn->id == FN_FIRST_OVER_TIME;
+    r->o.unique = true;
+    r->o.nameless =
+        range_input_nameless(r->in) || (!r->keep_name && !q->limits->features.delayed_name_removal);
+    r->guarded = !r->keep_name && !range_input_nameless(r->in) &&
+                 !q->limits->features.delayed_name_removal && fn->id != FN_ABSENT_OVER_TIME;
+    r->checked_name = SYM_NONE;
+    lset_guard_init(&r->guard, 0);
+    *ret = &r->o;
+    return FER_OK;
+}

@@ -1,0 +1,188 @@
+/* selector.c - instant vector selectors, and timestamp() over one.
+ *
+ * At a step the newest sample in (t - lookback, t] counts, t being the step less the offset, or the
+ * fixed time of @; a stale marker there means no value. `smoothed` looks to both sides and
+ * interpolates.
+ */
+#include "promql/exec/oper.h"
+#include "promql/exec/source.h"
+
+typedef enum selector_kind {
+    SELECT_VALUE,
+    SELECT_TIME,       /* timestamp(): the sample's own time, in seconds */
+    SELECT_START_TIME, /* start_timestamp() */
+    SELECT_SMOOTHED,
+} selector_kind;
+
+typedef struct selector_op {
+    oper o;
+    source_cursor cur;
+    counter *count;
+    selector_kind kind;
+    const plan *sel;
+    vec out;
+} selector_op;
+
+/* The time looked at for step i. */
+static inline int64_t ref_time(const selector_op *s, size_t i)
+{
+    return ms_sub(s->sel->has_at ? s->sel->at_ms : grid_at(s->o.g, i), s->sel->offset_ms);
+}
+
+static size_t first_after(const samples *in, int64_t t)
+{
+    size_t lo = 0, hi = in->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (in->t[mid] > t)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+static inline bool is_histogram(const samples *in, size_t i)
+{
+    return in->type != NULL && in->type[i] != SAMPLE_FLOAT;
+}
+
+static double value_of(const selector_op *s, const samples *in, size_t i)
+{
+    switch (s->kind) {
+    case SELECT_TIME:
+        return (double)in->t[i] / 1000;
+    case SELECT_START_TIME:
+        return in->st == NULL ? 0 : (double)in->st[i] / 1000;
+    default:
+        return in->v[i];
+    }
+}
+
+static fer_code fill(selector_op *s, const samples *in)
+{
+    const grid *g = s->o.g;
+    int64_t lookback = s->o.q->lookback_ms;
+    size_t next = first_after(in, ms_sub(ref_time(s, 0), lookback));
+    for (size_t i = 0; i < g->n; i++) {
+        int64_t ref = ref_time(s, i);
+        while (next < in->n && in->t[next] <= ref)
+            next++;
+        if (next == 0 || in->t[next - 1] <= ms_sub(ref, lookback))
+            continue;
+        size_t at = next - 1;
+        if (is_histogram(in, at)) {
+            if (sample_is_stale(in->h[at]->sum))
+                continue;
+            if (s->kind == SELECT_VALUE)
+                return query_no_histograms(s->o.q);
+        } else if (sample_is_stale(in->v[at])) {
+            continue;
+        }
+        s->out.v[i] = value_of(s, in, at);
+        bits_set(s->out.has, i);
+    }
+    return FER_OK;
+}
+
+/* The newest live sample before and the first at or after ref, within lookback on each side. */
+static void neighbours(const samples *in, int64_t ref, int64_t lookback, size_t *ret_before,
+                       size_t *ret_after)
+{
+    size_t after = ref == INT64_MIN ? 0 : first_after(in, ref - 1);
+    size_t before = after;
+    while (after < in->n && sample_is_stale(in->v[after]))
+        after++;
+    while (before > 0 && sample_is_stale(in->v[before - 1]))
+        before--;
+    if (after < in->n && in->t[after] > ms_add(ref, lookback))
+        after = in->n;
+    if (before > 0 && in->t[before - 1] <= ms_sub(ref, lookback))
+        before = 0;
+    *ret_before = before == 0 ? SIZE_MAX : before - 1;
+    *ret_after = after == in->n ? SIZE_MAX : after;
+}
+
+static fer_code fill_smoothed(selector_op *s, const samples *in)
+{
+    if (in->type != NULL)
+        return query_no_histograms(s->o.q);
+    for (size_t i = 0; i < s->o.g->n; i++) {
+        int64_t ref = ref_time(s, i);
+        size_t a, b;
+        neighbours(in, ref, s->o.q->lookback_ms, &a, &b);
+        double v;
+        if (b != SIZE_MAX && in->t[b] == ref)
+            v = in->v[b];
+        else if (a == SIZE_MAX)
+            continue;
+        else if (b == SIZE_MAX)
+            v = in->v[a];
+        else
+            v = in->v[a] +
+                (in->v[b] - in->v[a]) * (double)(ref - in->t[a]) / (double)(in->t[b] - in->t[a]);
+        s->out.v[i] = v;
+        bits_set(s->out.has, i);
+    }
+    return FER_OK;
+}
+
+static fer_code selector_next(oper *o, vec *ret)
+{
+    selector_op *s = (selector_op *)o;
+    query *q = o->q;
+    if (s->out.v == NULL && !vec_alloc(q, &s->out, o->g->n))
+        return QUERY_NOMEM(q);
+    for (;;) {
+        const samples *in;
+        FER_TRY(cursor_next(q, &s->cur, &in));
+        FER_TRY(query_work(q, o->g->n));
+        if (in->n == 0)
+            continue;
+        bits_zero(s->out.has, o->g->n);
+        FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
+        if (!bits_any(s->out.has, o->g->n))
+            continue;
+        if (s->kind != SELECT_SMOOTHED)
+            counter_add_steps(s->count, s->out.has, o->g->n);
+        FER_TRY(cursor_labels(q, &s->cur, &s->out.labels));
+        s->out.drop_name = false;
+        *ret = s->out;
+        return FER_OK;
+    }
+}
+
+static fer_code build(query *q, const plan *p, const plan *sel, eval_ctx ec, selector_kind kind,
+                      oper **ret)
+{
+    selector_op *s = oper_new(q, sizeof *s, p, ec.g, selector_next);
+    if (s == NULL)
+        return QUERY_NOMEM(q);
+    s->count = ec.count;
+    s->kind = kind;
+    s->sel = sel;
+    s->o.unique = true;
+    int64_t mint = ms_add(ms_sub(ref_time(s, 0), q->lookback_ms), 1);
+    int64_t maxt = ref_time(s, ec.g->n - 1);
+    if (kind == SELECT_SMOOTHED)
+        maxt = ms_add(maxt, q->lookback_ms);
+    FER_TRY(source_use(q, sel, &sel->e->u.selector, mint, maxt, query_step(q, ec.g), &s->cur));
+    *ret = &s->o;
+    return FER_OK;
+}
+
+fer_code selector_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    return build(q, p, p, ec, p->e->u.selector.smoothed ? SELECT_SMOOTHED : SELECT_VALUE, ret);
+}
+
+/* Bare selectors only: over any other expression timestamp() is the step's own time. */
+fer_code timestamp_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    bool start = p->e->u.call.fn->id == FN_START_TIMESTAMP;
+    oper *s;
+    FER_TRY(build(q, p, p->args[0], ec, start ? SELECT_START_TIME : SELECT_TIME, &s));
+    if (start && !q->limits->features.use_start_timestamps)
+        return empty_build(q, p, ec, ret);
+    return drop_metric_build(q, p, ec, s, ret);
+}

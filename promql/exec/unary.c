@@ -1,0 +1,37 @@
+/* unary.c - the sign before a scalar or a vector. */
+#include "promql/exec/oper.h"
+
+typedef struct unary_op {
+    oper o;
+    oper *of;
+} unary_op;
+
+static fer_code negate_next(oper *o, vec *ret)
+{
+    FER_TRY(oper_next(((unary_op *)o)->of, ret));
+    FER_TRY(query_work(o->q, o->g->n));
+    for (size_t i = 0; i < o->g->n; i++)
+        ret->v[i] = -ret->v[i];
+    return FER_OK;
+}
+
+fer_code unary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    oper *of;
+    FER_TRY(oper_build(q, p->args[0], ec, &of));
+    if (p->e->u.unary.op != OP_SUB) {
+        *ret = of;
+        return FER_OK;
+    }
+    unary_op *u = oper_new(q, sizeof *u, p, ec.g, negate_next);
+    if (u == NULL)
+        return QUERY_NOMEM(q);
+    u->of = of;
+    u->o.unique = of->unique;
+    u->o.nameless = of->nameless;
+    if (p->type == VALUE_SCALAR) {
+        *ret = &u->o;
+        return FER_OK;
+    }
+    return drop_metric_build(q, p, ec, &u->o, ret);
+}

@@ -1,0 +1,30 @@
+/* func_math.c - functions of one number. */
+#include "promql/func_math.h"
+
+static double rad(double v)
+{
+    return v * M_PI / 180;
+}
+
+static double deg(double v)
+{
+    return v * 180 / M_PI;
+}
+
+static double sgn(double v)
+{
+    return v < 0 ? -1 : v > 0 ? 1 : v;
+}
+
+math_fn func_math(function_id id)
+{
+    static const math_fn fns[FN_COUNT] = {
+        [FN_ABS] = fabs,  [FN_CEIL] = ceil,   [FN_FLOOR] = floor, [FN_EXP] = exp,
+        [FN_SQRT] = sqrt, [FN_LN] = log,      [FN_LOG2] = log2,   [FN_LOG10] = log10,
+        [FN_SIN] = sin,   [FN_COS] = cos,     [FN_TAN] = tan,     [FN_ASIN] = asin,
+        [FN_ACOS] = acos, [FN_ATAN] = atan,   [FN_SINH] = sinh,   [FN_COSH] = cosh,
+        [FN_TANH] = tanh, [FN_ASINH] = asinh, [FN_ACOSH] = acosh, [FN_ATANH] = atanh,
+        [FN_RAD] = rad,   [FN_DEG] = deg,     [FN_SGN] = sgn,
+    };
+    return fns[id];
+}

@@ -1,0 +1,329 @@
+/* func_range.c - the *_over_time family. */
+#include "promql/func_range.h"
+
+#include <math.h>
+
+#include "promql/exec/bits.h"
+#include "promql/kahan.h"
+
+/* Calls a function of one window, to be inlined, at every step with samples. */
+#define EACH_WINDOW(w, i)                                                                          \
+    for (size_t i = 0; i < (w)->n_steps; i++)                                                      \
+        if ((w)->lo[i] < (w)->hi[i])
+
+static void count_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = w->hi[i] - w->lo[i];
+        bits_set(has, i);
+    }
+}
+
+static void present_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = 1;
+        bits_set(has, i);
+    }
+}
+
+static void last_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = w->v[w->hi[i] - 1];
+        bits_set(has, i);
+    }
+}
+
+static void first_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = w->v[w->lo[i]];
+        bits_set(has, i);
+    }
+}
+
+static void ts_of_first(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = (double)w->t[w->lo[i]] / 1000;
+        bits_set(has, i);
+    }
+}
+
+static void ts_of_last(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = (double)w->t[w->hi[i] - 1] / 1000;
+        bits_set(has, i);
+    }
+}
+
+/* Sums of several windows at once: the chain of additions within a window cannot be shortened, but
+ * chains of different windows do not wait for each other. */
+enum { SUM_LANES = 8 };
+
+static void sum_lanes(const windows *w, size_t from, size_t len, kahan *k)
+{
+    double sum[SUM_LANES] = {0}, c[SUM_LANES] = {0};
+    for (size_t j = 0; j < len; j++) {
+        for (size_t x = 0; x < SUM_LANES; x++)
+            kahan_add_to(&sum[x], &c[x], w->v[w->lo[from + x] + j]);
+    }
+    for (size_t x = 0; x < SUM_LANES; x++)
+        k[x] = (kahan){sum[x], c[x]};
+}
+
+static kahan sum_one(const windows *w, size_t i)
+{
+    kahan k = {0, 0};
+    for (size_t j = w->lo[i]; j < w->hi[i]; j++)
+        kahan_add(&k, w->v[j]);
+    return k;
+}
+
+/* Steps from i on whose windows have the same length, up to the lanes there are. */
+static bool same_length(const windows *w, size_t i)
+{
+    if (i + SUM_LANES > w->n_steps)
+        return false;
+    uint32_t len = w->hi[i] - w->lo[i];
+    for (size_t x = 1; x < SUM_LANES; x++)
+        if (w->hi[i + x] - w->lo[i + x] != len)
+            return false;
+    return len != 0;
+}
+
+static void put_sum(double *out, uint64_t *has, size_t i, kahan k)
+{
+    out[i] = isinf(k.sum) ? k.sum : k.sum + k.c;
+    bits_set(has, i);
+}
+
+static void sum_over_time(const windows *w, double *out, uint64_t *has)
+{
+    for (size_t i = 0; i < w->n_steps;) {
+        if (same_length(w, i)) {
+            kahan k[SUM_LANES];
+            sum_lanes(w, i, w->hi[i] - w->lo[i], k);
+            for (size_t x = 0; x < SUM_LANES; x++)
+                put_sum(out, has, i + x, k[x]);
+            i += SUM_LANES;
+            continue;
+        }
+        if (w->lo[i] < w->hi[i])
+            put_sum(out, has, i, sum_one(w, i));
+        i++;
+    }
+}
+
+/* The mean as sum / count until the sum overflows, from there on updated sample by sample. */
+static double mean_of(const double *v, size_t n)
+{
+    kahan k = {v[0], 0};
+    size_t i = 1;
+    for (; i < n; i++) {
+        kahan next = k;
+        kahan_add(&next, v[i]);
+        if (isinf(next.sum))
+            break;
+        k = next;
+    }
+    if (i == n)
+        return k.sum / (double)n + k.c / (double)n;
+
+    kahan mean = {k.sum / (double)i, k.c / (double)i};
+    for (; i < n; i++) {
+        double count = (double)(i + 1), f = (count - 1) / count;
+        mean.sum *= f;
+        mean.c *= f;
+        kahan_add(&mean, v[i] / count);
+    }
+    return mean.sum + mean.c;
+}
+
+static void avg_over_time(const windows *w, double *out, uint64_t *has)
+{
+    for (size_t i = 0; i < w->n_steps;) {
+        size_t len = w->hi[i] - w->lo[i], steps = same_length(w, i) ? SUM_LANES : 1;
+        kahan k[SUM_LANES];
+        if (steps == SUM_LANES)
+            sum_lanes(w, i, len, k);
+        for (size_t x = 0; x < steps && len != 0; x++) {
+            /* Started at 0 instead of the first sample, which changes the sign of a zero at most, and
+             * that is lost in the last addition; an overflow or NaN goes the long way. */
+            if (steps == SUM_LANES && isfinite(k[x].sum))
+                out[i + x] = k[x].sum / (double)len + k[x].c / (double)len;
+            else
+                out[i + x] = mean_of(w->v + w->lo[i + x], len);
+            bits_set(has, i + x);
+        }
+        i += steps;
+    }
+}
+
+/* The first largest; NaN only when nothing else is there, then the last of them. */
+static void max_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        double m = w->v[w->lo[i]];
+        for (size_t j = w->lo[i]; j < w->hi[i]; j++)
+            m = w->v[j] > m || isnan(m) ? w->v[j] : m;
+        out[i] = m;
+        bits_set(has, i);
+    }
+}
+
+static void min_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        double m = w->v[w->lo[i]];
+        for (size_t j = w->lo[i]; j < w->hi[i]; j++)
+            m = w->v[j] < m || isnan(m) ? w->v[j] : m;
+        out[i] = m;
+        bits_set(has, i);
+    }
+}
+
+static void ts_of_max(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        size_t m = w->lo[i];
+        for (size_t j = m; j < w->hi[i]; j++)
+            if (w->v[j] >= w->v[m] || isnan(w->v[m]))
+                m = j;
+        out[i] = (double)w->t[m] / 1000;
+        bits_set(has, i);
+    }
+}
+
+static void ts_of_min(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        size_t m = w->lo[i];
+        for (size_t j = m; j < w->hi[i]; j++)
+            if (w->v[j] <= w->v[m] || isnan(w->v[m]))
+                m = j;
+        out[i] = (double)w->t[m] / 1000;
+        bits_set(has, i);
+    }
+}
+
+/* Welford's update with both running values compensated. */
+static double variance_of(const double *v, size_t n)
+{
+    kahan mean = {0, 0}, aux = {0, 0};
+    double count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count++;
+        double delta = v[i] - (mean.sum + mean.c);
+        kahan_add(&mean, delta / count);
+        kahan_add(&aux, delta * (v[i] - (mean.sum + mean.c)));
+    }
+    return (aux.sum + aux.c) / count;
+}
+
+static void stdvar_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]);
+        bits_set(has, i);
+    }
+}
+
+static void stddev_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        out[i] = sqrt(variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]));
+        bits_set(has, i);
+    }
+}
+
+static void quantile_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        size_t n = w->hi[i] - w->lo[i];
+        memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
+        out[i] = func_quantile(w->args[0][i], w->tmp, n);
+        bits_set(has, i);
+    }
+}
+
+static double deviation_of(double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (isnan(v[i]))
+            return NAN;
+    double median = func_quantile(0.5, v, n);
+    for (size_t i = 0; i < n; i++)
+        v[i] = fabs(v[i] - median);
+    return func_quantile(0.5, v, n);
+}
+
+static void mad_over_time(const windows *w, double *out, uint64_t *has)
+{
+    EACH_WINDOW(w, i)
+    {
+        size_t n = w->hi[i] - w->lo[i];
+        memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
+        out[i] = deviation_of(w->tmp, n);
+        bits_set(has, i);
+    }
+}
+
+range_fn func_range(function_id id)
+{
+    static const range_fn fns[FN_COUNT] = {
+        [FN_ABSENT_OVER_TIME] = present_over_time,
+        [FN_AVG_OVER_TIME] = avg_over_time,
+        [FN_CHANGES] = func_changes,
+        [FN_COUNT_OVER_TIME] = count_over_time,
+        [FN_DELTA] = func_delta,
+        [FN_DERIV] = func_deriv,
+        [FN_DOUBLE_EXPONENTIAL_SMOOTHING] = func_smoothing,
+        [FN_FIRST_OVER_TIME] = first_over_time,
+        [FN_IDELTA] = func_idelta,
+        [FN_INCREASE] = func_increase,
+        [FN_IRATE] = func_irate,
+        [FN_LAST_OVER_TIME] = last_over_time,
+        [FN_MAD_OVER_TIME] = mad_over_time,
+        [FN_MAX_OVER_TIME] = max_over_time,
+        [FN_MIN_OVER_TIME] = min_over_time,
+        [FN_PREDICT_LINEAR] = func_predict_linear,
+        [FN_PRESENT_OVER_TIME] = present_over_time,
+        [FN_QUANTILE_OVER_TIME] = quantile_over_time,
+        [FN_RATE] = func_rate,
+        [FN_RESETS] = func_resets,
+        [FN_STDDEV_OVER_TIME] = stddev_over_time,
+        [FN_STDVAR_OVER_TIME] = stdvar_over_time,
+        [FN_SUM_OVER_TIME] = sum_over_time,
+        [FN_TS_OF_FIRST_OVER_TIME] = ts_of_first,
+        [FN_TS_OF_LAST_OVER_TIME] = ts_of_last,
+        [FN_TS_OF_MAX_OVER_TIME] = ts_of_max,
+        [FN_TS_OF_MIN_OVER_TIME] = ts_of_min,
+    };
+    return fns[id];
+}
+
+bool func_range_may_smooth(function_id id)
+{
+    return id == FN_RATE || id == FN_INCREASE || id == FN_DELTA;
+}
+
+bool func_range_may_anchor(function_id id)
+{
+    return func_range_may_smooth(id) || id == FN_RESETS || id == FN_CHANGES;
+}

@@ -1,0 +1,263 @@
+/* func_rate.c - rate, increase, delta, irate, idelta, resets, changes.
+ *
+ * The change between the first and the last sample of a window is extrapolated to the range's ends
+ * when samples lie close enough to them: within 1.1 average distances, otherwise by half of one. A
+ * counter is not extrapolated below zero, and what it held before each reset is added.
+ *
+ * The resets of a series are listed once; each window adds those inside it, oldest first.
+ */
+#include <math.h>
+
+#include "promql/exec/bits.h"
+#include "promql/func_range.h"
+
+bool func_start_reset(int64_t prev_st, int64_t prev_t, int64_t st, int64_t t)
+{
+    if (st == 0 || st >= t || st < prev_t)
+        return false;
+    if (st > prev_t)
+        return true;
+    /* Begins where the sample before ended: a delta series, if that one's start is known. */
+    return prev_st <= prev_t && prev_st != 0 && prev_st != prev_t;
+}
+
+static inline bool is_reset(const windows *w, size_t i)
+{
+    return w->v[i] < w->v[i - 1] ||
+           (w->st != NULL && func_start_reset(w->st[i - 1], w->t[i - 1], w->st[i], w->t[i]));
+}
+
+/* Indexes of samples that begin anew, into w->marks. */
+static size_t list_resets(const windows *w)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++) {
+        w->marks[n] = (uint32_t)i;
+        n += is_reset(w, i);
+    }
+    return n;
+}
+
+typedef struct rate_kind {
+    bool counter, per_second;
+} rate_kind;
+
+/* The change of window [lo, hi) with `sum` its change between first and last sample, resets made
+ * good; false when there is no value. */
+static inline bool extrapolate(const windows *w, size_t i, rate_kind kind, double sum, double *ret)
+{
+    size_t lo = w->lo[i], last = w->hi[i] - 1;
+    int64_t range_start = w->ref[i] - w->range_ms;
+    double first_v = w->v[lo];
+    double to_start = (double)(w->t[lo] - range_start) / 1000;
+    double to_end = (double)(w->ref[i] - w->t[last]) / 1000;
+    double sampled = (double)(w->t[last] - w->t[lo]) / 1000;
+    double average = last > lo ? sampled / (double)(last - lo) : 0;
+    double threshold = average * 1.1;
+
+    if (kind.counter && w->st != NULL && w->st[lo] != 0 && w->st[lo] > range_start &&
+        w->st[lo] < w->t[lo]) {
+        /* The counter is known to have been 0 at its start, inside the range. */
+        to_start = 0;
+        sampled = (double)(w->t[last] - w->st[lo]) / 1000;
+        sum += first_v;
+    } else if (last == lo) {
+        return false;
+    } else {
+        if (to_start >= threshold)
+            to_start = average / 2;
+        if (kind.counter && sum > 0 && first_v >= 0) {
+            double to_zero = sampled * (first_v / sum);
+            if (to_zero < to_start)
+                to_start = to_zero;
+        }
+    }
+    if (to_end >= threshold)
+        to_end = average / 2;
+
+    double factor = 1;
+    if (sampled != 0)
+        factor = (sampled + to_start + to_end) / sampled;
+    if (kind.per_second)
+        factor /= w->range_s;
+    *ret = sum * factor;
+    return true;
+}
+
+/* ---- anchored and smoothed: values at the range's ends are taken or interpolated ---- */
+
+static double between(const windows *w, size_t a, size_t b, int64_t t, bool counter)
+{
+    double va = w->v[a], vb = w->v[b];
+    if (counter && vb < va)
+        va = 0;
+    return va + (vb - va) * (double)(t - w->t[a]) / (double)(w->t[b] - w->t[a]);
+}
+
+/* What resets inside add: `from` and `to` are the samples strictly within the range. */
+static double corrections(const windows *w, double left, double right, size_t from, size_t to)
+{
+    double sum = 0, prev = left;
+    for (size_t i = from; i < to; i++) {
+        if (w->v[i] < prev)
+            sum += prev;
+        prev = w->v[i];
+    }
+    if (right < prev)
+        sum += prev;
+    return sum;
+}
+
+static bool change_between_ends(const windows *w, size_t i, rate_kind kind, double *ret)
+{
+    size_t lo = w->lo[i], last = w->hi[i] - 1, first;
+    int64_t start = w->ref[i] - w->range_ms, end = w->ref[i];
+    for (first = lo; first < last && w->t[first] <= start; first++)
+        ;
+    first = first > lo ? first - 1 : lo;
+    if (w->smoothed) {
+        size_t j = lo;
+        while (j < last && w->t[j] < end)
+            j++;
+        last = j;
+    }
+    if (w->t[last] <= start || (w->smoothed && w->t[first] > end))
+        return false;
+
+    double left = w->smoothed && w->t[first] < start
+                      ? between(w, first, first + 1, start, kind.counter)
+                      : w->v[first];
+    double right = w->smoothed && last > lo && w->t[last] > end
+                       ? between(w, last - 1, last, end, kind.counter)
+                       : w->v[last];
+    double sum = right - left;
+    if (kind.counter) {
+        size_t from = first + (w->t[first] <= start);
+        size_t to = last + (w->t[last] < end);
+        sum += corrections(w, left, right, from, to > from ? to : from);
+    }
+    if (kind.per_second)
+        sum /= w->range_s;
+    *ret = sum;
+    return true;
+}
+
+static void extended(const windows *w, rate_kind kind, double *out, uint64_t *has)
+{
+    for (size_t i = 0; i < w->n_steps; i++)
+        if (w->lo[i] < w->hi[i] && change_between_ends(w, i, kind, &out[i]))
+            bits_set(has, i);
+}
+
+static inline void rate_like(const windows *w, rate_kind kind, double *out, uint64_t *has)
+{
+    if (w->anchored || w->smoothed) {
+        extended(w, kind, out, has);
+        return;
+    }
+    size_t n_resets = kind.counter ? list_resets(w) : 0, next = 0;
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (w->lo[i] >= w->hi[i])
+            continue;
+        double sum = w->v[w->hi[i] - 1] - w->v[w->lo[i]];
+        while (next < n_resets && w->marks[next] <= w->lo[i])
+            next++;
+        for (size_t r = next; r < n_resets && w->marks[r] < w->hi[i]; r++)
+            sum += w->v[w->marks[r] - 1];
+        if (extrapolate(w, i, kind, sum, &out[i]))
+            bits_set(has, i);
+    }
+}
+
+void func_rate(const windows *w, double *out, uint64_t *has)
+{
+    rate_like(w, (rate_kind){.counter = true, .per_second = true}, out, has);
+}
+
+void func_increase(const windows *w, double *out, uint64_t *has)
+{
+    rate_like(w, (rate_kind){.counter = true}, out, has);
+}
+
+void func_delta(const windows *w, double *out, uint64_t *has)
+{
+    rate_like(w, (rate_kind){0}, out, has);
+}
+
+/* ---- from the last two samples ---- */
+
+static inline void last_two(const windows *w, bool rate, double *out, uint64_t *has)
+{
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (w->hi[i] < w->lo[i] + 2)
+            continue;
+        size_t b = w->hi[i] - 1;
+        double v = w->v[b];
+        if (!rate || !is_reset(w, b))
+            v = v - w->v[b - 1];
+        if (rate)
+            v /= (double)(w->t[b] - w->t[b - 1]) / 1000;
+        out[i] = v;
+        bits_set(has, i);
+    }
+}
+
+void func_irate(const windows *w, double *out, uint64_t *has)
+{
+    last_two(w, true, out, has);
+}
+
+void func_idelta(const windows *w, double *out, uint64_t *has)
+{
+    last_two(w, false, out, has);
+}
+
+/* ---- counting ---- */
+
+/* Where counting starts: with `anchored` at the last sample not after the range's start, if another
+ * one follows; false when there is nothing to count. */
+static bool first_counted(const windows *w, size_t i, size_t *ret)
+{
+    size_t lo = w->lo[i], hi = w->hi[i];
+    *ret = lo;
+    if (!w->anchored)
+        return lo < hi;
+    int64_t start = w->ref[i] - w->range_ms;
+    size_t after = lo;
+    while (after < hi && w->t[after] <= start)
+        after++;
+    *ret = after > lo ? after - 1 : lo;
+    return after < hi;
+}
+
+/* marks[]: indexes of counted samples; how many lie in (first, hi). */
+static void count_marks(const windows *w, size_t n_marks, double *out, uint64_t *has)
+{
+    size_t from = 0, to = 0;
+    for (size_t i = 0; i < w->n_steps; i++) {
+        size_t first;
+        if (!first_counted(w, i, &first))
+            continue;
+        while (from < n_marks && w->marks[from] <= first)
+            from++;
+        while (to < n_marks && w->marks[to] < w->hi[i])
+            to++;
+        out[i] = to > from ? (double)(to - from) : 0;
+        bits_set(has, i);
+    }
+}
+
+void func_resets(const windows *w, double *out, uint64_t *has)
+{
+    count_marks(w, list_resets(w), out, has);
+}
+
+void func_changes(const windows *w, double *out, uint64_t *has)
+{
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++) {
+        w->marks[n] = (uint32_t)i;
+        n += w->v[i] != w->v[i - 1] && !(isnan(w->v[i]) && isnan(w->v[i - 1]));
+    }
+    count_marks(w, n, out, has);
+}
