@@ -1,0 +1,299 @@
+/* head_bench.c - what a sample and a series cost in the head, without network and decoding.
+ *
+ * One thread stages batches of 2,000 samples and commits each, or with --thread a committer thread does.
+ * Series carry 10 labels of about 220 bytes. Prints CPU time (user and system) per sample, split into
+ * staging and committing, what a new series costs, resident bytes per series, and the head's own
+ * account by part.
+ *
+ *     head_bench [--series=N] [--samples=N] [--batch=N] [--sync=group|interval|none] [--thread]
+ *                [--no-replay] [--dir=PATH]
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "tsdb/tsdb.h"
+
+typedef struct bench {
+    uint64_t series, samples, batch;
+    wal_sync_mode sync;
+    bool thread, no_replay;
+    const char *dir;
+    tsdb *db;
+    char *raw; /* RAW_BYTES per series */
+    tsdb_row *rows;
+    _Atomic uint64_t waiting;
+} bench;
+
+enum { RAW_BYTES = 320, INTERVAL_MS = 15000 };
+
+static double cpu_seconds(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double wall_seconds(void)
+{
+    return (double)fer_clock_system()->mono_ns(fer_clock_system()) * 1e-9;
+}
+
+static double resident_bytes(void)
+{
+    unsigned long total = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f == NULL || fscanf(f, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    if (f != NULL)
+        fclose(f);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+/* The labels of series i: metrics of a fleet of pods, each pod its own instance. */
+static void make_raw(char *raw, uint64_t i)
+{
+    uint64_t pod = i / 100, metric = i % 100;
+    snprintf(
+        raw, RAW_BYTES,
+        "__name__=container_bench_metric_number_%03" PRIu64 "_total,cluster=eu-west-1-production,"
+        "container=main,env=production,instance=10.%" PRIu64 ".%" PRIu64 ".%" PRIu64 ":9100,"
+        "job=kubernetes-pods,namespace=team-%" PRIu64 ",node=node-%04" PRIu64 ".example.internal,"
+        "pod=service-%05" PRIu64 "-7d9f8b6c5-x%04" PRIu64 ",zone=eu-west-1a",
+        metric, pod >> 16 & 255, pod >> 8 & 255, pod & 255, pod % 50, pod / 30, pod,
+        pod * 7919 % 9973);
+}
+
+static fer_code parse(void *arg, fer_str raw, fer_arena *scratch, label **ret, size_t *ret_n,
+                      fer_err *err)
+{
+    (void)arg;
+    (void)err;
+    label *l = ARENA_ARRAY(scratch, label, 16);
+    size_t n = 0;
+    while (raw.n != 0) {
+        const char *comma = memchr(raw.p, ',', raw.n);
+        fer_str item = str_head(raw, comma == NULL ? raw.n : (size_t)(comma - raw.p));
+        raw = str_from(raw, item.n + (comma != NULL));
+        size_t at = (size_t)((const char *)memchr(item.p, '=', item.n) - item.p);
+        l[n++] = (label){str_head(item, at), str_from(item, at + 1)};
+    }
+    *ret = l;
+    *ret_n = n;
+    return FER_OK;
+}
+
+static void on_done(void *arg, fer_code code)
+{
+    bench *b = arg;
+    if (code != FER_OK) {
+        fprintf(stderr, "not durable: %s\n", fer_code_name(code));
+        exit(1);
+    }
+    atomic_fetch_sub(&b->waiting, 1);
+}
+
+static void stage(bench *b, fer_arena *scratch, uint64_t from, uint64_t n)
+{
+    tsdb_report report;
+    fer_err err;
+    fer_arena_reset(scratch);
+    atomic_fetch_add(&b->waiting, 1);
+    fer_code code;
+    while ((code = tsdb_stage(b->db, b->rows + from, n, parse, NULL, scratch, &report, on_done, b,
+                              &err)) == FER_BUSY)
+        usleep(1000);
+    if (code != FER_OK || report.accepted != n) {
+        fprintf(stderr, "refused: %s\n", code != FER_OK ? err.msg : report.texts[0].p);
+        exit(1);
+    }
+}
+
+/* A value as counters and gauges have it. */
+static double value_of(uint64_t series, uint64_t round)
+{
+    return series % 3 == 0 ? (double)(round * (series % 97 + 1))
+                           : (double)((series * 31 + round * 17) % 1000) * 0.25;
+}
+
+static void committer_main(void *arg)
+{
+    tsdb_run_committer(((bench *)arg)->db);
+}
+
+typedef struct costs {
+    double cpu, stage, commit, wall;
+} costs;
+
+/* One sample of every series. */
+static void run_round(bench *b, uint64_t round, fer_arena *scratch, costs *c)
+{
+    for (uint64_t i = 0; i < b->series; i++) {
+        b->rows[i].t = 1700000000000 + (int64_t)round * INTERVAL_MS;
+        b->rows[i].v = value_of(i, round);
+    }
+    double cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = wall_seconds();
+    for (uint64_t i = 0; i < b->series; i += b->batch) {
+        uint64_t n = b->series - i < b->batch ? b->series - i : b->batch;
+        double at = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+        stage(b, scratch, i, n);
+        double staged = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+        c->stage += staged - at;
+        if (!b->thread) {
+            fer_code code = tsdb_commit_step(b->db, NULL, NULL);
+            if (code != FER_OK)
+                exit(1);
+            c->commit += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - staged;
+        }
+        while (atomic_load(&b->waiting) > 2)
+            usleep(20); /* as a sender with two connections */
+    }
+    while (atomic_load(&b->waiting) > 0)
+        usleep(20);
+    c->cpu += cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    c->wall += wall_seconds() - wall;
+}
+
+static void print_costs(const char *what, const costs *c, double n)
+{
+    printf("%-14s %7.1f ns CPU a sample (stage %.1f, commit %.1f), %.2f M samples/s\n", what,
+           c->cpu / n * 1e9, c->stage / n * 1e9, c->commit / n * 1e9, n / c->wall * 1e-6);
+}
+
+static void print_memory(const bench *b, double before)
+{
+    tsdb_stats st;
+    tsdb_stats_get(b->db, &st);
+    double n = (double)b->series;
+    printf("resident       %7.1f bytes a series; on the account %.1f: series %.1f, labels %.1f, "
+           "chunks %.1f, "
+           "index %.1f\n",
+           (resident_bytes() - before) / n, (double)st.head_bytes / n, (double)st.bytes_series / n,
+           (double)st.bytes_labels / n, (double)st.bytes_chunks / n, (double)st.bytes_index / n);
+    printf("log            %7.1f bytes a sample, %" PRIu64 " commits, %" PRIu64
+           " syncs of %.0f us\n",
+           (double)st.wal_bytes / (n * (double)b->samples), st.commits, st.wal_fsyncs,
+           st.wal_fsyncs == 0 ? 0.0 : (double)st.wal_fsync_ns / (double)st.wal_fsyncs * 1e-3);
+}
+
+static void open_db(bench *b)
+{
+    tsdb_options o = {.path = b->dir,
+                      .fs = vfs_posix(),
+                      .clock = fer_clock_system(),
+                      .rng = fer_rng_system(),
+                      .sync = b->sync};
+    fer_err err;
+    if (tsdb_open(&o, NULL, &b->db, &err) != FER_OK) {
+        fprintf(stderr, "%s\n", err.msg);
+        exit(1);
+    }
+}
+
+static void prepare(bench *b)
+{
+    b->raw = fer_alloc(b->series * RAW_BYTES);
+    b->rows = fer_calloc(b->series, sizeof *b->rows);
+    size_t bytes = 0;
+    for (uint64_t i = 0; i < b->series; i++) {
+        make_raw(b->raw + i * RAW_BYTES, i);
+        b->rows[i].raw = str_of(b->raw + i * RAW_BYTES);
+        bytes += b->rows[i].raw.n;
+    }
+    double made = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (uint64_t i = 0; i < b->series; i++)
+        b->rows[i].fp = tsdb_fingerprint(b->db, b->rows[i].raw);
+    printf("%" PRIu64 " series x %" PRIu64 ", %.0f bytes of labels; fingerprint %.1f ns\n",
+           b->series, b->samples, (double)bytes / (double)b->series,
+           (cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - made) / (double)b->series * 1e9);
+}
+
+static void measure_replay(bench *b)
+{
+    double cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID), wall = wall_seconds();
+    open_db(b);
+    printf("replay         %7.1f ns CPU a sample, %.2f s\n",
+           (cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)(b->series * b->samples) * 1e9,
+           wall_seconds() - wall);
+}
+
+static void run(bench *b)
+{
+    open_db(b);
+    prepare(b);
+    fer_thread committer;
+    if (b->thread && fer_thread_start(&committer, "committer", committer_main, b, NULL) != FER_OK)
+        exit(1);
+    fer_arena *scratch = fer_arena_new(NULL, 0);
+    double before = resident_bytes();
+    costs first = {0}, rest = {0};
+    run_round(b, 0, scratch, &first);
+    print_costs("new series", &first, (double)b->series);
+    for (uint64_t round = 1; round < b->samples; round++)
+        run_round(b, round, scratch, &rest);
+    if (b->samples > 1)
+        print_costs("known series", &rest, (double)(b->series * (b->samples - 1)));
+    print_memory(b, before);
+    if (b->thread) {
+        tsdb_stop_committer(b->db);
+        fer_thread_join(&committer);
+    }
+    fer_arena_free(scratch);
+    fer_err err;
+    for (bool replayed = b->no_replay;; replayed = true) {
+        if (tsdb_close(b->db, &err) != FER_OK) {
+            fprintf(stderr, "%s\n", err.msg);
+            exit(1);
+        }
+        if (replayed)
+            break;
+        measure_replay(b);
+    }
+    fer_free(b->rows);
+    fer_free(b->raw);
+}
+
+static bool option(const char *arg, const char *name, const char **ret)
+{
+    size_t n = strlen(name);
+    if (strncmp(arg, name, n) != 0 || arg[n] != '=')
+        return false;
+    *ret = arg + n + 1;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    bench b = {.series = 100000, .samples = 200, .batch = 2000};
+    for (int i = 1; i < argc; i++) {
+        const char *v;
+        if (option(argv[i], "--series", &v))
+            b.series = strtoull(v, NULL, 10);
+        else if (option(argv[i], "--samples", &v))
+            b.samples = strtoull(v, NULL, 10);
+        else if (option(argv[i], "--batch", &v))
+            b.batch = strtoull(v, NULL, 10);
+        else if (option(argv[i], "--dir", &v))
+            b.dir = v;
+        else if (option(argv[i], "--sync", &v))
+            b.sync = strcmp(v, "none") == 0       ? WAL_SYNC_NONE
+                     : strcmp(v, "interval") == 0 ? WAL_SYNC_INTERVAL
+                                                  : WAL_SYNC_GROUP;
+        else if (strcmp(argv[i], "--thread") == 0)
+            b.thread = true;
+        else if (strcmp(argv[i], "--no-replay") == 0)
+            b.no_replay = true;
+        else
+            return fprintf(stderr, "unknown option %s\n", argv[i]), 2;
+    }
+    char tmp[] = "/tmp/head-bench-XXXXXX";
+    if (b.dir == NULL && (b.dir = mkdtemp(tmp)) == NULL)
+        return perror("mkdtemp"), 1;
+    run(&b);
+    if (b.dir == tmp && vfs_remove_all(vfs_posix(), tmp, NULL) != FER_OK)
+        return 1;
+    return 0;
+}

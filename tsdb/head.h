@@ -1,0 +1,274 @@
+/* head.h - the head: the newest samples of all active series, in memory.
+ *
+ * A series is a slot: a 32-bit number into blocks of SLOT_BLOCK records, handed out in order of arrival.
+ * Its state is split by who writes it:
+ *   - stage_rec (32 bytes): the fingerprint of its raw labels and the newest sample taken in, which the
+ *     next one is judged against. Written by tsdb_stage().
+ *   - pub_rec (64 bytes, one cache line): what readers may see: the open chunk, its encoder and the list
+ *     of full chunks. Written by the committer when a batch is published.
+ * A slot below `published` has been published; the others exist for look-ups only.
+ *
+ * Locks (docs/threads.md): `publish` (rank 100) guards published state: pub_rec, chunk bytes, the list
+ * of readers. `mu` (rank 110) guards the rest: look-up tables, dictionary, postings, stage_rec, what is
+ * staged. A select takes both, publish first; staging takes only mu, publishing only publish.
+ */
+#ifndef FERULA_TSDB_HEAD_H
+#define FERULA_TSDB_HEAD_H
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "tsdb/blockdir.h"
+#include "tsdb/chunk_xor.h"
+#include "tsdb/head_dict.h"
+#include "tsdb/head_table.h"
+#include "tsdb/labels.h"
+#include "tsdb/slab.h"
+
+enum {
+    RANK_HEAD_PUBLISH = 100,
+    RANK_HEAD = 110,
+    SLOT_BLOCK = 4096,
+    SLOT_MAX = 1 << 28,
+    OPEN_BYTES_FIRST = 32, /* of a new chunk */
+    CHUNK_SAMPLES = 120,   /* Prometheus' target; FORMAT.md 13 */
+    HEAD_ALIASES_MAX = 8   /* other spellings remembered per series */
+};
+#define SLOT_NONE UINT32_MAX
+#define SAMPLE_T_NONE INT64_MIN
+
+typedef struct stage_rec {
+    fer_hash128 fp; /* of the raw labels last seen first; zero: none yet */
+    int64_t t;      /* newest staged; SAMPLE_T_NONE before the first */
+    double v;
+} stage_rec;
+
+typedef struct pub_rec {
+    xor_appender app; /* of the open chunk; app.n == 0 before the first sample */
+    int64_t min_t;    /* first of the open chunk */
+    uint32_t next_ms; /* a new chunk begins at min_t + next_ms */
+    slab_ref open;    /* bytes of the open chunk */
+    slab_ref full;    /* full_list, 0 while there is none */
+    slab_ref labels;  /* series_labels; never changes */
+    uint64_t spare;
+} pub_rec;
+
+/* A chunk that takes no more samples. */
+typedef struct full_chunk {
+    int64_t mint, maxt;
+    slab_ref data;
+    uint16_t bytes, n;
+} full_chunk;
+
+typedef struct full_list {
+    uint32_t n;
+    uint32_t spare;
+    full_chunk c[];
+} full_list;
+
+typedef struct slot_block {
+    uint64_t ref_base; /* ref of a slot: ref_base + index, unless refs is there */
+    uint64_t *refs;
+    stage_rec *stage;
+    pub_rec *pub;
+    void *memory;
+} slot_block;
+
+/* Another spelling of a series' raw labels. */
+typedef struct alias_rec {
+    fer_hash128 fp;
+    uint32_t slot;
+    uint32_t next; /* in its bucket */
+} alias_rec;
+
+typedef struct head_aliases {
+    alias_rec *a;
+    uint32_t n, cap;
+    uint32_t *bucket; /* by slot, a power of two of them */
+    uint32_t buckets;
+} head_aliases;
+
+/* Bytes that readers may still look at, freed when those of their time have gone. */
+typedef struct head_retired {
+    slab_ref ref;
+    uint64_t seq;
+} head_retired;
+
+/* One open querier. */
+typedef struct head_reader head_reader;
+struct head_reader {
+    head_reader *next, *prev;
+    uint64_t seq;
+};
+
+typedef struct head_counters {
+    uint64_t series_created, samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
+    uint64_t refused_series;
+} head_counters;
+
+typedef struct head {
+    fer_hash_key key;
+    fer_account acct;
+    fer_log *log;
+    int64_t chunk_range_ms;
+    int64_t min_valid_time; /* samples before it are out of bounds */
+
+    fer_mutex publish;
+    /* ---- under publish ---- */
+    slab chunks;
+    uint64_t n_chunks, n_chunks_created;
+    int64_t min_time, max_time; /* of published samples; INT64_MAX / INT64_MIN while empty */
+    _Atomic uint32_t published; /* slots below are visible; a look without the lock is a guess */
+    head_reader readers;        /* ring */
+    uint64_t reader_seq;
+    head_retired *retired;
+    size_t retired_first, n_retired, cap_retired;
+
+    fer_mutex mu;
+    /* ---- under mu ---- */
+    blockdir blocks; /* of slot_block */
+    uint32_t n_slots;
+    bool slots_in_ref_order;
+    uint64_t last_ref;
+    int64_t staged_max; /* newest staged; INT64_MIN while empty */
+    head_dict dict;
+    slab labels;
+    head_table by_fp, by_labels;
+    head_aliases aliases;
+    head_counters count;
+    int64_t bytes_series;
+} head;
+
+void head_init(head *h, fer_account *parent, int64_t limit_bytes, int64_t chunk_range_ms,
+               const fer_hash_key *key, fer_log *log);
+void head_done(head *h);
+
+/* ---- slots (head_series.c) ---- */
+
+static inline slot_block *head_block(const head *h, uint32_t slot)
+{
+    return blockdir_get(&h->blocks, slot / SLOT_BLOCK);
+}
+
+static inline stage_rec *head_stage_rec(const head *h, uint32_t slot)
+{
+    return &head_block(h, slot)->stage[slot % SLOT_BLOCK];
+}
+
+static inline pub_rec *head_pub_rec(const head *h, uint32_t slot)
+{
+    return &head_block(h, slot)->pub[slot % SLOT_BLOCK];
+}
+
+static inline uint64_t head_ref(const head *h, uint32_t slot)
+{
+    const slot_block *b = head_block(h, slot);
+    uint32_t i = slot % SLOT_BLOCK;
+    return b->refs == NULL ? b->ref_base + i : b->refs[i];
+}
+
+/* The slot of a label set, or SLOT_NONE. Canonical labels; under mu. */
+uint32_t head_find_labels(const head *h, labels ls);
+/* Finds or creates. ref 0 takes the next; another is the one a log gave. *ret_new tells whether it is new
+ * (may be NULL). FER_LIMIT for texts the dictionary cannot hold, or too many slots. Under mu. */
+FER_MUST_CHECK fer_code head_get_series(head *h, labels ls, uint64_t ref, uint32_t *ret,
+                                        bool *ret_new, fer_err *err);
+/* False when the head's account cannot take another series of these labels. */
+bool head_has_room(head *h, labels ls);
+
+/* The slot of a fingerprint, or SLOT_NONE. Under mu. */
+static inline uint32_t head_find_fp(const head *h, fer_hash128 fp);
+/* Remembers the fingerprint for the series. Under mu. */
+void head_remember_fp(head *h, uint32_t slot, fer_hash128 fp);
+
+/* A series' pair ids in label order: *ret_n of them at ids, which has room for LABELS_MAX. No lock needed
+ * for a slot that is known to exist. */
+void head_pair_ids(const head *h, uint32_t slot, uint32_t *ids, size_t *ret_n);
+/* The label set as text; views live as long as the head. l has room for LABELS_MAX. */
+labels head_labels(const head *h, uint32_t slot, label *l);
+
+/* A cursor over the pair ids of a series. */
+typedef struct pair_cursor {
+    const uint8_t *p;
+    uint32_t left;
+} pair_cursor;
+
+static inline uint32_t pair_cursor_varint(pair_cursor *c)
+{
+    uint32_t v = *c->p++;
+    if (v < 0x80)
+        return v;
+    v &= 0x7f;
+    for (unsigned shift = 7;; shift += 7) {
+        uint8_t b = *c->p++;
+        v |= (uint32_t)(b & 0x7f) << shift;
+        if (b < 0x80)
+            return v;
+    }
+}
+
+static inline pair_cursor head_pairs(const head *h, slab_ref series_labels)
+{
+    pair_cursor c = {slab_ptr(&h->labels, series_labels), 0};
+    c.left = pair_cursor_varint(&c);
+    return c;
+}
+
+static inline bool pair_cursor_next(pair_cursor *c, uint32_t *ret)
+{
+    if (c->left == 0)
+        return false;
+    c->left--;
+    *ret = pair_cursor_varint(c);
+    return true;
+}
+
+/* In the fingerprint table, values from here on are aliases. */
+#define ALIAS_BIT 0x80000000U
+
+static inline uint64_t head_fp_hash(fer_hash128 fp)
+{
+    return fp.lo ^ (fp.hi << 32 | fp.hi >> 32);
+}
+
+static inline bool fp_eq(fer_hash128 a, fer_hash128 b)
+{
+    return a.lo == b.lo && a.hi == b.hi;
+}
+
+static inline uint32_t head_find_fp(const head *h, fer_hash128 fp)
+{
+    table_probe probe = head_table_probe(&h->by_fp, head_fp_hash(fp));
+    uint32_t v;
+    while ((v = table_probe_next(&probe)) != TABLE_NONE) {
+        if (v & ALIAS_BIT) {
+            const alias_rec *a = &h->aliases.a[v & ~ALIAS_BIT];
+            if (fp_eq(a->fp, fp))
+                return a->slot;
+        } else if (fp_eq(head_stage_rec(h, v)->fp, fp)) {
+            return v;
+        }
+    }
+    return SLOT_NONE;
+}
+
+/* ---- samples (head_append.c); under publish ---- */
+
+/* Appends to the open chunk, cutting it where Prometheus does. t is above the series' last. */
+void head_append(head *h, uint32_t slot, int64_t t, double v);
+/* Asks for the bytes the next append to the series writes. */
+static inline void head_prefetch_open(const head *h, uint32_t slot)
+{
+    const pub_rec *s = head_pub_rec(h, slot);
+    if (s->open == 0)
+        return;
+    const uint8_t *p = slab_ptr(&h->chunks, s->open);
+    __builtin_prefetch(p, 1); /* the count */
+    __builtin_prefetch(p + s->app.bits / 8, 1);
+}
+/* Whether the series has samples in a chunk that overlaps [mint, maxt]. */
+bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);
+void head_reader_begin(head *h, head_reader *r);
+void head_reader_end(head *h, head_reader *r);
+
+#endif

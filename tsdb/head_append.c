@@ -1,0 +1,191 @@
+/* head_append.c - open chunks, where they end, and bytes that readers still look at.
+ *
+ * A chunk ends where Prometheus ends it (FORMAT.md 13), so that the chunks of both are equal byte for byte:
+ * when its bytes pass XOR_CHUNK_BYTES_SOFT, at the end of its 2 h range, at the time foreseen after a quarter
+ * of its samples so that chunks of a range get equal length, or at twice the target.
+ *
+ * An open chunk grows by moving to a larger item; what a reader pinned stays as it is: bytes before
+ * the pinned end are never written again in place, and items left behind go to the retired list while
+ * any reader that could know them is open.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "tsdb/head.h"
+
+enum { CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
+
+/* ---- retiring ---- */
+
+void head_reader_begin(head *h, head_reader *r)
+{
+    fer_mutex_assert_held(&h->publish);
+    r->seq = ++h->reader_seq;
+    r->next = &h->readers;
+    r->prev = h->readers.prev;
+    r->prev->next = r;
+    h->readers.prev = r;
+}
+
+/* Frees what was retired before the oldest open reader began. */
+static void free_retired(head *h)
+{
+    uint64_t oldest = h->readers.next == &h->readers ? UINT64_MAX : h->readers.next->seq;
+    while (h->retired_first < h->n_retired && h->retired[h->retired_first].seq < oldest)
+        slab_free(&h->chunks, h->retired[h->retired_first++].ref);
+    if (h->retired_first == h->n_retired) {
+        fer_account_release(&h->acct, h->cap_retired * sizeof *h->retired);
+        fer_free(h->retired);
+        h->retired = NULL;
+        h->retired_first = h->n_retired = h->cap_retired = 0;
+    }
+}
+
+void head_reader_end(head *h, head_reader *r)
+{
+    fer_mutex_assert_held(&h->publish);
+    bool was_oldest = h->readers.next == r;
+    r->prev->next = r->next;
+    r->next->prev = r->prev;
+    if (was_oldest && h->n_retired != 0)
+        free_retired(h);
+}
+
+static void retire(head *h, slab_ref ref)
+{
+    if (ref == 0)
+        return;
+    if (h->readers.next == &h->readers) {
+        slab_free(&h->chunks, ref);
+        return;
+    }
+    if (h->n_retired == h->cap_retired) {
+        size_t cap = h->cap_retired == 0 ? 256 : h->cap_retired * 2;
+        h->retired = fer_realloc(h->retired, cap * sizeof *h->retired);
+        fer_account_force(&h->acct, (cap - h->cap_retired) * sizeof *h->retired);
+        h->cap_retired = cap;
+    }
+    h->retired[h->n_retired++] = (head_retired){ref, h->reader_seq};
+}
+
+/* ---- chunks ---- */
+
+/* How far the end of t's range is, the range found by Go's truncating division. */
+static uint32_t range_left(int64_t t, int64_t range)
+{
+    return (uint32_t)(range - t % range);
+}
+
+/* Where a chunk should end so that those until max_t get about equal length, given that the samples from
+ * start to cur are `1/ratio` of one. */
+static int64_t chunk_end(int64_t start, int64_t cur, int64_t max_t, double ratio)
+{
+    double n = (double)(max_t - start) / ((double)(cur - start + 1) * ratio);
+    if (n <= 1)
+        return max_t;
+    return (int64_t)((double)start + (double)(max_t - start) / __builtin_floor(n));
+}
+
+static void begin_chunk(head *h, pub_rec *s, int64_t t)
+{
+    xor_init(&s->app);
+    s->open = slab_alloc(&h->chunks, OPEN_BYTES_FIRST);
+    memset(slab_ptr(&h->chunks, s->open), 0, OPEN_BYTES_FIRST);
+    s->min_t = t;
+    s->next_ms = range_left(t, h->chunk_range_ms);
+    h->n_chunks++;
+    h->n_chunks_created++;
+}
+
+/* Room for one more entry. */
+static full_list *full_room(head *h, pub_rec *s)
+{
+    full_list *old = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    size_t n = old == NULL ? 0 : old->n;
+    size_t need = sizeof(full_list) + (n + 1) * sizeof(full_chunk);
+    if (old != NULL && slab_size(&h->chunks, s->full) >= need)
+        return old;
+    slab_ref ref = slab_alloc(&h->chunks, need + n / 8 * sizeof(full_chunk));
+    full_list *list = slab_ptr(&h->chunks, ref);
+    if (old == NULL)
+        list->n = 0;
+    else
+        memcpy(list, old, sizeof *old + n * sizeof(full_chunk));
+    retire(h, s->full);
+    s->full = ref;
+    return list;
+}
+
+/* Moves the open chunk to the list of full ones, in an item of its size. */
+static void finish_chunk(head *h, pub_rec *s)
+{
+    size_t bytes = xor_bytes(&s->app);
+    slab_ref data = s->open;
+    if (slab_round(bytes) < slab_size(&h->chunks, data)) {
+        data = slab_alloc(&h->chunks, bytes);
+        memcpy(slab_ptr(&h->chunks, data), slab_ptr(&h->chunks, s->open), bytes);
+        retire(h, s->open);
+    }
+    full_list *list = full_room(h, s);
+    list->c[list->n++] = (full_chunk){s->min_t, s->app.t, data, (uint16_t)bytes, s->app.n};
+    s->open = 0;
+}
+
+/* Prometheus' decision before a sample is appended. */
+static bool must_cut(pub_rec *s, int64_t t)
+{
+    if (xor_bytes(&s->app) > CHUNK_BYTES_CUT)
+        return true;
+    if (s->app.n == CHUNK_SAMPLES / 4) {
+        int64_t end = chunk_end(s->min_t, s->app.t, s->min_t + s->next_ms, 4);
+        s->next_ms = (uint32_t)(end - s->min_t);
+    }
+    return (uint64_t)t - (uint64_t)s->min_t >= s->next_ms || s->app.n >= 2 * CHUNK_SAMPLES;
+}
+
+/* Moves the open chunk to a larger item. */
+static void grow_open(head *h, pub_rec *s, size_t need)
+{
+    size_t bytes = xor_bytes(&s->app);
+    slab_ref ref = slab_alloc(&h->chunks, need + need / 8);
+    size_t size = slab_size(&h->chunks, ref);
+    uint8_t *p = slab_ptr(&h->chunks, ref);
+    memcpy(p, slab_ptr(&h->chunks, s->open), bytes);
+    memset(p + bytes, 0, size - bytes);
+    retire(h, s->open);
+    s->open = ref;
+}
+
+void head_append(head *h, uint32_t slot, int64_t t, double v)
+{
+    pub_rec *s = head_pub_rec(h, slot);
+    if (s->open == 0) {
+        begin_chunk(h, s, t);
+    } else if (must_cut(s, t)) {
+        finish_chunk(h, s);
+        begin_chunk(h, s, t);
+    }
+    size_t need = xor_bytes(&s->app) + XOR_SAMPLE_BYTES_MAX;
+    if (need > slab_size(&h->chunks, s->open))
+        grow_open(h, s, need);
+    xor_append(&s->app, slab_ptr(&h->chunks, s->open), t, v);
+    if (t < h->min_time)
+        h->min_time = t;
+    if (t > h->max_time)
+        h->max_time = t;
+}
+
+bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt)
+{
+    if (s->open == 0)
+        return false;
+    if (s->min_t <= maxt && s->app.t >= mint)
+        return true;
+    if (s->full == 0)
+        return false;
+    const full_list *list = slab_ptr(&h->chunks, s->full);
+    for (uint32_t i = list->n; i-- > 0;)
+        if (list->c[i].mint <= maxt && list->c[i].maxt >= mint)
+            return true;
+    return false;
+}

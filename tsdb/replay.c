@@ -1,0 +1,249 @@
+/* replay.c - records to series and samples.
+ *
+ * Refs of the log stand for slots in a map of pages of 256 refs: refs are handed out in order, so a page
+ * is nearly always full and the one used last is mostly the one used next. The map goes after replay.
+ *
+ * A series may have been logged under several refs (Prometheus does so after it forgot and met it
+ * again): all lead to the slot that the first made. A ref logged with two label sets leads to the later.
+ */
+#include "tsdb/replay.h"
+
+#include <string.h>
+
+#include "tsdb/record.h"
+#include "tsdb/wal.h"
+
+enum { REF_PAGE = 256 };
+
+/* ---- refs to slots ---- */
+
+typedef struct ref_page {
+    uint64_t number;
+    uint32_t slot[REF_PAGE];
+} ref_page;
+
+typedef struct ref_map {
+    head_table by_number;
+    ref_page **pages;
+    uint32_t n, cap;
+    ref_page *last;
+} ref_map;
+
+static uint64_t hash_number(uint64_t number)
+{
+    return fer_hash_mix(0, number);
+}
+
+static ref_page *find_page(ref_map *m, uint64_t number)
+{
+    if (m->last != NULL && m->last->number == number)
+        return m->last;
+    table_probe probe = head_table_probe(&m->by_number, hash_number(number));
+    uint32_t i;
+    while ((i = table_probe_next(&probe)) != TABLE_NONE)
+        if (m->pages[i]->number == number)
+            return m->last = m->pages[i];
+    return NULL;
+}
+
+static ref_page *make_page(ref_map *m, uint64_t number)
+{
+    ref_page *page = find_page(m, number);
+    if (page != NULL)
+        return page;
+    if (m->n == m->cap) {
+        m->cap = m->cap == 0 ? 64 : m->cap * 2;
+        m->pages = fer_realloc(m->pages, m->cap * sizeof *m->pages);
+    }
+    page = fer_alloc(sizeof *page);
+    page->number = number;
+    memset(page->slot, 0xff, sizeof page->slot);
+    head_table_insert(&m->by_number, hash_number(number), m->n);
+    m->pages[m->n++] = page;
+    return m->last = page;
+}
+
+static void ref_map_done(ref_map *m)
+{
+    for (uint32_t i = 0; i < m->n; i++)
+        fer_free(m->pages[i]);
+    fer_free(m->pages);
+    head_table_done(&m->by_number);
+}
+
+/* ---- records ---- */
+
+typedef struct replayer {
+    head *h;
+    ref_map refs;
+    replay_stats *stats;
+    uint64_t max_ref;
+    uint64_t skipped_types; /* bit per record type */
+} replayer;
+
+static void see_ref(replayer *r, uint64_t ref)
+{
+    if (ref > r->max_ref)
+        r->max_ref = ref;
+}
+
+/* Labels as the head wants them; a log written by others may hold a set out of order. */
+static fer_code canonical(labels ls, label *copy, labels *ret, fer_err *err)
+{
+    bool sorted = true;
+    for (size_t i = 0; i < ls.n; i++) {
+        if (ls.l[i].value.n == 0 || (i > 0 && str_cmp(ls.l[i - 1].name, ls.l[i].name) >= 0))
+            sorted = false;
+    }
+    *ret = ls;
+    if (sorted)
+        return FER_OK;
+    if (ls.n > LABELS_MAX)
+        return fer_fail(err, FER_LIMIT, "%zu labels, more than %d", ls.n, LABELS_MAX);
+    memcpy(copy, ls.l, ls.n * sizeof *copy);
+    return labels_canonical(copy, ls.n, false, ret, err);
+}
+
+static fer_code on_series(void *arg, uint64_t ref, labels ls)
+{
+    replayer *r = arg;
+    see_ref(r, ref);
+    label copy[LABELS_MAX];
+    fer_err err = {0};
+    uint32_t slot;
+    fer_code code = canonical(ls, copy, &ls, &err);
+    if (code == FER_OK)
+        code = head_get_series(r->h, ls, ref, &slot, NULL, &err);
+    if (code != FER_OK) {
+        r->stats->corruptions++;
+        LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err.msg);
+        return FER_OK;
+    }
+    make_page(&r->refs, ref / REF_PAGE)->slot[ref % REF_PAGE] = slot;
+    return FER_OK;
+}
+
+static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+{
+    replayer *r = arg;
+    r->stats->samples++;
+    ref_page *page = find_page(&r->refs, ref / REF_PAGE);
+    uint32_t slot = page == NULL ? SLOT_NONE : page->slot[ref % REF_PAGE];
+    if (slot == SLOT_NONE) {
+        see_ref(r, ref);
+        r->stats->unknown_refs++;
+        return FER_OK;
+    }
+    stage_rec *rec = head_stage_rec(r->h, slot);
+    if (t <= rec->t || t < r->h->min_valid_time) {
+        r->stats->old_samples++;
+        return FER_OK;
+    }
+    rec->t = t;
+    rec->v = v;
+    head_append(r->h, slot, t, v);
+    return FER_OK;
+}
+
+static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt)
+{
+    replayer *r = arg;
+    (void)mint;
+    (void)maxt;
+    see_ref(r, ref);
+    r->stats->tombstones++;
+    return FER_OK;
+}
+
+static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str rec)
+{
+    static const uint64_t read_types =
+        1U << RECORD_SERIES | 1U << RECORD_SAMPLES | 1U << RECORD_TOMBSTONES;
+    replayer *r = arg;
+    uint8_t type = record_type_of(rec);
+    if (type >= 64 || !(read_types >> type & 1)) {
+        r->stats->skipped++;
+        r->skipped_types |= UINT64_C(1) << (type < 64 ? type : 0);
+        return FER_OK;
+    }
+    record_visitor v = {
+        .arg = r, .series = on_series, .sample = on_sample, .tombstone = on_tombstone};
+    fer_err err = {0};
+    if (record_decode(rec, &v, &err) != FER_OK) {
+        r->stats->corruptions++;
+        LOGW(r->h->log, "Damaged record in the log", "segment", LOG_INT(segment), "offset",
+             LOG_INT(offset), "err", err.msg);
+    }
+    return FER_OK;
+}
+
+static void on_damage(void *arg, const wal_damage *d)
+{
+    replayer *r = arg;
+    if (!d->torn) /* a write that a killed process did not finish is nothing wrong */
+        r->stats->corruptions++;
+    LOGW(r->h->log, d->torn ? "Unfinished write in the log" : "Damage in the log", "segment",
+         LOG_INT(d->segment), "offset", LOG_INT(d->offset), "lost_bytes", LOG_INT(d->lost_bytes),
+         "err", d->why);
+}
+
+/* ---- the whole log ---- */
+
+static fer_code set_range(vfs *fs, const char *dir, tsdb_progress *progress, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
+    uint64_t *seg;
+    size_t n;
+    FER_TRY(wal_list(fs, dir, tmp, &seg, &n, err));
+    if (n != 0) {
+        atomic_store(&progress->min, seg[0]);
+        atomic_store(&progress->max, seg[n - 1]);
+        atomic_store(&progress->current, seg[0]);
+    }
+    return FER_OK;
+}
+
+static void finish(replayer *r)
+{
+    head *h = r->h;
+    if (r->max_ref > h->last_ref)
+        h->last_ref = r->max_ref;
+    h->published = h->n_slots;
+    h->staged_max = h->max_time;
+    if (r->skipped_types != 0)
+        LOGW(h->log, "Records of kinds this version does not read were left out of the head",
+             "records", LOG_INT(r->stats->skipped), "type_bits", LOG_INT(r->skipped_types));
+    if (r->stats->tombstones != 0)
+        LOGW(h->log, "Deletions in the log are not applied in this version", "tombstones",
+             LOG_INT(r->stats->tombstones));
+    if (r->stats->unknown_refs != 0)
+        LOGW(h->log, "Samples in the log without their series", "samples",
+             LOG_INT(r->stats->unknown_refs));
+}
+
+static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *progress,
+                         replay_stats *stats, fer_err *err)
+{
+    replayer r = {.h = h, .stats = stats};
+    head_table_init(&r.refs.by_number, NULL);
+    fer_code code = wal_read(fs, wal_dir, on_record, on_damage, &r,
+                             progress != NULL ? &progress->current : NULL, err);
+    finish(&r);
+    ref_map_done(&r.refs);
+    return code;
+}
+
+fer_code replay_log(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
+                    tsdb_progress *progress, replay_stats *ret, fer_err *err)
+{
+    *ret = (replay_stats){0};
+    if (!vfs_exists(fs, wal_dir))
+        return FER_OK;
+    uint64_t begun = clock->mono_ns(clock);
+    if (progress != NULL)
+        FER_TRY(set_range(fs, wal_dir, progress, err));
+
+    fer_code code = read_all(h, fs, wal_dir, progress, ret, err);
+    ret->ns = clock->mono_ns(clock) - begun;
+    return code;
+}

@@ -1,0 +1,71 @@
+/* slab.h - small byte strings by handle: the head's labels, postings and chunk bytes.
+ *
+ * Items of up to SLAB_ITEM_MAX bytes live in regions, each of one size class (steps of at most an eighth);
+ * a class begins with small regions and goes on with 64 KiB. A handle is 32 bits: region number and 8-byte unit in it, so that records hold four
+ * bytes instead of a pointer and 32 GiB are in reach. Items never move; a region goes back to the
+ * system when its last item is freed, but for one per class.
+ *
+ * Threads: alloc and free under the owner's lock. slab_ptr() needs no lock for a handle that reached
+ * the thread through one: the directory never moves.
+ */
+#ifndef FERULA_TSDB_SLAB_H
+#define FERULA_TSDB_SLAB_H
+
+#include <stdint.h>
+
+#include "base/mem.h"
+
+typedef uint32_t slab_ref; /* 0: none */
+
+enum {
+    SLAB_ITEM_MAX = 8192,
+    SLAB_UNIT_BYTES = 8,
+    SLAB_REGION_BYTES = 64 * 1024,
+    SLAB_CLASSES = 64,
+    SLAB_PAGE_REGIONS = 1024,
+    SLAB_PAGES = 512
+};
+
+typedef struct slab_region {
+    uint8_t *p;
+    uint32_t next, prev; /* among the regions of the class that have room; 0 ends */
+    uint32_t bytes;
+    uint16_t live;      /* items in use */
+    uint16_t fresh;     /* items handed out at least once: those behind were never used */
+    uint16_t free_unit; /* first freed item, as unit + 1; each holds the next one's */
+    uint8_t cls;
+} slab_region;
+
+typedef struct slab {
+    slab_region *pages[SLAB_PAGES];
+    uint32_t room[SLAB_CLASSES];    /* first region with room; 0 none */
+    uint32_t regions[SLAB_CLASSES]; /* of the class */
+    uint32_t n_regions;             /* highest number in use, 1-based */
+    uint32_t free_region;           /* numbers given back, linked by next */
+    fer_account *acct;
+    _Atomic int64_t bytes; /* held from the system */
+} slab;
+
+void slab_init(slab *s, fer_account *acct);
+void slab_done(slab *s);
+
+/* At least n bytes (1 <= n <= SLAB_ITEM_MAX), 8-byte aligned, uninitialised. Charges the account past
+ * its limit too: the caller asks for room before it lets users grow the head. */
+slab_ref slab_alloc(slab *s, size_t n);
+void slab_free(slab *s, slab_ref ref); /* 0 is fine */
+/* Bytes the item can hold. */
+size_t slab_size(const slab *s, slab_ref ref);
+/* What slab_alloc(n) would hold. */
+size_t slab_round(size_t n);
+
+static inline slab_region *slab_region_of(const slab *s, uint32_t number)
+{
+    return &s->pages[number / SLAB_PAGE_REGIONS][number % SLAB_PAGE_REGIONS];
+}
+
+static inline void *slab_ptr(const slab *s, slab_ref ref)
+{
+    return slab_region_of(s, ref >> 13)->p + (size_t)(ref & 8191) * SLAB_UNIT_BYTES;
+}
+
+#endif

@@ -1,0 +1,305 @@
+/* stage.c - one request's rows, in order, against the newest staged sample of their series.
+ *
+ * Rules in Prometheus' order (FORMAT.md 13, BEHAVIOUR.md): too far in the future; older than the
+ * newest sample of the head, as of the request's begin, less half a chunk range; then, for a known
+ * series, equal to its newest (nothing to store), another value at that time, older than that.
+ * A series is created only by a sample that is stored.
+ *
+ * A sender's rows come in the order in which their series once came, so the series behind the one
+ * just found is tried first; the table is asked when the guess fails.
+ */
+#include "tsdb/stage.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "tsdb/samples.h"
+
+enum { PREFETCH_TABLE = 8 };
+#define FUTURE_MS (INT64_C(10) * 60 * 1000)
+
+typedef struct stager {
+    head *h;
+    batch *b;
+    const stage_request *req;
+    tsdb_report *report;
+    record_samples rec;
+    bool series_begun, samples_begun;
+    int64_t too_far; /* times above it are */
+    int64_t floor;   /* times below it are out of bounds */
+    int64_t max_t;   /* newest accepted */
+    uint32_t guess;  /* slot to try first */
+    bool guessed;    /* it was right the last time */
+} stager;
+
+static const char *reason(tsdb_reject why)
+{
+    switch (why) {
+    case REJECT_OUT_OF_ORDER:
+        return "out of order sample";
+    case REJECT_OUT_OF_BOUNDS:
+        return "out of bounds";
+    case REJECT_TOO_FAR:
+        return "out of bounds: timestamp is too far in the future";
+    case REJECT_DUPLICATE:
+        return "duplicate sample for timestamp";
+    default:
+        return "rejected";
+    }
+}
+
+static uint64_t *counter(head *h, tsdb_reject why)
+{
+    switch (why) {
+    case REJECT_OUT_OF_ORDER:
+        return &h->count.out_of_order;
+    case REJECT_OUT_OF_BOUNDS:
+        return &h->count.out_of_bounds;
+    case REJECT_TOO_FAR:
+        return &h->count.too_far;
+    case REJECT_DUPLICATE:
+        return &h->count.duplicates;
+    case REJECT_LIMIT:
+        return &h->count.refused_series;
+    default:
+        return NULL;
+    }
+}
+
+/* ---- telling about bad rows ---- */
+
+/* Counts the row; true when its text is wanted. */
+static bool note_reject(stager *s, tsdb_reject why)
+{
+    s->report->rejected[why]++;
+    s->report->n_rejected++;
+    uint64_t *n = counter(s->h, why);
+    if (n != NULL)
+        ++*n;
+    return s->report->n_texts < TSDB_REPORT_TEXTS;
+}
+
+static void add_text(stager *s, fer_str what, labels ls)
+{
+    fer_buf text;
+    fer_buf_init(&text, 1 << 20, NULL);
+    fer_buf_puts(&text, what);
+    fer_buf_puts(&text, STR(" for series "));
+    labels_print(&text, ls);
+    fer_str copy = fer_arena_dup(s->req->scratch, fer_buf_str(&text));
+    fer_buf_done(&text);
+    if (copy.p != NULL)
+        s->report->texts[s->report->n_texts++] = copy;
+}
+
+/* A bad sample of a series the head knows. */
+static void reject_known(stager *s, tsdb_reject why, uint32_t slot, fer_str text)
+{
+    if (!note_reject(s, why))
+        return;
+    label *l = ARENA_ARRAY(s->req->scratch, label, LABELS_MAX);
+    if (l != NULL)
+        add_text(s, text, head_labels(s->h, slot, l));
+}
+
+static void reject_duplicate(stager *s, uint32_t slot, const tsdb_row *row, double existing)
+{
+    char was[NUM_TEXT_MAX], is[NUM_TEXT_MAX], text[2 * NUM_TEXT_MAX + 128];
+    size_t was_n = num_format_g(was, existing), is_n = num_format_g(is, row->v);
+    int n = snprintf(text, sizeof text,
+                     "%s %" PRId64 "; overrides not allowed: existing %.*s, new value %.*s",
+                     reason(REJECT_DUPLICATE), row->t, (int)was_n, was, (int)is_n, is);
+    reject_known(s, REJECT_DUPLICATE, slot, (fer_str){text, (size_t)n});
+}
+
+/* A row whose labels were read just now, or could not be. */
+static void reject_labels(stager *s, tsdb_reject why, fer_str text, labels ls)
+{
+    if (note_reject(s, why))
+        add_text(s, text, ls);
+}
+
+/* ---- series ---- */
+
+/* Reads the row's labels; on failure the row is reported and false returned. */
+static bool parse_labels(stager *s, const tsdb_row *row, labels *ret)
+{
+    fer_err err = {0};
+    label *l = NULL;
+    size_t n = 0;
+    fer_code code = s->req->parse(s->req->parse_arg, row->raw, s->req->scratch, &l, &n, &err);
+    if (code == FER_OK)
+        code = labels_canonical(l, n, true, ret, &err);
+    if (code == FER_OK)
+        return true;
+    reject_labels(s, REJECT_LABELS, str_of(err.msg), (labels){l, n});
+    return false;
+}
+
+static void reject_for_limit(stager *s, labels ls)
+{
+    char text[160];
+    int n = snprintf(text, sizeof text,
+                     "new series refused: the head's memory limit of %" PRId64
+                     " bytes is reached (in use %" PRId64 ")",
+                     s->h->acct.limit_bytes, fer_account_used(&s->h->acct));
+    if (s->h->acct.limit_bytes == 0)
+        n = snprintf(text, sizeof text,
+                     "new series refused: the server's memory limit is reached (head: %" PRId64
+                     " bytes)",
+                     fer_account_used(&s->h->acct));
+    reject_labels(s, REJECT_LIMIT, (fer_str){text, (size_t)n}, ls);
+}
+
+static uint32_t create_series(stager *s, const tsdb_row *row, labels ls)
+{
+    if (!head_has_room(s->h, ls)) {
+        reject_for_limit(s, ls);
+        return SLOT_NONE;
+    }
+    fer_err err = {0};
+    uint32_t slot;
+    if (head_get_series(s->h, ls, 0, &slot, NULL, &err) != FER_OK) {
+        reject_labels(s, REJECT_LIMIT, str_of(err.msg), ls);
+        return SLOT_NONE;
+    }
+    head_remember_fp(s->h, slot, row->fp);
+    if (!s->series_begun)
+        record_series_begin(&s->b->series.bytes);
+    s->series_begun = true;
+    record_series_add(&s->b->series.bytes, head_ref(s->h, slot), ls);
+    s->report->new_series++;
+    return slot;
+}
+
+/* The series of a fingerprint the head does not know; SLOT_NONE when the row was reported. */
+static uint32_t meet_series(stager *s, const tsdb_row *row)
+{
+    labels ls;
+    if (!parse_labels(s, row, &ls))
+        return SLOT_NONE;
+    uint32_t slot = head_find_labels(s->h, ls);
+    if (slot == SLOT_NONE)
+        return create_series(s, row, ls);
+    head_remember_fp(s->h, slot, row->fp);
+    return slot;
+}
+
+static uint32_t find_series(stager *s, fer_hash128 fp)
+{
+    s->guessed = s->guess < s->h->n_slots && fp_eq(head_stage_rec(s->h, s->guess)->fp, fp);
+    return s->guessed ? s->guess : head_find_fp(s->h, fp);
+}
+
+/* ---- rows ---- */
+
+/* A row whose time alone makes it bad. */
+static void reject_time(stager *s, const tsdb_row *row, tsdb_reject why)
+{
+    fer_str text = str_of(reason(why));
+    uint32_t slot = find_series(s, row->fp);
+    if (slot != SLOT_NONE) {
+        s->guess = slot + 1;
+        reject_known(s, why, slot, text);
+        return;
+    }
+    labels ls;
+    if (parse_labels(s, row, &ls))
+        reject_labels(s, why, text, ls);
+}
+
+/* The oldest time that may follow a sample at t. */
+static int64_t floor_after(const head *h, int64_t t)
+{
+    int64_t floor;
+    if (__builtin_sub_overflow(t, h->chunk_range_ms / 2, &floor))
+        floor = INT64_MIN;
+    return floor > h->min_valid_time ? floor : h->min_valid_time;
+}
+
+static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row *row)
+{
+    rec->t = row->t;
+    rec->v = row->v;
+    if (s->h->staged_max == INT64_MIN) { /* the first sample sets the bounds of an empty head */
+        s->h->staged_max = row->t;
+        s->floor = floor_after(s->h, row->t);
+    }
+    if (!s->samples_begun)
+        record_samples_begin(&s->rec, &s->b->samples.bytes);
+    s->samples_begun = true;
+    record_samples_add(&s->rec, &s->b->samples.bytes, head_ref(s->h, slot), row->t, row->v);
+    batch_add_sample(s->b, slot, row->t, row->v);
+    if (row->t > s->max_t)
+        s->max_t = row->t;
+    s->report->accepted++;
+}
+
+static void stage_row(stager *s, const tsdb_row *row)
+{
+    if (row->t > s->too_far) {
+        reject_time(s, row, REJECT_TOO_FAR);
+        return;
+    }
+    if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
+        reject_time(s, row, REJECT_OUT_OF_BOUNDS);
+        return;
+    }
+    uint32_t slot = find_series(s, row->fp);
+    if (slot == SLOT_NONE)
+        slot = meet_series(s, row);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+
+    stage_rec *rec = head_stage_rec(s->h, slot);
+    if (row->t > rec->t) {
+        take_sample(s, slot, rec, row);
+    } else if (row->t < rec->t) {
+        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+    } else if (f64_bits(row->v) == f64_bits(rec->v)) {
+        s->report->accepted++;
+        s->report->duplicate_equal++;
+    } else {
+        reject_duplicate(s, slot, row, rec->v);
+    }
+}
+
+static stager stager_of(committer *c, const stage_request *req, tsdb_report *report)
+{
+    head *h = c->h;
+    stager s = {.h = h, .b = c->open, .req = req, .report = report};
+    s.too_far = req->now_ms > INT64_MAX - FUTURE_MS ? INT64_MAX : req->now_ms + FUTURE_MS;
+    s.floor = h->staged_max == INT64_MIN ? h->min_valid_time : floor_after(h, h->staged_max);
+    s.max_t = INT64_MIN;
+    return s;
+}
+
+fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report *report,
+                            fer_err *err)
+{
+    memset(report, 0, sizeof *report);
+    head *h = c->h;
+    fer_mutex_lock(&h->mu);
+    if (committer_is_full(c)) {
+        size_t staged = c->staged_bytes;
+        fer_mutex_unlock(&h->mu);
+        return fer_fail(err, FER_BUSY,
+                        "too much is waiting for the disk: %zu bytes staged, limit %zu", staged,
+                        c->limit_bytes);
+    }
+    stager s = stager_of(c, req, report);
+    for (size_t i = 0; i < req->n; i++) {
+        if (!s.guessed && i + PREFETCH_TABLE < req->n)
+            head_table_prefetch(&h->by_fp, head_fp_hash(req->rows[i + PREFETCH_TABLE].fp));
+        stage_row(&s, &req->rows[i]);
+    }
+    batch_end_records(s.b);
+    if (s.max_t > h->staged_max)
+        h->staged_max = s.max_t;
+    committer_add_wait(c, req->done, req->done_arg);
+    fer_mutex_unlock(&h->mu);
+    fer_cond_signal(&c->wake);
+    return FER_OK;
+}

@@ -1,0 +1,285 @@
+/* tsdb.c - opening, closing and the public calls; the work is done in head_*, stage, commit, replay. */
+#include "tsdb/tsdb_int.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "tsdb/head_querier.h"
+#include "tsdb/stage.h"
+
+enum { CLOSE_TRIES = 3 };
+#define CHUNK_RANGE_MS_DEFAULT (INT64_C(2) * 60 * 60 * 1000)
+#define CHUNK_RANGE_MS_MAX (INT64_C(31) * 24 * 60 * 60 * 1000)
+
+/* ---- opening ---- */
+
+static char *join(const char *dir, const char *name)
+{
+    size_t a = strlen(dir), b = strlen(name);
+    char *p = fer_alloc(a + b + 2);
+    memcpy(p, dir, a);
+    p[a] = '/';
+    memcpy(p + a + 1, name, b + 1);
+    return p;
+}
+
+static fer_code take_lock(tsdb *db, fer_err *err)
+{
+    if (db->o.no_lockfile) {
+        db->clean_start = true;
+        return FER_OK;
+    }
+    char *path = join(db->path, "lock");
+    db->clean_start = !vfs_exists(db->o.fs, path);
+    fer_code code = vfs_lock(db->o.fs, path, &db->lock, err);
+    fer_free(path);
+    if (code == FER_OK && !db->clean_start)
+        LOGW(db->o.log, "A lock file was there: the last owner did not close the directory", "path",
+             db->path);
+    return code;
+}
+
+/* A block's folder has a ULID for a name: 26 digits of Crockford's base 32. */
+static bool is_ulid(const char *name)
+{
+    return strlen(name) == 26 && strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == 26;
+}
+
+typedef struct foreign {
+    uint64_t blocks;
+    bool wbl;
+} foreign;
+
+static fer_code note_foreign(void *arg, const char *name)
+{
+    foreign *f = arg;
+    f->blocks += is_ulid(name);
+    f->wbl = f->wbl || strcmp(name, "wbl") == 0;
+    return FER_OK;
+}
+
+/* Says once what lies in the directory and is not served by this version. */
+static void warn_of_foreign(tsdb *db)
+{
+    foreign f = {0};
+    if (vfs_list(db->o.fs, db->path, note_foreign, &f, NULL) != FER_OK)
+        return;
+    if (f.blocks != 0)
+        LOGW(db->o.log, "The directory holds blocks; this version keeps but does not serve them",
+             "blocks", LOG_INT(f.blocks));
+    if (f.wbl)
+        LOGW(db->o.log, "The directory holds a log of out-of-order samples (wbl); this version "
+                        "does not read it");
+}
+
+static int64_t chunk_range(const tsdb_options *o)
+{
+    if (o->min_block_ms <= 0)
+        return CHUNK_RANGE_MS_DEFAULT;
+    return o->min_block_ms < CHUNK_RANGE_MS_MAX ? o->min_block_ms : CHUNK_RANGE_MS_MAX;
+}
+
+static void log_replay(const tsdb *db)
+{
+    LOGI(db->o.log, "The log has been read", "series", LOG_INT(db->h.n_slots), "samples",
+         LOG_INT(db->replay.samples), "duration_ms", LOG_INT(db->replay.ns / 1000000));
+}
+
+static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
+{
+    FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
+    log_replay(db);
+    wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
+    FER_TRY(wal_open(db->o.fs, db->wal_dir, &wo, db->o.log, &db->w, err));
+    committer_init(&db->c, &db->h, db->w, &db->o);
+    return FER_OK;
+}
+
+static fer_code open_storage(storage *st, const query_ctx *ctx, int64_t mint, int64_t maxt,
+                             querier **ret, fer_err *err)
+{
+    tsdb *db = (tsdb *)((char *)st - offsetof(tsdb, storage));
+    return head_querier_open(&db->h, ctx, mint, maxt, ret, err);
+}
+
+static void free_handle(tsdb *db)
+{
+    head_done(&db->h);
+    vfs_close(db->lock);
+    fer_free(db->wal_dir);
+    fer_free(db->path);
+    fer_free(db);
+}
+
+fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, fer_err *err)
+{
+    FER_TRY(vfs_mkdir_all(o->fs, o->path, err));
+    tsdb *db = fer_calloc(1, sizeof *db);
+    db->o = *o;
+    db->path = fer_memdup0(o->path, strlen(o->path));
+    db->o.path = db->path;
+    db->wal_dir = join(o->path, "wal");
+    db->storage.open = open_storage;
+    fer_hash_key key;
+    o->rng->fill(o->rng, key.secret, sizeof key.secret);
+    head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
+
+    fer_code code = take_lock(db, err);
+    if (code == FER_OK) {
+        warn_of_foreign(db);
+        code = fill(db, progress, err);
+    }
+    if (code != FER_OK) {
+        free_handle(db);
+        return code;
+    }
+    *ret = db;
+    return FER_OK;
+}
+
+/* ---- closing ---- */
+
+static fer_code drop_lock(tsdb *db, fer_err *err)
+{
+    if (db->lock == NULL)
+        return FER_OK;
+    char *path = join(db->path, "lock");
+    fer_code code = vfs_unlink(db->o.fs, path, err);
+    fer_free(path);
+    return code;
+}
+
+fer_code tsdb_close(tsdb *db, fer_err *err)
+{
+    fer_code code = FER_BUSY;
+    for (int i = 0; i < CLOSE_TRIES && code != FER_OK; i++)
+        code = committer_step(&db->c, NULL, err);
+    committer_done(&db->c, code);
+    fer_code closed = wal_close(db->w, code == FER_OK ? err : NULL);
+    if (code == FER_OK)
+        code = closed;
+    /* A lock file left behind tells the next start that this end was not clean. */
+    if (code == FER_OK)
+        code = drop_lock(db, err);
+    free_handle(db);
+    return code;
+}
+
+/* ---- writing ---- */
+
+fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn parse, void *parse_arg,
+                    fer_arena *scratch, tsdb_report *report, tsdb_done_fn done, void *done_arg,
+                    fer_err *err)
+{
+    stage_request req = {rows,    n,    parse,    parse_arg,
+                         scratch, done, done_arg, db->o.clock->wall_ms(db->o.clock)};
+    return stage_request_take(&db->c, &req, report, err);
+}
+
+fer_hash128 tsdb_fingerprint(const tsdb *db, fer_str raw)
+{
+    return fer_hash_keyed(&db->h.key, raw.p, raw.n);
+}
+
+void tsdb_run_committer(tsdb *db)
+{
+    committer_run(&db->c);
+}
+
+void tsdb_stop_committer(tsdb *db)
+{
+    committer_stop(&db->c);
+}
+
+fer_code tsdb_commit_step(tsdb *db, size_t *ret_batches, fer_err *err)
+{
+    return committer_step(&db->c, ret_batches, err);
+}
+
+storage *tsdb_storage(tsdb *db)
+{
+    return &db->storage;
+}
+
+/* ---- telling ---- */
+
+static void published_stats(head *h, tsdb_stats *ret)
+{
+    fer_mutex_lock(&h->publish);
+    ret->series = h->published;
+    ret->chunks = h->n_chunks;
+    ret->chunks_created = h->n_chunks_created;
+    ret->min_time = h->min_time;
+    ret->max_time = h->max_time;
+    fer_mutex_unlock(&h->publish);
+}
+
+static void wal_stats_of(const wal_stats *w, tsdb_stats *ret)
+{
+    ret->wal_segment = w->segment;
+    ret->wal_fsyncs = w->fsyncs;
+    ret->wal_fsync_ns = w->fsync_ns;
+    ret->wal_fsync_max_ns = w->fsync_max_ns;
+    ret->wal_bytes = w->bytes_written;
+    ret->wal_records = w->records;
+    ret->wal_pages = w->pages;
+    ret->wal_writes_failed = w->writes_failed;
+}
+
+static void locked_stats(tsdb *db, tsdb_stats *ret)
+{
+    head *h = &db->h;
+    fer_mutex_lock(&h->mu);
+    ret->series_created = h->count.series_created;
+    ret->samples_appended = h->count.samples_appended;
+    ret->out_of_order = h->count.out_of_order;
+    ret->out_of_bounds = h->count.out_of_bounds;
+    ret->duplicates = h->count.duplicates;
+    ret->too_far = h->count.too_far;
+    ret->refused_series = h->count.refused_series;
+    ret->label_pairs = h->dict.n_pairs;
+    ret->commits = db->c.commits;
+    ret->staged_bytes = db->c.staged_bytes;
+    ret->bytes_series = h->bytes_series;
+    ret->bytes_labels = head_dict_label_bytes(&h->dict) +
+                        atomic_load_explicit(&h->labels.bytes, memory_order_relaxed);
+    ret->bytes_index = head_dict_index_bytes(&h->dict) + h->by_fp.bytes + h->by_labels.bytes;
+    wal_stats_of(&db->c.wal_told, ret);
+    fer_mutex_unlock(&h->mu);
+}
+
+/* Sum of the sizes of the files in wal/, checkpoints excluded. */
+typedef struct dir_size {
+    vfs *fs;
+    const char *dir;
+    uint64_t bytes;
+} dir_size;
+
+static fer_code add_size(void *arg, const char *name)
+{
+    dir_size *d = arg;
+    char *path = join(d->dir, name);
+    vfs_stat st;
+    if (vfs_stat_path(d->fs, path, &st, NULL) == FER_OK && !st.is_dir)
+        d->bytes += st.size;
+    fer_free(path);
+    return FER_OK;
+}
+
+void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
+{
+    *ret = (tsdb_stats){0};
+    published_stats(&db->h, ret);
+    locked_stats(db, ret);
+    ret->bytes_chunks = atomic_load_explicit(&db->h.chunks.bytes, memory_order_relaxed);
+    ret->head_bytes = fer_account_used(&db->h.acct);
+    ret->head_limit_bytes = db->h.acct.limit_bytes;
+    ret->wal_corruptions = db->replay.corruptions;
+    ret->replay_ns = db->replay.ns;
+    ret->replay_unknown_refs = db->replay.unknown_refs;
+    ret->clean_start = db->clean_start;
+    dir_size size = {db->o.fs, db->wal_dir, 0};
+    if (vfs_list(db->o.fs, db->wal_dir, add_size, &size, NULL) == FER_OK)
+        ret->wal_bytes_on_disk = size.bytes;
+}

@@ -1,0 +1,23 @@
+/* tsdb_int.h - the inside of a database handle, for the files behind tsdb.h. */
+#ifndef FERULA_TSDB_TSDB_INT_H
+#define FERULA_TSDB_TSDB_INT_H
+
+#include "tsdb/commit.h"
+#include "tsdb/head.h"
+#include "tsdb/replay.h"
+#include "tsdb/tsdb.h"
+
+struct tsdb {
+    tsdb_options o;
+    char *path;
+    char *wal_dir;
+    vfs_file *lock; /* NULL with no_lockfile */
+    bool clean_start;
+    head h;
+    committer c;
+    wal *w;
+    replay_stats replay;
+    storage storage; /* found from it by offset */
+};
+
+#endif
