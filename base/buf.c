@@ -1,6 +1,7 @@
 /* buf.c - growable byte buffer with a maximum. */
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,19 +69,31 @@ void fer_buf_putc(fer_buf *b, char c)
     fer_buf_put(b, &c, 1);
 }
 
+/* Prints n bytes, for which there is room, but not for the NUL that vsnprintf writes behind them. */
+static void print_exactly(fer_buf *b, size_t n, const char *fmt, va_list ap)
+{
+    char *text = fer_alloc(n + 1);
+    vsnprintf(text, n + 1, fmt, ap);
+    fer_buf_put(b, text, n);
+    fer_free(text);
+}
+
 void fer_buf_printf(fer_buf *b, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    char *at = n < 0 ? NULL : fer_buf_room(b, (size_t)n + 1);
-    if (at == NULL) {
-        b->full = true;
-        return;
-    }
+    assert(n >= 0);
     va_start(ap, fmt);
-    vsnprintf(at, (size_t)n + 1, fmt, ap);
+    if ((size_t)n == b->max - b->n) {
+        print_exactly(b, (size_t)n, fmt, ap);
+    } else {
+        char *at = fer_buf_room(b, (size_t)n + 1);
+        if (at != NULL) {
+            vsnprintf(at, (size_t)n + 1, fmt, ap);
+            b->n += (size_t)n;
+        }
+    }
     va_end(ap);
-    b->n += (size_t)n;
 }

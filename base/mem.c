@@ -71,17 +71,30 @@ static int64_t add(fer_account *a, int64_t bytes)
     return atomic_fetch_add_explicit(&a->used_bytes, bytes, memory_order_relaxed) + bytes;
 }
 
+/* Adds to one account unless that passes its limit. A refused charge is never seen by others, not
+ * even for a moment: they would be refused for it. */
+static bool add_within_limit(fer_account *a, int64_t bytes)
+{
+    int64_t used = atomic_load_explicit(&a->used_bytes, memory_order_relaxed);
+    do {
+        if (a->limit_bytes != 0 && bytes > a->limit_bytes - used) {
+            atomic_fetch_add_explicit(&a->refused, 1, memory_order_relaxed);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&a->used_bytes, &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
 bool fer_account_charge(fer_account *a, size_t bytes)
 {
+    if (bytes > INT64_MAX)
+        return false;
     for (fer_account *at = a; at != NULL; at = at->parent) {
-        int64_t used = add(at, (int64_t)bytes);
-        if (at->limit_bytes != 0 && used > at->limit_bytes) {
-            atomic_fetch_add_explicit(&at->refused, 1, memory_order_relaxed);
-            for (fer_account *undo = a;; undo = undo->parent) {
+        if (!add_within_limit(at, (int64_t)bytes)) {
+            for (fer_account *undo = a; undo != at; undo = undo->parent)
                 add(undo, -(int64_t)bytes);
-                if (undo == at)
-                    return false;
-            }
+            return false;
         }
     }
     for (fer_account *at = a; at != NULL; at = at->parent)
