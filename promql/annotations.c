@@ -13,6 +13,7 @@ typedef struct anno {
     src_range pos;
     uint32_t order;
     anno_monotonic *monotonic; /* NULL for the others */
+    uint64_t count;            /* of overlaps, 0 for the others */
 } anno;
 
 /* A query has a handful of annotations, so a list does. Past the cap further texts are dropped: the
@@ -115,6 +116,21 @@ fer_code annotations_add_monotonic(annotations *an, const plan *by, const plan *
     return FER_OK;
 }
 
+fer_code annotations_add_overlap(annotations *an, const plan *by, const plan *at,
+                                 fer_str metric_quoted, uint64_t count, fer_err *err)
+{
+    char text[1024];
+    int n = snprintf(text, sizeof text,
+                     "sample has start time that overlaps with previous sample timestamp for metric "
+                     "%.*s",
+                     STR_FMT(str_head(metric_quoted, 512)));
+    anno *x;
+    FER_TRY(get(an, ANNO_WARNING, (fer_str){text, (size_t)n}, by, at, &x, err));
+    if (x != NULL)
+        x->count += count;
+    return FER_OK;
+}
+
 static void put_time(fer_buf *out, int64_t ms)
 {
     int64_t s = ms / 1000;
@@ -159,6 +175,8 @@ fer_code annotations_texts(const annotations *an, fer_str query, fer_arena *a, s
         fer_buf_puts(&b, x->text);
         if (x->monotonic != NULL)
             put_monotonic(&b, x->monotonic);
+        if (x->count > 1)
+            fer_buf_printf(&b, " (%" PRIu64 " occurrences)", x->count);
         fer_buf_printf(&b, " (%" PRIu32 ":%" PRIu32 ")", line, col);
         c = str_list_add(x->kind == ANNO_INFO ? infos : warnings, a, fer_buf_str(&b));
     }

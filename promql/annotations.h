@@ -35,6 +35,11 @@ FER_MUST_CHECK fer_code annotations_add_monotonic(annotations *an, const plan *b
                                                   fer_str metric, const anno_monotonic *m,
                                                   fer_err *err);
 
+/* A sample says it started before the sample ahead of it ended; `count` windows were hit. */
+FER_MUST_CHECK fer_code annotations_add_overlap(annotations *an, const plan *by, const plan *at,
+                                                fer_str metric_quoted, uint64_t count,
+                                                fer_err *err);
+
 /* The texts with positions in `query`, warnings and infos apart, in the arena. */
 FER_MUST_CHECK fer_code annotations_texts(const annotations *an, fer_str query, fer_arena *a,
                                           str_list *warnings, str_list *infos, fer_err *err);

@@ -64,6 +64,8 @@ fer_code empty_build(query *q, const plan *p, eval_ctx ec, oper **ret);
 /* ---- one builder a family ---- */
 
 fer_code selector_build(query *q, const plan *p, eval_ctx ec, oper **ret);
+/* The times of the samples a selector picks, in ms, instead of their values. */
+fer_code origin_build(query *q, const plan *sel, eval_ctx ec, oper **ret);
 fer_code timestamp_build(query *q, const plan *p, eval_ctx ec, oper **ret);
 fer_code range_build(query *q, const plan *p, eval_ctx ec, oper **ret);
 fer_code repeat_build(query *q, const plan *p, eval_ctx ec, oper **ret);

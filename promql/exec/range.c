@@ -28,6 +28,7 @@ typedef struct range_op {
     vec out;
     lset_buf labels;
     lset_guard guard;
+    uint64_t overlaps; /* of the current series */
     uint32_t checked_name; /* whether it looks like a counter's is known */
 } range_op;
 
@@ -176,6 +177,24 @@ static fer_code check_arguments(range_op *r)
     return FER_OK;
 }
 
+/* rate() and increase(): in how many windows a sample began before the one ahead of it ended. */
+static uint64_t count_overlaps(range_op *r)
+{
+    const windows *w = &r->w;
+    size_t n = 0, from = 0;
+    uint64_t count = 0;
+    for (size_t i = 1; i < w->n; i++) {
+        w->marks[n] = (uint32_t)i;
+        n += w->st[i] != 0 && w->st[i] < w->t[i - 1] && w->st[i] != w->st[i - 1];
+    }
+    for (size_t i = 0; i < w->n_steps; i++) {
+        while (from < n && w->marks[from] <= w->lo[i])
+            from++;
+        count += from < n && w->marks[from] < w->hi[i];
+    }
+    return count;
+}
+
 static fer_code evaluate(range_op *r, const range_series *s)
 {
     query *q = r->o.q;
@@ -195,6 +214,10 @@ static fer_code evaluate(range_op *r, const range_series *s)
     r->w.v = s->v;
     r->w.st = q->limits->features.use_start_timestamps ? s->st : NULL;
     r->w.n = s->n;
+    r->overlaps = 0;
+    if (r->w.st != NULL && (r->id == FN_RATE || r->id == FN_INCREASE) && !r->w.anchored &&
+        !r->w.smoothed)
+        r->overlaps = count_overlaps(r);
     r->fn(&r->w, r->out.v, r->out.has);
     return FER_OK;
 }
@@ -204,6 +227,10 @@ static fer_code finish_series(range_op *r, range_series *s, vec *ret)
 {
     query *q = r->o.q;
     FER_TRY(range_input_labels(r->in, s));
+    if (r->overlaps != 0)
+        FER_TRY(annotations_add_overlap(
+            q->annos, r->o.p, r->o.p->args[0],
+            query_quote(q, lset_get_text(q, s->labels, q->sym_name)), r->overlaps, q->err));
     if (r->id == FN_RATE || r->id == FN_INCREASE)
         FER_TRY(check_counter(r, s->labels));
     r->out.labels = s->labels;

@@ -11,6 +11,7 @@ typedef enum selector_kind {
     SELECT_VALUE,
     SELECT_TIME,       /* timestamp(): the sample's own time, in seconds */
     SELECT_START_TIME, /* start_timestamp() */
+    SELECT_ORIGIN,     /* info(): the sample's own time, in ms */
     SELECT_SMOOTHED,
 } selector_kind;
 
@@ -52,6 +53,8 @@ static double value_of(const selector_op *s, const samples *in, size_t i)
     switch (s->kind) {
     case SELECT_TIME:
         return (double)in->t[i] / 1000;
+    case SELECT_ORIGIN:
+        return (double)in->t[i];
     case SELECT_START_TIME:
         return in->st == NULL ? 0 : (double)in->st[i] / 1000;
     default:
@@ -74,7 +77,7 @@ static fer_code fill(selector_op *s, const samples *in)
         if (is_histogram(in, at)) {
             if (sample_is_stale(in->h[at]->sum))
                 continue;
-            if (s->kind == SELECT_VALUE)
+            if (s->kind == SELECT_VALUE || s->kind == SELECT_ORIGIN)
                 return query_no_histograms(s->o.q);
         } else if (sample_is_stale(in->v[at])) {
             continue;
@@ -174,6 +177,11 @@ static fer_code build(query *q, const plan *p, const plan *sel, eval_ctx ec, sel
 fer_code selector_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 {
     return build(q, p, p, ec, p->e->u.selector.smoothed ? SELECT_SMOOTHED : SELECT_VALUE, ret);
+}
+
+fer_code origin_build(query *q, const plan *sel, eval_ctx ec, oper **ret)
+{
+    return build(q, sel, sel, ec, SELECT_ORIGIN, ret);
 }
 
 /* Bare selectors only: over any other expression timestamp() is the step's own time. */
