@@ -6,6 +6,7 @@
 #define FERULA_BASE_CANCEL_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,8 +1,70 @@
-/* main.c - the ferula server program. */
+/* main.c - the ferula server program: flags to options, options to an app, the app until a signal. */
 #include <stdio.h>
+#include <unistd.h>
 
-int main(void)
+#include "cmd/ferula/flags.h"
+
+#define VERSION "0.1.0"
+
+/* Prometheus' exit codes: 2 for flags and configuration, 1 for other fatal errors. */
+enum { EXIT_FATAL = 1, EXIT_USAGE = 2 };
+
+static int print_help(void)
 {
-    fputs("ferula: the server is not wired up yet\n", stderr);
-    return 1;
+    fer_buf text;
+    fer_buf_init(&text, 1 << 20, NULL);
+    flags_help(&text);
+    fwrite(text.p, 1, text.n, stdout);
+    fer_buf_done(&text);
+    return 0;
+}
+
+static int serve(flags *f, app_options *o)
+{
+    fer_err err;
+    app *a;
+    fer_str idle = flags_without_effect(f);
+    if (idle.n != 0)
+        LOGW(o->log, "These flags have no effect yet", "flags", idle.p);
+    if (app_new(o, &a, &err) != FER_OK) {
+        LOGE(o->log, "Cannot start", "err", err.msg);
+        return err.code == FER_INVALID ? EXIT_USAGE : EXIT_FATAL;
+    }
+    fer_code c = app_run(a, &err);
+    if (c != FER_OK)
+        LOGE(o->log, "Stopped", "err", err.msg);
+    app_free(a);
+    return c == FER_OK ? 0 : EXIT_FATAL;
+}
+
+int main(int argc, char **argv)
+{
+    flags *f;
+    flags_action action;
+    fer_err err;
+    app_options o;
+    fer_log_level level;
+    fer_log_format format;
+    if (flags_parse(argc, argv, &f, &action, &err) != FER_OK) {
+        fprintf(stderr, "Error parsing command line arguments: %s\nTry 'ferula --help'.\n",
+                err.msg);
+        return EXIT_USAGE;
+    }
+    int code = 0;
+    if (action == FLAGS_HELP) {
+        code = print_help();
+    } else if (action == FLAGS_VERSION) {
+        printf("ferula, version %s\n", VERSION);
+    } else if (flags_options(f, &o, &level, &format, &err) != FER_OK) {
+        fprintf(stderr, "Error parsing command line arguments: %s\nTry 'ferula --help'.\n",
+                err.msg);
+        code = EXIT_USAGE;
+    } else {
+        o.version = VERSION;
+        o.log = fer_log_new(STDERR_FILENO, level, format, fer_clock_system());
+        code = serve(f, &o);
+        fer_log_free(o.log);
+    }
+    flags_free(f);
+    return code;
 }

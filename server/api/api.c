@@ -1,0 +1,77 @@
+/* api.c - the table of routes. */
+#include "server/api/api.h"
+
+#include "server/api/labels.h"
+#include "server/api/query.h"
+#include "server/api/shapes.h"
+#include "server/api/status.h"
+#include "server/api/web.h"
+#include "server/remote/write.h"
+
+enum { GET = HTTP_GET, GET_POST = HTTP_GET | HTTP_POST, GET_HEAD = HTTP_GET | HTTP_HEAD };
+enum { FORM_BYTES_MAX = 1024 * 1024, WRITE_BYTES_MAX = 32 * 1024 * 1024 };
+
+/* OPTIONS on any path of the API. */
+static void preflight(http_req *r, void *arg)
+{
+    (void)arg;
+    http_reply(r, 204, NULL, (fer_str){NULL, 0});
+}
+
+void api_register(app *a)
+{
+    const http_route routes[] = {
+        {"/", GET, HTTP_ON_LOOP, web_start_page, a, 0, "/"},
+        {"/-/healthy", GET_HEAD, HTTP_ON_LOOP, web_healthy, a, 0, "/-/healthy"},
+        {"/-/ready", GET_HEAD, HTTP_ON_LOOP, web_ready, a, 0, "/-/ready"},
+        {"/-/quit", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_quit, a, 0, "/-/quit"},
+        {"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_reload, a, 0, "/-/reload"},
+        {"/metrics", GET, HTTP_ON_LOOP, web_metrics, a, 0, "/metrics"},
+        {"/version", GET, HTTP_ON_LOOP, api_version, a, 0, "/version"},
+
+        {"/api/v1/write", HTTP_POST, HTTP_INGEST, rw_handle, a, WRITE_BYTES_MAX, "/api/v1/write"},
+
+        {"/api/v1/query", GET_POST, HTTP_QUERY, api_query, a, FORM_BYTES_MAX, "/api/v1/query"},
+        {"/api/v1/query_range", GET_POST, HTTP_QUERY, api_query_range, a, FORM_BYTES_MAX,
+         "/api/v1/query_range"},
+        {"/api/v1/query_exemplars", GET_POST, HTTP_QUERY, api_query_exemplars, a, FORM_BYTES_MAX,
+         "/api/v1/query_exemplars"},
+        {"/api/v1/format_query", GET_POST, HTTP_QUERY, api_format_query, a, FORM_BYTES_MAX,
+         "/api/v1/format_query"},
+        {"/api/v1/series", GET_POST, HTTP_QUERY, api_series, a, FORM_BYTES_MAX, "/api/v1/series"},
+        {"/api/v1/labels", GET_POST, HTTP_QUERY, api_labels, a, FORM_BYTES_MAX, "/api/v1/labels"},
+        {"/api/v1/label/:name/values", GET, HTTP_QUERY, api_label_values, a, 0,
+         "/api/v1/label/:name/values"},
+        {"/api/v1/metadata", GET, HTTP_QUERY, api_metadata, a, 0, "/api/v1/metadata"},
+
+        {"/api/v1/rules", GET, HTTP_QUERY, api_rules, a, 0, "/api/v1/rules"},
+        {"/api/v1/alerts", GET, HTTP_QUERY, api_alerts, a, 0, "/api/v1/alerts"},
+        {"/api/v1/targets", GET, HTTP_QUERY, api_targets, a, 0, "/api/v1/targets"},
+        {"/api/v1/targets/metadata", GET, HTTP_QUERY, api_targets_metadata, a, 0,
+         "/api/v1/targets/metadata"},
+        {"/api/v1/scrape_pools", GET, HTTP_QUERY, api_scrape_pools, a, 0, "/api/v1/scrape_pools"},
+        {"/api/v1/alertmanagers", GET, HTTP_QUERY, api_alertmanagers, a, 0,
+         "/api/v1/alertmanagers"},
+
+        {"/api/v1/status/buildinfo", GET, HTTP_QUERY, api_status_buildinfo, a, 0,
+         "/api/v1/status/buildinfo"},
+        {"/api/v1/status/runtimeinfo", GET, HTTP_QUERY, api_status_runtimeinfo, a, 0,
+         "/api/v1/status/runtimeinfo"},
+        {"/api/v1/status/flags", GET, HTTP_QUERY, api_status_flags, a, 0, "/api/v1/status/flags"},
+        {"/api/v1/status/config", GET, HTTP_QUERY, api_status_config, a, 0,
+         "/api/v1/status/config"},
+        {"/api/v1/status/tsdb", GET, HTTP_QUERY, api_status_tsdb, a, 0, "/api/v1/status/tsdb"},
+        {"/api/v1/status/walreplay", GET, HTTP_ON_LOOP, api_status_walreplay, a, 0,
+         "/api/v1/status/walreplay"},
+    };
+    enum { ROUTES = sizeof routes / sizeof *routes };
+    http_route all[2 * ROUTES];
+    size_t n = 0;
+    for (size_t i = 0; i < ROUTES; i++) {
+        all[n++] = routes[i];
+        if (str_has_prefix(str_of(routes[i].path), STR("/api/v1/")))
+            all[n++] = (http_route){routes[i].path,   HTTP_OPTIONS, HTTP_ON_LOOP, preflight, a, 0,
+                                    routes[i].handler};
+    }
+    http_server_routes(a->http, all, n);
+}

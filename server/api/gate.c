@@ -1,0 +1,90 @@
+/* gate.c - tickets in order of arrival. */
+#include "server/api/gate.h"
+
+#include "base/mem.h"
+#include "base/thread.h"
+
+enum { CHECK_NS = 50 * 1000 * 1000 };
+
+typedef struct waiter waiter;
+struct waiter {
+    waiter *next;
+};
+
+struct query_gate {
+    fer_mutex mu;
+    fer_cond changed;
+    unsigned max, running;
+    waiter *first, **last; /* in order of arrival */
+};
+
+query_gate *query_gate_new(unsigned max)
+{
+    query_gate *g = fer_calloc(1, sizeof *g);
+    fer_mutex_init(&g->mu, "query gate", 0);
+    fer_cond_init(&g->changed);
+    g->max = max == 0 ? 1 : max;
+    g->last = &g->first;
+    return g;
+}
+
+void query_gate_free(query_gate *g)
+{
+    if (g == NULL)
+        return;
+    fer_cond_done(&g->changed);
+    fer_mutex_done(&g->mu);
+    fer_free(g);
+}
+
+static void drop(query_gate *g, waiter *w)
+{
+    waiter **at = &g->first;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    if (g->last == &w->next)
+        g->last = at;
+}
+
+fer_code query_gate_enter(query_gate *g, const fer_cancel *c)
+{
+    waiter w = {NULL};
+    fer_code code = FER_OK;
+    fer_mutex_lock(&g->mu);
+    *g->last = &w;
+    g->last = &w.next;
+    while (g->first != &w || g->running >= g->max) {
+        code = fer_cancel_check(c);
+        if (code != FER_OK)
+            break;
+        fer_cond_wait_ns(&g->changed, &g->mu, CHECK_NS);
+    }
+    drop(g, &w);
+    if (code == FER_OK)
+        g->running++;
+    fer_cond_broadcast(&g->changed);
+    fer_mutex_unlock(&g->mu);
+    return code;
+}
+
+void query_gate_leave(query_gate *g)
+{
+    fer_mutex_lock(&g->mu);
+    g->running--;
+    fer_cond_broadcast(&g->changed);
+    fer_mutex_unlock(&g->mu);
+}
+
+unsigned query_gate_max(const query_gate *g)
+{
+    return g->max;
+}
+
+unsigned query_gate_running(query_gate *g)
+{
+    fer_mutex_lock(&g->mu);
+    unsigned n = g->running;
+    fer_mutex_unlock(&g->mu);
+    return n;
+}

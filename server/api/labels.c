@@ -1,0 +1,310 @@
+/* labels.c - label names, values and series: no samples are read. */
+#include "server/api/labels.h"
+
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "server/api/params.h"
+#include "server/api/reply.h"
+#include "server/api/run.h"
+
+typedef struct label_request {
+    query_run *run;
+    match_set *sets;
+    size_t n_sets;
+    int64_t start_ms, end_ms;
+    uint64_t limit;
+    querier *q;
+} label_request;
+
+static void request_done(label_request *l)
+{
+    querier_close(l->q);
+    query_run_free(l->run);
+}
+
+/* Parameters and a querier; false when the request was answered with an error. `where` goes before the
+ * error of a match[]: Prometheus names the parameter in the series call only. */
+static bool request_begin(http_req *r, app *a, const char *where, label_request *l)
+{
+    fer_err err;
+    *l = (label_request){.run = query_run_new(a, r, 0)};
+    fer_code c = http_req_parse_form(r, &err);
+    if (c == FER_OK)
+        c = api_limit_param(r, &l->limit, &err);
+    if (c == FER_OK)
+        c = api_time_param(r, "start", API_MIN_TIME_MS, &l->start_ms, &err);
+    if (c == FER_OK)
+        c = api_time_param(r, "end", API_MAX_TIME_MS, &l->end_ms, &err);
+    const char *before = "";
+    if (c == FER_OK) {
+        c = api_matchers(l->run, r, &l->sets, &l->n_sets, &err);
+        before = where;
+    }
+    if (c != FER_OK) {
+        api_error(r, API_BAD_DATA, "%s%s", before, err.msg);
+    } else {
+        c = storage_querier(tsdb_storage(app_db(a)), &l->run->ctx, l->start_ms, l->end_ms, &l->q,
+                            &err);
+        if (c != FER_OK)
+            api_exec_error(r, c, &err);
+    }
+    if (c != FER_OK)
+        request_done(l);
+    return c == FER_OK;
+}
+
+static int cmp_str(const void *a, const void *b)
+{
+    return str_cmp(*(const fer_str *)a, *(const fer_str *)b);
+}
+
+static void sort_unique(str_list *l)
+{
+    if (l->n == 0)
+        return;
+    qsort(l->v, l->n, sizeof *l->v, cmp_str);
+    size_t n = 1;
+    for (size_t i = 1; i < l->n; i++)
+        if (!str_eq(l->v[i], l->v[n - 1]))
+            l->v[n++] = l->v[i];
+    l->n = n;
+}
+
+/* One call, or the union over all match[]. `name` empty: names, else values. The limit is asked for
+ * with one more, to know whether anything was cut. */
+static fer_code collect(label_request *l, fer_str name, str_list *ret, fer_err *err)
+{
+    uint64_t limit = l->limit == 0 ? 0 : l->limit + 1;
+    size_t calls = l->n_sets == 0 ? 1 : l->n_sets;
+    for (size_t i = 0; i < calls; i++) {
+        const matcher *m = l->n_sets == 0 ? NULL : l->sets[i].m;
+        size_t nm = l->n_sets == 0 ? 0 : l->sets[i].n;
+        str_list part = {0};
+        FER_TRY(name.n == 0 ? querier_label_names(l->q, m, nm, limit, &part, err)
+                            : querier_label_values(l->q, name, m, nm, limit, &part, err));
+        if (calls == 1) {
+            *ret = part;
+            return FER_OK;
+        }
+        for (size_t k = 0; k < part.n; k++)
+            FER_TRY(str_list_add(ret, l->run->arena, part.v[k]));
+    }
+    sort_unique(ret);
+    return FER_OK;
+}
+
+static fer_code cut(label_request *l, size_t *n)
+{
+    if (l->limit == 0 || *n <= l->limit)
+        return FER_OK;
+    *n = l->limit;
+    return str_list_add(&l->q->warnings, l->run->arena, API_TRUNCATED);
+}
+
+static void answer_strings(http_req *r, label_request *l, fer_str name)
+{
+    fer_err err;
+    str_list found = {0};
+    fer_code c = collect(l, name, &found, &err);
+    if (c == FER_OK && cut(l, &found.n) != FER_OK)
+        c = fer_fail_budget(&err, "labels");
+    if (c != FER_OK) {
+        api_exec_error(r, c, &err);
+        return;
+    }
+    fer_buf out;
+    api_begin(&out);
+    api_put_strings(&out, &found);
+    api_end(r, &out, &l->q->warnings);
+}
+
+void api_labels(http_req *r, void *arg)
+{
+    label_request l;
+    if (!request_begin(r, arg, "", &l))
+        return;
+    answer_strings(r, &l, STR(""));
+    request_done(&l);
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Undoes the U__ escaping of names in URLs: _hex_ is a rune, __ an underscore. Text that is not so
+ * escaped comes back as it is. */
+static fer_str unescape_name(fer_arena *a, fer_str s)
+{
+    if (!str_has_prefix(s, STR("U__")))
+        return s;
+    char *out = fer_arena_alloc(a, s.n + 4);
+    if (out == NULL)
+        return s;
+    size_t n = 0;
+    for (size_t i = 3; i < s.n; i++) {
+        if (s.p[i] != '_') {
+            out[n++] = s.p[i];
+            continue;
+        }
+        if (i + 1 < s.n && s.p[i + 1] == '_') {
+            out[n++] = '_';
+            i++;
+            continue;
+        }
+        uint32_t rune = 0;
+        size_t k = i + 1;
+        while (k < s.n && hex_value(s.p[k]) >= 0 && k - i <= 6)
+            rune = rune << 4 | (uint32_t)hex_value(s.p[k++]);
+        size_t len = k < s.n && s.p[k] == '_' && k > i + 1 ? utf8_encode(rune, out + n) : 0;
+        if (len == 0)
+            return s;
+        n += len;
+        i = k;
+    }
+    return (fer_str){out, n};
+}
+
+void api_label_values(http_req *r, void *arg)
+{
+    label_request l;
+    fer_str name = unescape_name(http_req_arena(r), http_req_wildcard(r));
+    if (name.n == 0 || !utf8_valid(name)) {
+        fer_buf quoted;
+        fer_buf_init(&quoted, 4096, NULL);
+        text_quote(&quoted, str_head(name, 500));
+        api_error(r, API_BAD_DATA, "invalid label name: %.*s", (int)quoted.n, quoted.p);
+        fer_buf_done(&quoted);
+        return;
+    }
+    if (!request_begin(r, arg, "", &l))
+        return;
+    answer_strings(r, &l, name);
+    request_done(&l);
+}
+
+/* A series of the answer: its labels, copied out of the selection. */
+typedef struct found_series {
+    const label_id *l;
+    size_t n;
+} found_series;
+
+typedef struct found {
+    found_series *v;
+    size_t n, cap;
+} found;
+
+static fer_code add_found(fer_arena *a, found *f, const label_id *ids, size_t n)
+{
+    if (f->n == f->cap) {
+        size_t cap = f->cap == 0 ? 256 : f->cap * 2;
+        found_series *v = fer_arena_grow(a, f->v, f->cap * sizeof *v, cap * sizeof *v);
+        if (v == NULL)
+            return FER_LIMIT;
+        f->v = v;
+        f->cap = cap;
+    }
+    label_id *copy = fer_arena_alloc(a, n * sizeof *copy);
+    if (copy == NULL)
+        return FER_LIMIT;
+    memcpy(copy, ids, n * sizeof *copy);
+    f->v[f->n++] = (found_series){copy, n};
+    return FER_OK;
+}
+
+static fer_code find_series(label_request *l, found *ret, fer_err *err)
+{
+    for (size_t i = 0; i < l->n_sets; i++) {
+        select_hints h = {.mint = l->start_ms,
+                          .maxt = l->end_ms,
+                          .func = STR("series"),
+                          .sorted = true,
+                          .limit = l->limit == 0 ? 0 : l->limit + 1};
+        selection *s;
+        FER_TRY(querier_select(l->q, &h, l->sets[i].m, l->sets[i].n, &s, err));
+        for (size_t k = 0; k < s->n; k++) {
+            FER_TRY(k % 1024 == 0 ? fer_cancel_check(l->run->ctx.cancel) : FER_OK);
+            size_t n;
+            const label_id *ids = selection_labels(s, k, &n);
+            if (ids == NULL || add_found(l->run->arena, ret, ids, n) != FER_OK)
+                return fer_fail_budget(err, "series");
+        }
+    }
+    return FER_OK;
+}
+
+static int cmp_series(const void *pa, const void *pb, void *arg)
+{
+    const found_series *a = pa, *b = pb;
+    return label_ids_cmp(arg, a->l, a->n, b->l, b->n);
+}
+
+/* Several match[] may find a series more than once, and out of order. */
+static void merge_found(label_request *l, found *f)
+{
+    if (l->n_sets < 2 || f->n == 0)
+        return;
+    qsort_r(f->v, f->n, sizeof *f->v, cmp_series, l->run->ctx.syms);
+    size_t n = 1;
+    for (size_t i = 1; i < f->n; i++)
+        if (cmp_series(&f->v[i], &f->v[n - 1], l->run->ctx.syms) != 0)
+            f->v[n++] = f->v[i];
+    f->n = n;
+}
+
+static void put_series(fer_buf *out, const syms *s, const found_series *fs)
+{
+    fer_buf_putc(out, '{');
+    for (size_t i = 0; i < fs->n; i++) {
+        if (i != 0)
+            fer_buf_putc(out, ',');
+        text_json(out, syms_text(s, fs->l[i].name));
+        fer_buf_putc(out, ':');
+        text_json(out, syms_text(s, fs->l[i].value));
+    }
+    fer_buf_putc(out, '}');
+}
+
+static void answer_series(http_req *r, label_request *l)
+{
+    fer_err err = {0};
+    found f = {0};
+    fer_code c = find_series(l, &f, &err);
+    merge_found(l, &f);
+    if (c == FER_OK && cut(l, &f.n) != FER_OK)
+        c = fer_fail_budget(&err, "series");
+    if (c != FER_OK) {
+        api_exec_error(r, c, &err);
+        return;
+    }
+    fer_buf out;
+    api_begin(&out);
+    fer_buf_putc(&out, '[');
+    for (size_t i = 0; i < f.n; i++) {
+        if (i != 0)
+            fer_buf_putc(&out, ',');
+        put_series(&out, l->run->ctx.syms, &f.v[i]);
+    }
+    fer_buf_putc(&out, ']');
+    api_end(r, &out, &l->q->warnings);
+}
+
+void api_series(http_req *r, void *arg)
+{
+    label_request l;
+    const fer_str *ignored;
+    fer_err err;
+    if (http_req_parse_form(r, &err) == FER_OK && http_req_params(r, "match[]", &ignored) == 0) {
+        api_error(r, API_BAD_DATA, "no match[] parameter provided");
+        return;
+    }
+    if (!request_begin(r, arg, "invalid parameter \"match[]\": ", &l))
+        return;
+    answer_series(r, &l);
+    request_done(&l);
+}

@@ -1,0 +1,308 @@
+/* metrics.c - /metrics: Prometheus' own names for what exists here, and ferula_* for what only we have.
+ *
+ * Classic text format 0.0.4 (the Thanos sidecar parses it whole: CLIENTS.md 3.1).
+ */
+#include <inttypes.h>
+
+#include "base/num.h"
+#include "server/api/gate.h"
+#include "server/api/query.h"
+#include "server/api/status.h"
+#include "server/api/web.h"
+#include "server/machine.h"
+#include "server/remote/write.h"
+
+enum { METRICS_BYTES_MAX = 16 * 1024 * 1024, HANDLERS_MAX = 128 };
+
+static void head(fer_buf *out, const char *type, const char *name, const char *help)
+{
+    fer_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void number(fer_buf *out, double v)
+{
+    if (fer_buf_room(out, NUM_TEXT_MAX + 1) == NULL)
+        return;
+    out->n += num_format_g(out->p + out->n, v);
+    out->p[out->n++] = '\n';
+}
+
+static void gauge(fer_buf *out, const char *name, const char *help, double v)
+{
+    head(out, "gauge", name, help);
+    fer_buf_printf(out, "%s ", name);
+    number(out, v);
+}
+
+static void counter(fer_buf *out, const char *name, const char *help, double v)
+{
+    head(out, "counter", name, help);
+    fer_buf_printf(out, "%s ", name);
+    number(out, v);
+}
+
+static void labelled(fer_buf *out, const char *name, const char *label_text, double v)
+{
+    fer_buf_printf(out, "%s{%s} ", name, label_text);
+    number(out, v);
+}
+
+static void put_process(fer_buf *out, const app *a)
+{
+    counter(out, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+            machine_cpu_seconds());
+    gauge(out, "process_max_fds", "Maximum number of open file descriptors.",
+          (double)machine_max_fds());
+    gauge(out, "process_open_fds", "Number of open file descriptors.", (double)machine_open_fds());
+    gauge(out, "process_resident_memory_bytes", "Resident memory size in bytes.",
+          (double)machine_resident_bytes());
+    gauge(out, "process_start_time_seconds",
+          "Start time of the process since unix epoch in seconds.", (double)a->start_ms / 1000);
+    gauge(out, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+          (double)machine_virtual_bytes());
+}
+
+static void put_server(fer_buf *out, app *a)
+{
+    head(out, "gauge", "prometheus_build_info",
+         "A metric with a constant '1' value labeled by version, revision and branch.");
+    fer_buf_printf(
+        out, "prometheus_build_info{branch=\"ferula\",revision=\"ferula-%s\",version=\"%s\"} 1\n",
+        a->o.version, API_PROMETHEUS_VERSION);
+    gauge(out, "prometheus_config_last_reload_success_timestamp_seconds",
+          "Timestamp of the last successful configuration reload.", (double)a->start_ms / 1000);
+    gauge(out, "prometheus_config_last_reload_successful",
+          "Whether the last configuration reload attempt was successful.", 1);
+    gauge(out, "prometheus_ready",
+          "Whether startup was fully completed and the server is ready for normal operation.",
+          app_db(a) != NULL);
+}
+
+static void put_engine(fer_buf *out, app *a)
+{
+    query_totals t;
+    api_query_totals(&t);
+    gauge(out, "prometheus_engine_queries",
+          "The current number of queries being executed or waiting.", query_gate_running(a->gate));
+    gauge(out, "prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.",
+          query_gate_max(a->gate));
+    const char *name = "prometheus_engine_query_duration_seconds";
+    head(out, "summary", name, "Query timings");
+    const struct {
+        const char *slice;
+        double sum;
+    } slices[] = {{"inner_eval", t.inner_eval_s},
+                  {"prepare_time", t.prepare_s},
+                  {"queue_time", t.queue_s},
+                  {"result_sort", t.sort_s}};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        fer_buf_printf(out, "%s_sum{slice=\"%s\"} ", name, slices[i].slice);
+        number(out, slices[i].sum);
+        fer_buf_printf(out, "%s_count{slice=\"%s\"} ", name, slices[i].slice);
+        number(out, (double)t.count);
+    }
+    counter(out, "prometheus_engine_query_samples_total",
+            "The total number of samples loaded by all queries.", (double)t.samples);
+}
+
+static void put_route_counts(fer_buf *out, const http_route_stats *st, size_t n)
+{
+    const char *name = "prometheus_http_requests_total";
+    head(out, "counter", name, "Counter of HTTP requests.");
+    for (size_t i = 0; i < n; i++) {
+        for (int code = 100; code < 600; code++) {
+            if (st[i].by_status[code] == 0)
+                continue;
+            fer_buf_printf(out, "%s{code=\"%d\",handler=\"%s\"} ", name, code, st[i].handler);
+            number(out, (double)st[i].by_status[code]);
+        }
+    }
+}
+
+/* One histogram family over all routes. */
+static void put_route_histogram(fer_buf *out, const char *name, const char *help,
+                                const http_route_stats *st, size_t n, const char *const *bounds,
+                                size_t n_bounds, bool durations)
+{
+    head(out, "histogram", name, help);
+    for (size_t i = 0; i < n; i++) {
+        if (st[i].count == 0)
+            continue;
+        const uint64_t *buckets = durations ? st[i].duration_buckets : st[i].size_buckets;
+        for (size_t k = 0; k <= n_bounds; k++)
+            fer_buf_printf(out, "%s_bucket{handler=\"%s\",le=\"%s\"} %" PRIu64 "\n", name,
+                           st[i].handler, k < n_bounds ? bounds[k] : "+Inf", buckets[k]);
+        fer_buf_printf(out, "%s_sum{handler=\"%s\"} ", name, st[i].handler);
+        number(out, durations ? st[i].duration_sum : st[i].size_sum);
+        fer_buf_printf(out, "%s_count{handler=\"%s\"} %" PRIu64 "\n", name, st[i].handler,
+                       buckets[n_bounds]);
+    }
+}
+
+static void put_http(fer_buf *out, const app *a)
+{
+    static const char *const seconds[] = {"0.1", "0.2", "0.4", "1", "3", "8", "20", "60", "120"};
+    static const char *const sizes[] = {"100",   "1000",  "10000", "100000",
+                                        "1e+06", "1e+07", "1e+08", "1e+09"};
+    http_route_stats *st = fer_calloc(HANDLERS_MAX, sizeof *st);
+    size_t n = http_server_route_stats(a->http, st, HANDLERS_MAX);
+    put_route_counts(out, st, n);
+    put_route_histogram(out, "prometheus_http_request_duration_seconds",
+                        "Histogram of latencies for HTTP requests.", st, n, seconds,
+                        HTTP_DURATION_BUCKETS, true);
+    put_route_histogram(out, "prometheus_http_response_size_bytes",
+                        "Histogram of response size for HTTP requests.", st, n, sizes,
+                        HTTP_SIZE_BUCKETS, false);
+    fer_free(st);
+    http_stats h;
+    http_server_stats(a->http, &h);
+    gauge(out, "ferula_http_connections", "Open connections.", (double)h.connections);
+    counter(out, "ferula_http_connections_accepted_total", "Connections accepted.",
+            (double)h.accepted);
+    counter(out, "ferula_http_bad_requests_total", "Requests refused by the HTTP parser.",
+            (double)h.bad_requests);
+    counter(out, "ferula_http_timeouts_total", "Connections closed because the peer was too slow.",
+            (double)h.timeouts);
+}
+
+static void put_receiver(fer_buf *out, const app *a)
+{
+    rw_stats st;
+    rw_stats_get(a->receiver, &st);
+    counter(out, "prometheus_api_remote_write_invalid_labels_samples_total",
+            "The total number of received remote write samples and histogram samples which were "
+            "rejected due to invalid labels.",
+            (double)st.invalid_labels);
+    counter(out, "ferula_remote_write_requests_total", "Remote-write requests received.",
+            (double)st.requests);
+    counter(out, "ferula_remote_write_samples_total", "Samples accepted from remote write.",
+            (double)st.samples);
+    counter(out, "ferula_remote_write_rejected_samples_total",
+            "Samples of remote write that could not be stored.", (double)st.rejected_samples);
+    counter(out, "ferula_remote_write_refused_histograms_total",
+            "Native histograms received and not stored.", (double)st.histograms_refused);
+    counter(out, "ferula_remote_write_dropped_exemplars_total",
+            "Exemplars received and not stored.", (double)st.exemplars_dropped);
+}
+
+static void put_head(fer_buf *out, const tsdb_stats *st)
+{
+    bool empty = st->min_time == INT64_MAX;
+    double lowest = empty ? 9223372036854775807.0 : (double)st->min_time;
+    gauge(out, "prometheus_tsdb_head_series", "Total number of series in the head block.",
+          (double)st->series);
+    counter(out, "prometheus_tsdb_head_series_created_total",
+            "Total number of series created in the head", (double)st->series_created);
+    counter(out, "prometheus_tsdb_head_series_removed_total",
+            "Total number of series removed in the head", (double)st->series_removed);
+    gauge(out, "prometheus_tsdb_head_chunks", "Total number of chunks in the head block.",
+          (double)st->chunks);
+    counter(out, "prometheus_tsdb_head_chunks_created_total",
+            "Total number of chunks created in the head", (double)st->chunks_created);
+    gauge(out, "prometheus_tsdb_head_min_time",
+          "Minimum time bound of the head block. The unit is decided by the library consumer.",
+          lowest);
+    gauge(out, "prometheus_tsdb_head_min_time_seconds", "Minimum time bound of the head block.",
+          lowest / 1000);
+    gauge(out, "prometheus_tsdb_head_max_time",
+          "Maximum timestamp of the head block. The unit is decided by the library consumer.",
+          empty ? 0 : (double)st->max_time);
+    gauge(out, "prometheus_tsdb_head_max_time_seconds", "Maximum timestamp of the head block.",
+          empty ? 0 : (double)st->max_time / 1000);
+    gauge(out, "prometheus_tsdb_lowest_timestamp",
+          "Lowest timestamp value stored in the database. The unit is decided by the library "
+          "consumer.",
+          lowest);
+    gauge(out, "prometheus_tsdb_lowest_timestamp_seconds",
+          "Lowest timestamp value stored in the database.", lowest / 1000);
+    head(out, "counter", "prometheus_tsdb_head_samples_appended_total",
+         "Total number of appended samples.");
+    labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"float\"",
+             (double)st->samples_appended);
+    labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"histogram\"", 0);
+    head(out, "counter", "prometheus_tsdb_out_of_order_samples_total",
+         "Total number of out of order samples ingestion failed attempts due to out of order being "
+         "disabled.");
+    labelled(out, "prometheus_tsdb_out_of_order_samples_total", "type=\"float\"",
+             (double)st->out_of_order);
+    head(out, "counter", "prometheus_tsdb_out_of_bound_samples_total",
+         "Total number of out of bound samples ingestion failed attempts with out of order support "
+         "disabled.");
+    labelled(out, "prometheus_tsdb_out_of_bound_samples_total", "type=\"float\"",
+             (double)(st->out_of_bounds + st->too_far));
+    gauge(out, "prometheus_tsdb_clean_start",
+          "-1: lockfile is disabled. 0: a lockfile from a previous execution was replaced. 1: "
+          "lockfile creation was clean",
+          st->clean_start);
+    gauge(out, "prometheus_tsdb_data_replay_duration_seconds",
+          "Time taken to replay the data on disk.", (double)st->replay_ns / 1e9);
+    gauge(out, "prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", 0);
+}
+
+static void put_wal(fer_buf *out, const tsdb_stats *st)
+{
+    head(out, "summary", "prometheus_tsdb_wal_fsync_duration_seconds",
+         "Duration of write log fsync.");
+    fer_buf_puts(out, STR("prometheus_tsdb_wal_fsync_duration_seconds_sum "));
+    number(out, (double)st->wal_fsync_ns / 1e9);
+    fer_buf_printf(out, "prometheus_tsdb_wal_fsync_duration_seconds_count %" PRIu64 "\n",
+                   st->wal_fsyncs);
+    counter(out, "prometheus_tsdb_wal_completed_pages_total", "Total number of completed pages.",
+            (double)st->wal_pages);
+    gauge(out, "prometheus_tsdb_wal_segment_current",
+          "Write log segment index that TSDB is currently writing to.", (double)st->wal_segment);
+    counter(out, "prometheus_tsdb_wal_writes_failed_total",
+            "Total number of write log writes that failed.", (double)st->wal_writes_failed);
+    gauge(out, "prometheus_tsdb_wal_storage_size_bytes", "Size of the write log directory.",
+          (double)st->wal_bytes_on_disk);
+    counter(out, "prometheus_tsdb_wal_corruptions_total", "Total number of WAL corruptions.",
+            (double)st->wal_corruptions);
+    counter(out, "ferula_wal_commits_total", "Group commits: one write and at most one sync each.",
+            (double)st->commits);
+    gauge(out, "ferula_wal_staged_bytes", "Bytes accepted and not yet durable.",
+          (double)st->staged_bytes);
+}
+
+static void put_ledger(fer_buf *out, const app *a, const tsdb_stats *st)
+{
+    const fer_account *accounts[] = {&a->memory, &a->memory_head, &a->memory_ingest,
+                                     &a->memory_queries, &a->memory_http};
+    head(out, "gauge", "ferula_memory_used_bytes", "Bytes drawn on the memory ledger.");
+    for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++) {
+        fer_buf_printf(out, "ferula_memory_used_bytes{account=\"%s\"} ", accounts[i]->name);
+        number(out, (double)fer_account_used(accounts[i]));
+    }
+    head(out, "gauge", "ferula_memory_limit_bytes",
+         "Limits of the memory ledger; 0 where only the parent limits.");
+    for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++) {
+        fer_buf_printf(out, "ferula_memory_limit_bytes{account=\"%s\"} ", accounts[i]->name);
+        number(out, (double)accounts[i]->limit_bytes);
+    }
+    head(out, "gauge", "ferula_head_bytes", "Bytes of the head by part.");
+    labelled(out, "ferula_head_bytes", "part=\"series\"", (double)st->bytes_series);
+    labelled(out, "ferula_head_bytes", "part=\"labels\"", (double)st->bytes_labels);
+    labelled(out, "ferula_head_bytes", "part=\"chunks\"", (double)st->bytes_chunks);
+    labelled(out, "ferula_head_bytes", "part=\"index\"", (double)st->bytes_index);
+    counter(out, "ferula_head_refused_series_total", "New series refused at the memory limit.",
+            (double)st->refused_series);
+}
+
+void web_metrics(http_req *r, void *arg)
+{
+    app *a = arg;
+    fer_buf out;
+    fer_buf_init(&out, METRICS_BYTES_MAX, NULL);
+    put_process(&out, a);
+    put_server(&out, a);
+    put_engine(&out, a);
+    put_http(&out, a);
+    put_receiver(&out, a);
+    if (app_db(a) != NULL) {
+        tsdb_stats st;
+        tsdb_stats_get(app_db(a), &st);
+        put_head(&out, &st);
+        put_wal(&out, &st);
+        put_ledger(&out, a, &st);
+    }
+    http_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", &out);
+}

@@ -1,0 +1,208 @@
+/* query.c - instant and range queries: parameters, gate, engine, answer. */
+#include "server/api/query.h"
+
+#include "base/thread.h"
+#include "server/api/gate.h"
+#include "server/api/params.h"
+#include "server/api/reply.h"
+#include "server/api/result_json.h"
+
+enum { POINTS_MAX = 11000 };
+
+typedef struct query_request {
+    bool range;
+    fer_str text;
+    int64_t start_ms, end_ms, step_ms;
+    int64_t timeout_ms, lookback_ms;
+    uint64_t limit;
+    fer_str stats;
+} query_request;
+
+static _Atomic uint64_t total_count, total_samples, total_queue_ns, total_prepare_ns, total_eval_ns,
+    total_sort_ns;
+
+void api_query_totals(query_totals *ret)
+{
+    *ret = (query_totals){
+        .count = atomic_load(&total_count),
+        .samples = atomic_load(&total_samples),
+        .queue_s = (double)atomic_load(&total_queue_ns) / 1e9,
+        .prepare_s = (double)atomic_load(&total_prepare_ns) / 1e9,
+        .inner_eval_s = (double)atomic_load(&total_eval_ns) / 1e9,
+        .sort_s = (double)atomic_load(&total_sort_ns) / 1e9,
+    };
+}
+
+static fer_code duration_param(http_req *r, const char *name, int64_t *ret, fer_err *err)
+{
+    fer_str s = http_req_param(r, name);
+    *ret = 0;
+    if (s.n == 0)
+        return FER_OK;
+    fer_code c = api_parse_duration(s, ret, err);
+    if (c != FER_OK)
+        fer_err_prefix(err, "invalid parameter \"%s\"", name);
+    return c;
+}
+
+static fer_code required_time(http_req *r, const char *name, int64_t *ret, fer_err *err)
+{
+    fer_code c = api_parse_time(http_req_param(r, name), ret, err);
+    if (c != FER_OK)
+        fer_err_prefix(err, "invalid parameter \"%s\"", name);
+    return c;
+}
+
+static fer_code range_params(http_req *r, query_request *q, fer_err *err)
+{
+    FER_TRY(required_time(r, "start", &q->start_ms, err));
+    FER_TRY(required_time(r, "end", &q->end_ms, err));
+    if (q->end_ms < q->start_ms)
+        return fer_fail(err, FER_INVALID,
+                        "invalid parameter \"end\": end timestamp must not be before start time");
+    if (api_parse_duration(http_req_param(r, "step"), &q->step_ms, err) != FER_OK) {
+        fer_err_prefix(err, "invalid parameter \"step\"");
+        return FER_INVALID;
+    }
+    if (q->step_ms <= 0)
+        return fer_fail(
+            err, FER_INVALID,
+            "invalid parameter \"step\": zero or negative query resolution step widths are not "
+            "accepted. Try a positive integer");
+    uint64_t span = (uint64_t)q->end_ms - (uint64_t)q->start_ms;
+    if (span / (uint64_t)q->step_ms > POINTS_MAX)
+        return fer_fail(
+            err, FER_INVALID,
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
+            "resolution (?step=XX)");
+    return FER_OK;
+}
+
+static fer_code instant_params(app *a, http_req *r, query_request *q, fer_err *err)
+{
+    FER_TRY(api_time_param(r, "time", a->clock->wall_ms(a->clock), &q->start_ms, err));
+    q->end_ms = q->start_ms;
+    return FER_OK;
+}
+
+static fer_code read_params(app *a, http_req *r, query_request *q, fer_err *err)
+{
+    q->text = http_req_param(r, "query");
+    q->stats = http_req_param(r, "stats");
+    FER_TRY(api_limit_param(r, &q->limit, err));
+    FER_TRY(q->range ? range_params(r, q, err) : instant_params(a, r, q, err));
+    FER_TRY(duration_param(r, "timeout", &q->timeout_ms, err));
+    fer_str lookback = http_req_param(r, "lookback_delta");
+    if (lookback.n != 0 && api_parse_duration(lookback, &q->lookback_ms, err) != FER_OK) {
+        fer_err_prefix(err, "error parsing lookback delta duration");
+        return FER_INVALID;
+    }
+    if (q->lookback_ms < 0)
+        q->lookback_ms = 0;
+    return FER_OK;
+}
+
+static fer_code parse_query(query_run *run, const query_request *q, expr **ret, fer_err *err)
+{
+    FER_TRY(promql_parse(q->text, &run->a->limits.features, run->arena, ret, err));
+    value_type t = (*ret)->type;
+    if (q->range && t != VALUE_SCALAR && t != VALUE_VECTOR)
+        return fer_fail(
+            err, FER_INVALID,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            value_type_text(t));
+    return FER_OK;
+}
+
+/* Cuts the series beyond the limit and says so. */
+static fer_code apply_limit(query_run *run, promql_result *res, uint64_t limit)
+{
+    bool list = res->type == VALUE_VECTOR || res->type == VALUE_MATRIX;
+    if (limit == 0 || !list || res->n_series <= limit)
+        return FER_OK;
+    res->n_series = limit;
+    return str_list_add(&res->warnings, run->arena, API_TRUNCATED);
+}
+
+/* Runs within the gate; fills the timings. */
+static fer_code execute(query_run *run, const query_request *q, expr *e, promql_result **ret,
+                        result_stats *st, fer_err *err)
+{
+    app *a = run->a;
+    uint64_t t0 = a->clock->mono_ns(a->clock);
+    fer_code c = query_gate_enter(a->gate, run->ctx.cancel);
+    if (c != FER_OK)
+        return fer_fail(err, c,
+                        c == FER_TIMEOUT ? "query timed out in query queue"
+                                         : "query was canceled in query queue");
+    uint64_t t1 = a->clock->mono_ns(a->clock);
+    promql_params p = {
+        .text = q->text,
+        .e = e,
+        .start_ms = q->start_ms,
+        .end_ms = q->end_ms,
+        .step_ms = q->step_ms,
+        .lookback_ms = q->lookback_ms,
+    };
+    c = promql_exec(&a->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
+    uint64_t t2 = a->clock->mono_ns(a->clock);
+    query_gate_leave(a->gate);
+    atomic_fetch_add(&total_count, 1);
+    atomic_fetch_add(&total_queue_ns, t1 - t0);
+    if (c != FER_OK)
+        return c;
+    const promql_stats *s = &(*ret)->stats;
+    atomic_fetch_add(&total_samples, s->total_samples);
+    atomic_fetch_add(&total_prepare_ns, s->prepare_ns);
+    atomic_fetch_add(&total_eval_ns, s->inner_eval_ns);
+    atomic_fetch_add(&total_sort_ns, s->sort_ns);
+    st->queue_s = (double)(t1 - t0) / 1e9;
+    st->eval_total_s = (double)(t2 - t1) / 1e9;
+    st->exec_total_s = (double)(t2 - t0) / 1e9;
+    st->prepare_s = (double)s->prepare_ns / 1e9;
+    st->inner_eval_s = (double)s->inner_eval_ns / 1e9;
+    st->sort_s = (double)s->sort_ns / 1e9;
+    return FER_OK;
+}
+
+static void run_query(http_req *r, app *a, query_request *q)
+{
+    fer_err err;
+    if (read_params(a, r, q, &err) != FER_OK) {
+        api_error(r, API_BAD_DATA, "%s", err.msg);
+        return;
+    }
+    query_run *run = query_run_new(a, r, q->timeout_ms);
+    expr *e;
+    if (parse_query(run, q, &e, &err) != FER_OK) {
+        api_error(r, API_BAD_DATA, "invalid parameter \"query\": %s", err.msg);
+        query_run_free(run);
+        return;
+    }
+    promql_result *res;
+    result_stats st = {
+        .shown = q->stats.n != 0,
+        .per_step = a->limits.features.per_step_stats && str_eq(q->stats, STR("all")),
+    };
+    fer_code c = execute(run, q, e, &res, &st, &err);
+    if (c == FER_OK && apply_limit(run, res, q->limit) != FER_OK)
+        c = fer_fail_budget(&err, "query");
+    if (c != FER_OK) {
+        api_exec_error(r, c, &err);
+        query_run_free(run);
+        return;
+    }
+    result_send(r, run, res, &st, q->start_ms, q->step_ms);
+}
+
+void api_query(http_req *r, void *arg)
+{
+    query_request q = {.range = false};
+    run_query(r, arg, &q);
+}
+
+void api_query_range(http_req *r, void *arg)
+{
+    query_request q = {.range = true};
+    run_query(r, arg, &q);
+}

@@ -1,0 +1,191 @@
+/* result_json.c - a producer that walks series and points and stops at each full piece. */
+#include "server/api/result_json.h"
+
+#include <inttypes.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "server/api/reply.h"
+
+enum { PIECE_BYTES = 64 * 1024, POINT_BYTES_MAX = NUM_TEXT_MAX + 40 };
+
+typedef struct writer {
+    query_run *run;
+    const promql_result *res;
+    result_stats stats;
+    int64_t start_ms, step_ms;
+    size_t series; /* the next series */
+    size_t point;  /* of it, the next point; > 0 means the series is open */
+    bool begun;
+} writer;
+
+static void put_metric(fer_buf *out, const syms *s, const result_series *rs)
+{
+    fer_buf_puts(out, STR("{\"metric\":{"));
+    for (uint32_t i = 0; i < rs->n_labels; i++) {
+        if (i != 0)
+            fer_buf_putc(out, ',');
+        text_json(out, syms_text(s, rs->labels[i].name));
+        fer_buf_putc(out, ':');
+        text_json(out, syms_text(s, rs->labels[i].value));
+    }
+    fer_buf_putc(out, '}');
+}
+
+/* [1700000000.123,"1.5"] */
+static void put_point(fer_buf *out, int64_t t, double v)
+{
+    if (fer_buf_room(out, POINT_BYTES_MAX) == NULL)
+        return;
+    fer_buf_putc(out, '[');
+    api_put_time(out, t);
+    fer_buf_put(out, ",\"", 2);
+    out->n += num_format_json(out->p + out->n, v);
+    fer_buf_put(out, "\"]", 2);
+}
+
+static void put_vector_series(writer *w, fer_buf *out, const result_series *rs)
+{
+    put_metric(out, w->run->ctx.syms, rs);
+    fer_buf_puts(out, STR(",\"value\":"));
+    put_point(out, rs->t[0], rs->v[0]);
+    fer_buf_putc(out, '}');
+    w->series++;
+}
+
+/* Points of one series until the piece is full (out reaches `full` bytes) or the series ends. */
+static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, size_t full)
+{
+    if (w->point == 0) {
+        put_metric(out, w->run->ctx.syms, rs);
+        fer_buf_puts(out, STR(",\"values\":["));
+    }
+    while (w->point < rs->n && out->n < full) {
+        if (w->point != 0)
+            fer_buf_putc(out, ',');
+        put_point(out, rs->t[w->point], rs->v[w->point]);
+        w->point++;
+    }
+    if (w->point == rs->n) {
+        fer_buf_puts(out, STR("]}"));
+        w->series++;
+        w->point = 0;
+    }
+}
+
+static void put_scalar(fer_buf *out, const promql_result *res)
+{
+    fer_buf_putc(out, '[');
+    api_put_time(out, res->t);
+    fer_buf_putc(out, ',');
+    if (res->type == VALUE_STRING) {
+        text_json(out, res->string);
+    } else if (fer_buf_room(out, POINT_BYTES_MAX) != NULL) {
+        fer_buf_putc(out, '"');
+        out->n += num_format_f(out->p + out->n, res->scalar);
+        fer_buf_putc(out, '"');
+    }
+    fer_buf_putc(out, ']');
+}
+
+static void put_seconds(fer_buf *out, const char *key, double s)
+{
+    if (fer_buf_room(out, POINT_BYTES_MAX) == NULL)
+        return;
+    fer_buf_printf(out, "\"%s\":", key);
+    if (fer_buf_room(out, NUM_TEXT_MAX) != NULL)
+        out->n += num_format_json(out->p + out->n, s);
+}
+
+static void put_per_step(const writer *w, fer_buf *out)
+{
+    const promql_stats *st = &w->res->stats;
+    fer_buf_puts(out, STR("\"totalQueryableSamplesPerStep\":["));
+    for (size_t i = 0; i < st->n_steps; i++) {
+        fer_buf_puts(out, i == 0 ? STR("[") : STR(",["));
+        api_put_time(out, w->start_ms + (int64_t)i * w->step_ms);
+        fer_buf_printf(out, ",%" PRIu64 "]", st->total_per_step[i]);
+    }
+    fer_buf_puts(out, STR("],"));
+}
+
+static void put_stats(const writer *w, fer_buf *out)
+{
+    const result_stats *s = &w->stats;
+    fer_buf_puts(out, STR(",\"stats\":{\"timings\":{"));
+    put_seconds(out, "evalTotalTime", s->eval_total_s);
+    fer_buf_putc(out, ',');
+    put_seconds(out, "resultSortTime", s->sort_s);
+    fer_buf_putc(out, ',');
+    put_seconds(out, "queryPreparationTime", s->prepare_s);
+    fer_buf_putc(out, ',');
+    put_seconds(out, "innerEvalTime", s->inner_eval_s);
+    fer_buf_putc(out, ',');
+    put_seconds(out, "execQueueTime", s->queue_s);
+    fer_buf_putc(out, ',');
+    put_seconds(out, "execTotalTime", s->exec_total_s);
+    fer_buf_puts(out, STR("},\"samples\":{"));
+    if (s->per_step && w->res->stats.total_per_step != NULL)
+        put_per_step(w, out);
+    fer_buf_printf(out, "\"totalQueryableSamples\":%" PRIu64 ",\"peakSamples\":%" PRIu64 "}}",
+                   w->res->stats.total_samples, w->res->stats.peak_samples);
+}
+
+static void put_end(const writer *w, fer_buf *out)
+{
+    bool list = w->res->type == VALUE_VECTOR || w->res->type == VALUE_MATRIX;
+    if (list)
+        fer_buf_putc(out, ']');
+    if (w->stats.shown)
+        put_stats(w, out);
+    fer_buf_putc(out, '}');
+    api_put_notes(out, "warnings", &w->res->warnings);
+    api_put_notes(out, "infos", &w->res->infos);
+    fer_buf_putc(out, '}');
+}
+
+static fer_code next_piece(void *arg, fer_buf *out, bool *done)
+{
+    writer *w = arg;
+    const promql_result *res = w->res;
+    bool list = res->type == VALUE_VECTOR || res->type == VALUE_MATRIX;
+    size_t full = out->n + PIECE_BYTES; /* earlier pieces may still be there */
+    if (!w->begun) {
+        w->begun = true;
+        fer_buf_printf(out, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":%s",
+                       value_type_name(res->type), list ? "[" : "");
+        if (!list)
+            put_scalar(out, res);
+    }
+    while (list && w->series < res->n_series && out->n < full) {
+        const result_series *rs = &res->series[w->series];
+        if (w->series != 0 && w->point == 0)
+            fer_buf_putc(out, ',');
+        if (res->type == VALUE_VECTOR)
+            put_vector_series(w, out, rs);
+        else
+            put_matrix_series(w, out, rs, full);
+    }
+    if (list && w->series < res->n_series)
+        return out->full ? FER_LIMIT : FER_OK;
+    put_end(w, out);
+    *done = true;
+    return out->full ? FER_LIMIT : FER_OK;
+}
+
+static void writer_free(void *arg)
+{
+    writer *w = arg;
+    query_run_free(w->run);
+    fer_free(w);
+}
+
+void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
+                 int64_t start_ms, int64_t step_ms)
+{
+    writer *w = fer_calloc(1, sizeof *w);
+    *w =
+        (writer){.run = run, .res = res, .stats = *stats, .start_ms = start_ms, .step_ms = step_ms};
+    http_producer p = {next_piece, writer_free, w};
+    http_reply_stream(r, 200, API_JSON, &p);
+}

@@ -1,0 +1,18 @@
+/* result_json.h - a query result as JSON, piece by piece as the socket drains (DESIGN D8). */
+#ifndef FERULA_SERVER_API_RESULT_JSON_H
+#define FERULA_SERVER_API_RESULT_JSON_H
+
+#include "server/api/run.h"
+
+typedef struct result_stats {
+    bool shown;    /* stats was asked for */
+    bool per_step; /* stats=all and the feature is on */
+    double eval_total_s, sort_s, prepare_s, inner_eval_s, queue_s, exec_total_s;
+} result_stats;
+
+/* Sends the result; takes over run (freed when the answer is out). start_ms and step_ms place per-step
+ * stats. */
+void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
+                 int64_t start_ms, int64_t step_ms);
+
+#endif

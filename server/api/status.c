@@ -1,0 +1,190 @@
+/* status.c - what the server tells of itself as JSON. */
+#include "server/api/status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "server/api/reply.h"
+#include "server/config/config.h"
+
+static void put_field(fer_buf *out, const char *key, fer_str value)
+{
+    if (out->p[out->n - 1] != '{')
+        fer_buf_putc(out, ',');
+    fer_buf_printf(out, "\"%s\":", key);
+    text_json(out, value);
+}
+
+static void put_build(fer_buf *out, const app *a)
+{
+    char own[64];
+    snprintf(own, sizeof own, "ferula-%s", a->o.version);
+    fer_buf_putc(out, '{');
+    put_field(out, "version", STR(API_PROMETHEUS_VERSION));
+    put_field(out, "revision", str_of(own));
+    put_field(out, "branch", STR("ferula"));
+    put_field(out, "buildUser", STR("ferula"));
+    put_field(out, "buildDate", STR("20261121-00:00:00"));
+    put_field(out, "goVersion", STR(""));
+    fer_buf_putc(out, '}');
+}
+
+void api_status_buildinfo(http_req *r, void *arg)
+{
+    fer_buf out;
+    api_begin(&out);
+    put_build(&out, arg);
+    api_end(r, &out, NULL);
+}
+
+void api_version(http_req *r, void *arg)
+{
+    fer_buf out;
+    fer_buf_init(&out, 4096, NULL);
+    put_build(&out, arg);
+    http_reply_buf(r, 200, "text/plain; charset=utf-8", &out);
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static fer_str time_text(int64_t ms, char buf[40])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t)snprintf(buf + n, 8, ".%03dZ", (int)(ms % 1000));
+    return (fer_str){buf, n};
+}
+
+void api_status_runtimeinfo(http_req *r, void *arg)
+{
+    app *a = arg;
+    char text[40], cwd[4096], host[256] = "";
+    fer_buf out, retention;
+    if (getcwd(cwd, sizeof cwd) == NULL)
+        cwd[0] = '\0';
+    gethostname(host, sizeof host - 1);
+    fer_buf_init(&retention, 64, NULL);
+    text_format_duration(&retention, a->o.retention_ms);
+    tsdb_stats st;
+    tsdb_stats_get(app_db(a), &st);
+    api_begin(&out);
+    fer_buf_putc(&out, '{');
+    put_field(&out, "startTime", time_text(a->start_ms, text));
+    put_field(&out, "CWD", str_of(cwd));
+    put_field(&out, "hostname", str_of(host));
+    put_field(&out, "serverTime", time_text(a->clock->wall_ms(a->clock), text));
+    fer_buf_puts(&out, STR(",\"reloadConfigSuccess\":true"));
+    put_field(&out, "lastConfigTime", time_text(a->start_ms, text));
+    fer_buf_printf(&out,
+                   ",\"corruptionCount\":%" PRIu64
+                   ",\"goroutineCount\":0,\"GOMAXPROCS\":%ld,\"GOMEMLIMIT\":%" PRId64,
+                   st.wal_corruptions, sysconf(_SC_NPROCESSORS_ONLN), a->memory.limit_bytes);
+    put_field(&out, "GOGC", STR(""));
+    put_field(&out, "GODEBUG", STR(""));
+    put_field(&out, "storageRetention", fer_buf_str(&retention));
+    fer_buf_putc(&out, '}');
+    api_end(r, &out, NULL);
+    fer_buf_done(&retention);
+}
+
+static int cmp_flag(const void *a, const void *b)
+{
+    return strcmp(((const app_flag *)a)->name, ((const app_flag *)b)->name);
+}
+
+void api_status_flags(http_req *r, void *arg)
+{
+    app *a = arg;
+    size_t bytes = a->o.n_flags * sizeof(app_flag);
+    app_flag *sorted = fer_alloc(bytes);
+    memcpy(sorted, a->o.flags, bytes);
+    qsort(sorted, a->o.n_flags, sizeof *sorted, cmp_flag);
+    fer_buf out;
+    api_begin(&out);
+    fer_buf_putc(&out, '{');
+    for (size_t i = 0; i < a->o.n_flags; i++)
+        put_field(&out, sorted[i].name, str_of(sorted[i].value));
+    fer_buf_putc(&out, '}');
+    api_end(r, &out, NULL);
+    fer_free(sorted);
+}
+
+void api_status_config(http_req *r, void *arg)
+{
+    app *a = arg;
+    fer_buf out;
+    api_begin(&out);
+    fer_buf_putc(&out, '{');
+    put_field(&out, "yaml", config_yaml(a->config));
+    fer_buf_putc(&out, '}');
+    api_end(r, &out, NULL);
+}
+
+void api_status_walreplay(http_req *r, void *arg)
+{
+    app *a = arg;
+    fer_buf out;
+    api_begin(&out);
+    fer_buf_printf(&out, "{\"min\":%" PRIu64 ",\"max\":%" PRIu64 ",\"current\":%" PRIu64 "}",
+                   atomic_load(&a->replay.min), atomic_load(&a->replay.max),
+                   atomic_load(&a->replay.current));
+    api_end(r, &out, NULL);
+}
+
+static void put_top(fer_buf *out, const char *key, const tsdb_top *v, size_t n)
+{
+    fer_buf_printf(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        fer_buf_puts(out, i == 0 ? STR("{\"name\":") : STR(",{\"name\":"));
+        text_json(out, v[i].name);
+        fer_buf_printf(out, ",\"value\":%" PRIu64 "}", v[i].value);
+    }
+    fer_buf_putc(out, ']');
+}
+
+/* `limit` of this endpoint: 10 unless told, at least 1. */
+static bool top_limit(http_req *r, size_t *ret)
+{
+    fer_str s = http_req_param(r, "limit");
+    int64_t v = 10;
+    if (s.n != 0 && (!num_parse_i64(s, &v) || v < 1)) {
+        api_error(r, API_BAD_DATA, "limit must be a positive number");
+        return false;
+    }
+    *ret = (size_t)v;
+    return true;
+}
+
+void api_status_tsdb(http_req *r, void *arg)
+{
+    app *a = arg;
+    size_t limit;
+    tsdb_stats st;
+    tsdb_cardinality c;
+    fer_err err;
+    if (!top_limit(r, &limit))
+        return;
+    tsdb_stats_get(app_db(a), &st);
+    if (tsdb_cardinality_get(app_db(a), limit, http_req_arena(r), &c, &err) != FER_OK) {
+        api_error(r, API_INTERNAL, "%s", err.msg);
+        return;
+    }
+    fer_buf out;
+    api_begin(&out);
+    fer_buf_printf(&out,
+                   "{\"headStats\":{\"numSeries\":%" PRIu64 ",\"numLabelPairs\":%" PRIu64
+                   ",\"chunkCount\":%" PRIu64 ",\"minTime\":%" PRId64 ",\"maxTime\":%" PRId64 "}",
+                   st.series, st.label_pairs, st.chunks, st.min_time, st.max_time);
+    put_top(&out, "seriesCountByMetricName", c.series_by_metric, c.n_series_by_metric);
+    put_top(&out, "labelValueCountByLabelName", c.values_by_label, c.n_values_by_label);
+    put_top(&out, "memoryInBytesByLabelName", c.bytes_by_label, c.n_bytes_by_label);
+    put_top(&out, "seriesCountByLabelValuePair", c.series_by_pair, c.n_series_by_pair);
+    fer_buf_putc(&out, '}');
+    api_end(r, &out, NULL);
+}

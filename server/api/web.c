@@ -1,0 +1,73 @@
+/* web.c - the start page, health checks and lifecycle. */
+#include "server/api/web.h"
+
+#include "base/buf.h"
+
+void web_start_page(http_req *r, void *arg)
+{
+    app *a = arg;
+    fer_buf out;
+    fer_buf_init(&out, 8192, NULL);
+    fer_buf_printf(
+        &out,
+        "<!doctype html><html lang=\"en\"><head><meta "
+        "charset=\"utf-8\"><title>Ferula</title></head><body>"
+        "<h1>Ferula %s</h1>"
+        "<p>A Prometheus-compatible time-series database. Send samples by remote write to "
+        "<code>/api/v1/write</code>; query them with PromQL at <code>/api/v1/query</code>, "
+        "for instance with Grafana's Prometheus data source.</p>"
+        "<ul><li><a href=\"metrics\">metrics</a></li>"
+        "<li><a href=\"api/v1/status/tsdb\">TSDB status</a></li>"
+        "<li><a href=\"api/v1/status/runtimeinfo\">runtime information</a></li>"
+        "<li><a href=\"api/v1/status/flags\">flags</a></li>"
+        "<li><a href=\"api/v1/status/config\">configuration</a></li></ul></body></html>\n",
+        a->o.version);
+    http_resp_header(r, "Content-Security-Policy",
+                     STR("default-src 'none'; frame-ancestors 'none'"));
+    http_resp_header(r, "X-Content-Type-Options", STR("nosniff"));
+    http_reply_buf(r, 200, "text/html; charset=utf-8", &out);
+}
+
+void web_healthy(http_req *r, void *arg)
+{
+    (void)arg;
+    http_reply(r, 200, "text/plain; charset=utf-8", STR("Ferula is Healthy.\n"));
+}
+
+void web_ready(http_req *r, void *arg)
+{
+    app *a = arg;
+    bool stopping = http_server_stopping(a->http);
+    if (app_db(a) != NULL && !stopping) {
+        http_reply(r, 200, "text/plain; charset=utf-8", STR("Ferula is Ready.\n"));
+        return;
+    }
+    http_resp_header(r, "X-Prometheus-Stopping", stopping ? STR("true") : STR("false"));
+    http_reply(r, 503, "text/plain; charset=utf-8", STR("Service Unavailable"));
+}
+
+static bool lifecycle_enabled(http_req *r, const app *a)
+{
+    if (a->o.enable_lifecycle)
+        return true;
+    http_reply(r, 403, "text/plain; charset=utf-8", STR("Lifecycle API is not enabled."));
+    return false;
+}
+
+void web_quit(http_req *r, void *arg)
+{
+    app *a = arg;
+    if (!lifecycle_enabled(r, a))
+        return;
+    http_reply(r, 200, "text/plain; charset=utf-8", STR("Requesting termination... Goodbye!"));
+    app_stop(a);
+}
+
+void web_reload(http_req *r, void *arg)
+{
+    if (!lifecycle_enabled(r, arg))
+        return;
+    http_reply_text(r, 500,
+                    "failed to reload config: reloading is not in this version; restart to apply a "
+                    "changed file");
+}

@@ -1,0 +1,186 @@
+/* app.c - wiring and life of the server. */
+#include "server/app.h"
+
+#include <signal.h>
+
+#include "base/rng.h"
+#include "base/thread.h"
+#include "base/vfs.h"
+#include "server/api/api.h"
+#include "server/api/gate.h"
+#include "server/config/config.h"
+#include "server/machine.h"
+#include "server/remote/write.h"
+
+enum { STOP_GRACE_MS = 30000 };
+
+static bool is_ready(void *arg)
+{
+    return app_db(arg) != NULL;
+}
+
+static void init_accounts(app *a)
+{
+    int64_t limit = a->o.memory_limit_bytes;
+    if (limit == 0)
+        limit = machine_memory_bytes() / 4 * 3;
+    fer_account_init(&a->memory, "process", NULL, limit);
+    fer_account_init(&a->memory_head, "head", &a->memory, 0);
+    fer_account_init(&a->memory_ingest, "ingest", &a->memory, limit / 4);
+    fer_account_init(&a->memory_queries, "queries", &a->memory, limit / 2);
+    fer_account_init(&a->memory_http, "http", &a->memory, limit / 4);
+}
+
+static void on_signal(void *arg, int signum)
+{
+    app *a = arg;
+    LOGI(a->log, "Received an OS signal, exiting gracefully...", "signal",
+         signum == SIGTERM ? "terminated" : "interrupt");
+    app_stop(a);
+}
+
+static fer_code make_http(app *a, fer_err *err)
+{
+    http_options h = {
+        .listen = a->o.listen,
+        .n_listen = a->o.n_listen,
+        .max_connections = a->o.max_connections,
+        .account = &a->memory_http,
+        .route_prefix = "",
+        .clock = a->clock,
+        .log = a->log,
+        .ready = is_ready,
+        .ready_arg = a,
+    };
+    FER_TRY(http_server_new(&h, &a->http, err));
+    api_register(a);
+    FER_TRY(http_server_on_signal(a->http, SIGTERM, on_signal, a, err));
+    return http_server_on_signal(a->http, SIGINT, on_signal, a, err);
+}
+
+static fer_code set_up(app *a, fer_err *err)
+{
+    FER_TRY(config_load(a->o.config_file, a->log, &a->config, err));
+    a->limits = (promql_limits){
+        .lookback_ms = a->o.query_lookback_ms,
+        .max_samples = a->o.query_max_samples,
+        .default_subquery_step_ms = config_evaluation_interval_ms(a->config),
+        .features = a->o.features,
+    };
+    a->gate = query_gate_new(a->o.query_max_concurrency);
+    a->receiver = rw_receiver_new(a);
+    return make_http(a, err);
+}
+
+fer_code app_new(const app_options *o, app **ret, fer_err *err)
+{
+    app *a = fer_calloc(1, sizeof *a);
+    a->o = *o;
+    a->clock = fer_clock_system();
+    a->log = o->log;
+    a->start_ms = a->clock->wall_ms(a->clock);
+    atomic_init(&a->db, NULL);
+    init_accounts(a);
+    fer_code c = set_up(a, err);
+    if (c != FER_OK) {
+        app_free(a);
+        return c;
+    }
+    *ret = a;
+    return FER_OK;
+}
+
+/* The threads around one database. */
+typedef struct keeper {
+    app *a;
+    fer_thread opener, committer;
+    fer_code open_code;
+    fer_err open_err;
+} keeper;
+
+static void committer_main(void *arg)
+{
+    tsdb_run_committer(arg);
+}
+
+static fer_code open_db(keeper *k)
+{
+    app *a = k->a;
+    tsdb_options t = {
+        .path = a->o.data_path,
+        .fs = vfs_posix(),
+        .clock = a->clock,
+        .rng = fer_rng_system(),
+        .log = a->log,
+        .account = &a->memory_head,
+        .sync = a->o.wal_sync,
+        .no_lockfile = a->o.no_lockfile,
+    };
+    tsdb *db;
+    FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));
+    fer_code c = fer_thread_start(&k->committer, "committer", committer_main, db, &k->open_err);
+    if (c != FER_OK) {
+        fer_code ignored = tsdb_close(db, NULL);
+        (void)ignored;
+        return c;
+    }
+    atomic_store_explicit(&a->db, db, memory_order_release);
+    LOGI(a->log, "Server is ready to receive web requests.");
+    return FER_OK;
+}
+
+static void opener_main(void *arg)
+{
+    keeper *k = arg;
+    k->open_code = open_db(k);
+    if (k->open_code != FER_OK)
+        app_stop(k->a);
+}
+
+/* After the loop: nothing stages any more. */
+static fer_code close_db(keeper *k, fer_err *err)
+{
+    tsdb *db = app_db(k->a);
+    if (db == NULL)
+        return FER_OK;
+    tsdb_stop_committer(db);
+    fer_thread_join(&k->committer);
+    atomic_store(&k->a->db, NULL);
+    return tsdb_close(db, err);
+}
+
+fer_code app_run(app *a, fer_err *err)
+{
+    keeper k = {.a = a};
+    for (size_t i = 0; i < a->o.n_listen; i++)
+        LOGI(a->log, "Listening on", "address", a->o.listen[i], "port",
+             LOG_INT(http_server_port(a->http, i)));
+    FER_TRY(fer_thread_start(&k.opener, "opener", opener_main, &k, err));
+    fer_code run = http_server_run(a->http, err);
+    fer_thread_join(&k.opener);
+    fer_code closed = close_db(&k, run == FER_OK ? err : NULL);
+    if (k.open_code != FER_OK) {
+        if (err != NULL)
+            *err = k.open_err;
+        return k.open_code;
+    }
+    if (run == FER_OK && closed == FER_OK)
+        LOGI(a->log, "See you next time!");
+    return run != FER_OK ? run : closed;
+}
+
+void app_stop(app *a)
+{
+    http_server_stop(a->http, STOP_GRACE_MS);
+}
+
+void app_free(app *a)
+{
+    if (a == NULL)
+        return;
+    http_server_free(a->http);
+    rw_receiver_free(a->receiver);
+    query_gate_free(a->gate);
+    config_free(a->config);
+    fer_free(a);
+}

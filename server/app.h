@@ -1,0 +1,93 @@
+/* app.h - the server as a whole: what the endpoints share, and its life.
+ *
+ * Life: app_new() binds the sockets; app_run() serves at once (/-/healthy answers, everything that
+ * needs data answers 503), opens the database on its own thread (replay), starts the committer, and
+ * is then ready. SIGTERM and SIGINT stop it: no new requests, those in flight finish, everything
+ * staged is synced, the database closes.
+ *
+ * Threads: fields are set before app_run() or once while opening (db, by an atomic store) and do not
+ * change; what changes has its own lock in its module.
+ */
+#ifndef FERULA_SERVER_APP_H
+#define FERULA_SERVER_APP_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "promql/promql.h"
+#include "server/http/http.h"
+#include "tsdb/tsdb.h"
+
+typedef struct config config;           /* server/config/config.h */
+typedef struct rw_receiver rw_receiver; /* server/remote/write.h */
+typedef struct query_gate query_gate;   /* server/api/gate.h */
+
+/* A flag and its effective value, for /api/v1/status/flags; names without dashes. */
+typedef struct app_flag {
+    const char *name;
+    const char *value;
+} app_flag;
+
+typedef struct app_options {
+    const char *version; /* of Ferula: "0.1.0" */
+    const char **listen;
+    size_t n_listen;
+    unsigned max_connections;
+    const char *config_file; /* NULL: none, the defaults serve */
+    const char *data_path;
+    int64_t retention_ms;
+    wal_sync_mode wal_sync;
+    bool no_lockfile;
+    bool enable_remote_write_receiver;
+    bool enable_lifecycle;
+    bool enable_admin_api;
+    int64_t query_timeout_ms;
+    uint64_t query_max_samples;
+    unsigned query_max_concurrency;
+    int64_t query_lookback_ms;
+    promql_features features;
+    int64_t memory_limit_bytes; /* of the whole ledger; 0: 75 % of the cgroup or machine */
+    const app_flag *flags;
+    size_t n_flags;
+    fer_log *log;
+} app_options;
+
+typedef struct app {
+    app_options o;
+    fer_clock *clock;
+    fer_log *log;
+    int64_t start_ms;
+
+    /* The ledger (DESIGN D9). */
+    fer_account memory; /* root */
+    fer_account memory_head, memory_ingest, memory_queries, memory_http;
+
+    const config *config;
+    promql_limits limits;
+    http_server *http;
+    rw_receiver *receiver;
+    query_gate *gate; /* --query.max-concurrency */
+
+    _Atomic(tsdb *) db; /* NULL until replayed */
+    tsdb_progress replay;
+    int exit_code;
+} app;
+
+/* The texts in o live as long as the app. A failure says what could not be done: configuration
+ * (file:line), address, directory. */
+FER_MUST_CHECK fer_code app_new(const app_options *o, app **ret, fer_err *err);
+/* Serves until told to stop; FER_OK after a clean stop. */
+FER_MUST_CHECK fer_code app_run(app *a, fer_err *err);
+/* Any thread: as SIGTERM. */
+void app_stop(app *a);
+void app_free(app *a);
+
+/* The database, or NULL while it is being opened. */
+static inline tsdb *app_db(app *a)
+{
+    return atomic_load_explicit(&a->db, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,285 @@
+/* config.c - loading prometheus.yml: parse, check, take out what has an effect, print the rest. */
+#include "server/config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/vfs.h"
+#include "server/config/schema.h"
+
+enum { FILE_BYTES_MAX = 16 * 1024 * 1024, YAML_BYTES_MAX = 64 * 1024 * 1024 };
+
+struct config {
+    fer_arena *a;
+    int64_t evaluation_interval_ms;
+    config_label *external_labels;
+    size_t n_external_labels;
+    fer_buf yaml;
+};
+
+/* What the global section says when it is silent. */
+static const struct {
+    const char *key, *value;
+} global_defaults[] = {
+    {"scrape_interval", "1m"},
+    {"scrape_timeout", "10s"},
+    {"evaluation_interval", "1m"},
+};
+
+static int cmp_label(const void *a, const void *b)
+{
+    return str_cmp(((const config_label *)a)->name, ((const config_label *)b)->name);
+}
+
+/* The value of an environment variable; empty when it is not set. */
+static fer_str environment(fer_str name)
+{
+    for (char **at = environ; at != NULL && *at != NULL; at++) {
+        fer_str line = str_of(*at);
+        if (line.n > name.n && line.p[name.n] == '=' && str_has_prefix(line, name))
+            return str_from(line, name.n + 1);
+    }
+    return STR("");
+}
+
+/* ${NAME} or $NAME of the environment, $$ for $; an unknown name is empty (os.Expand). */
+static fer_str expand(fer_arena *a, fer_str s)
+{
+    fer_buf out;
+    fer_buf_init(&out, 1 << 20, NULL);
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '$' || i + 1 == s.n) {
+            fer_buf_putc(&out, s.p[i]);
+            continue;
+        }
+        if (s.p[i + 1] == '$') {
+            fer_buf_putc(&out, '$');
+            i++;
+            continue;
+        }
+        bool braces = s.p[i + 1] == '{';
+        size_t from = i + 1 + braces, to = from;
+        while (to < s.n && (s.p[to] == '_' || (s.p[to] >= '0' && s.p[to] <= '9') ||
+                            ((s.p[to] | 32) >= 'a' && (s.p[to] | 32) <= 'z')))
+            to++;
+        fer_buf_puts(&out, environment((fer_str){s.p + from, to - from}));
+        i = braces && to < s.n ? to : to - 1;
+    }
+    fer_str ret = fer_arena_dup(a, fer_buf_str(&out));
+    fer_buf_done(&out);
+    return ret;
+}
+
+static fer_code take_external_labels(config *c, const yaml_node *global, fer_err *err)
+{
+    const yaml_node *n = yaml_get(global, "external_labels");
+    if (n == NULL || n->kind != YAML_MAP)
+        return FER_OK;
+    c->external_labels = ARENA_ARRAY(c->a, config_label, n->n);
+    if (c->external_labels == NULL)
+        return fer_fail_budget(err, "configuration");
+    for (size_t i = 0; i < n->n; i++) {
+        fer_str value = n->pairs[i].value->text;
+        n->pairs[i].value->text = expand(c->a, value);
+        c->external_labels[i] = (config_label){n->pairs[i].key, n->pairs[i].value->text};
+    }
+    c->n_external_labels = n->n;
+    qsort(c->external_labels, n->n, sizeof *c->external_labels, cmp_label);
+    return FER_OK;
+}
+
+static void indent(fer_buf *out, int depth)
+{
+    for (int i = 0; i < depth; i++)
+        fer_buf_puts(out, STR("  "));
+}
+
+/* Plain where YAML reads it back as the same text, else double-quoted. */
+static void put_scalar(fer_buf *out, const yaml_node *n)
+{
+    bool plain = n->text.n != 0 && !n->quoted;
+    for (size_t i = 0; plain && i < n->text.n; i++)
+        plain = n->text.p[i] >= ' ' && n->text.p[i] != 127;
+    if (n->kind == YAML_NULL)
+        fer_buf_puts(out, STR("null"));
+    else if (plain)
+        fer_buf_puts(out, n->text);
+    else
+        text_json(out, n->text);
+}
+
+static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
+                     int depth);
+
+static void put_pairs(fer_buf *out, const yaml_node *n, const schema_field *fields, int depth,
+                      bool first_inline)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        const schema_field *f = fields == NULL ? NULL : schema_find(fields, n->pairs[i].key);
+        if (i != 0 || !first_inline)
+            indent(out, depth);
+        fer_buf_puts(out, n->pairs[i].key);
+        fer_buf_putc(out, ':');
+        put_node(out, n->pairs[i].value, f == NULL ? NULL : f->fields,
+                 f == NULL ? SCHEMA_ANY : f->kind, depth + 1);
+    }
+}
+
+/* The value behind "key:" or "-", newline included. */
+static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
+                     int depth)
+{
+    if (kind == SCHEMA_SECRET && n->kind != YAML_NULL) {
+        fer_buf_puts(out, STR(" <secret>\n"));
+        return;
+    }
+    if (n->kind == YAML_SCALAR || n->kind == YAML_NULL) {
+        fer_buf_putc(out, ' ');
+        put_scalar(out, n);
+        fer_buf_putc(out, '\n');
+        return;
+    }
+    if (n->n == 0) {
+        fer_buf_puts(out, n->kind == YAML_LIST ? STR(" []\n") : STR(" {}\n"));
+        return;
+    }
+    fer_buf_putc(out, '\n');
+    if (n->kind == YAML_MAP) {
+        put_pairs(out, n, fields, depth, false);
+        return;
+    }
+    for (size_t i = 0; i < n->n; i++) {
+        indent(out, depth - 1);
+        fer_buf_putc(out, '-');
+        if (n->items[i]->kind == YAML_MAP && n->items[i]->n != 0) {
+            fer_buf_putc(out, ' ');
+            put_pairs(out, n->items[i], fields, depth, true);
+        } else {
+            put_node(out, n->items[i], fields, SCHEMA_ANY, depth);
+        }
+    }
+}
+
+/* Contents that no schema describes may hold secrets: they are not shown. */
+static void hide_unknown(yaml_node *n, const schema_field *fields)
+{
+    if (n->kind == YAML_LIST)
+        for (size_t i = 0; i < n->n; i++)
+            hide_unknown(n->items[i], fields);
+    if (n->kind != YAML_MAP || fields == NULL)
+        return;
+    for (size_t i = 0; i < n->n; i++) {
+        const schema_field *f = schema_find(fields, n->pairs[i].key);
+        yaml_node *v = n->pairs[i].value;
+        if (f != NULL && f->kind == SCHEMA_ANY)
+            *v = (yaml_node){.kind = YAML_SCALAR, .line = v->line, .text = STR("<secret>")};
+        else if (f != NULL)
+            hide_unknown(v, f->fields);
+    }
+}
+
+static void print_yaml(config *c, yaml_node *root)
+{
+    const yaml_node *global = yaml_get(root, "global");
+    fer_buf_puts(&c->yaml, STR("global:\n"));
+    for (size_t i = 0; i < sizeof global_defaults / sizeof *global_defaults; i++)
+        if (yaml_get(global, global_defaults[i].key) == NULL)
+            fer_buf_printf(&c->yaml, "  %s: %s\n", global_defaults[i].key,
+                           global_defaults[i].value);
+    if (global != NULL && global->kind == YAML_MAP)
+        put_pairs(&c->yaml, global, schema_find(schema_config, STR("global"))->fields, 1, false);
+    for (size_t i = 0; root->kind == YAML_MAP && i < root->n; i++) {
+        const yaml_pair *p = &root->pairs[i];
+        if (str_eq(p->key, STR("global")))
+            continue;
+        const schema_field *f = schema_find(schema_config, p->key);
+        fer_buf_puts(&c->yaml, p->key);
+        fer_buf_putc(&c->yaml, ':');
+        put_node(&c->yaml, p->value, f->fields, f->kind, 1);
+    }
+}
+
+/* One line that names the sections which do nothing yet. */
+static void tell_unused(const yaml_node *root, fer_log *log)
+{
+    char names[512] = "";
+    size_t n = 0;
+    for (size_t i = 0; root->kind == YAML_MAP && i < root->n; i++) {
+        fer_str key = root->pairs[i].key;
+        bool used = str_eq(key, STR("global")) || root->pairs[i].value->kind == YAML_NULL;
+        if (!used && n + key.n + 3 < sizeof names)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", n == 0 ? "" : ", ",
+                                  STR_FMT(key));
+    }
+    if (n != 0)
+        LOGW(log, "These sections of the configuration have no effect yet", "sections", names);
+}
+
+static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
+{
+    yaml_node *root = &(yaml_node){.kind = YAML_NULL};
+    if (path != NULL) {
+        fer_str text;
+        FER_TRY(vfs_read_all(vfs_posix(), path, FILE_BYTES_MAX, c->a, &text, err));
+        fer_code code = yaml_tree_parse(text, c->a, &root, err);
+        if (code == FER_OK)
+            code = schema_check(root, schema_config, "the configuration", err);
+        if (code == FER_INVALID && err != NULL) { /* "line: what" becomes "file:line: what" */
+            fer_err line = *err;
+            return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
+        }
+        FER_TRY(code);
+        tell_unused(root, log);
+    }
+    const yaml_node *global = yaml_get(root, "global");
+    const yaml_node *interval = yaml_get(global, "evaluation_interval");
+    c->evaluation_interval_ms = 60000;
+    if (interval != NULL && interval->kind == YAML_SCALAR)
+        FER_TRY(text_parse_duration(interval->text, &c->evaluation_interval_ms, err));
+    FER_TRY(take_external_labels(c, global, err));
+    hide_unknown(root, schema_config);
+    print_yaml(c, root);
+    return FER_OK;
+}
+
+fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err *err)
+{
+    config *c = fer_calloc(1, sizeof *c);
+    c->a = fer_arena_new(NULL, 0);
+    fer_buf_init(&c->yaml, YAML_BYTES_MAX, NULL);
+    fer_code code = load(c, path, log, err);
+    if (code != FER_OK) {
+        config_free(c);
+        return code;
+    }
+    *ret = c;
+    return FER_OK;
+}
+
+void config_free(const config *cc)
+{
+    if (cc == NULL)
+        return;
+    config *c = (config *)(uintptr_t)cc;
+    fer_buf_done(&c->yaml);
+    fer_arena_free(c->a);
+    fer_free(c);
+}
+
+int64_t config_evaluation_interval_ms(const config *c)
+{
+    return c->evaluation_interval_ms;
+}
+
+size_t config_external_labels(const config *c, const config_label **ret)
+{
+    *ret = c->external_labels;
+    return c->n_external_labels;
+}
+
+fer_str config_yaml(const config *c)
+{
+    return fer_buf_str(&c->yaml);
+}

@@ -1,0 +1,33 @@
+/* config.h - prometheus.yml, parsed strictly: an unknown key is an error with file:line.
+ *
+ * FEATURES.md section 5. Sections without effect so far are named in one log line.
+ * Immutable once loaded; any thread.
+ */
+#ifndef FERULA_SERVER_CONFIG_CONFIG_H
+#define FERULA_SERVER_CONFIG_CONFIG_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/str.h"
+
+typedef struct config config;
+
+/* path NULL: the defaults. FER_INVALID with "file:line: what" for content, FER_IO or FER_NOTFOUND for
+ * the file. The caller owns *ret: config_free(). */
+FER_MUST_CHECK fer_code config_load(const char *path, fer_log *log, const config **ret,
+                                    fer_err *err);
+void config_free(const config *c); /* NULL is fine */
+
+int64_t config_evaluation_interval_ms(const config *c);
+/* external_labels, sorted by name. */
+typedef struct config_label {
+    fer_str name, value;
+} config_label;
+size_t config_external_labels(const config *c, const config_label **ret);
+/* The YAML text of /api/v1/status/config: effective values as Prometheus prints them, secrets as
+ * <secret>. Lives as long as c. */
+fer_str config_yaml(const config *c);
+
+#endif

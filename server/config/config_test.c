@@ -1,0 +1,182 @@
+/* config_test.c - prometheus.yml: what is accepted, what is refused and where, what is shown. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "server/config/config.h"
+
+static char path[] = "/tmp/ferula-config-XXXXXX";
+
+static void write_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static fer_code load(const char *text, const config **ret, fer_err *err)
+{
+    write_file(text);
+    return config_load(path, NULL, ret, err);
+}
+
+static void every_offence_is_named_with_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *error;
+    } cases[] = {
+        {"global:\n  scrape_intervall: 15s\n", "2: field scrape_intervall not found in global"},
+        {"glob:\n  a: b\n", "1: field glob not found in the configuration"},
+        {"global:\n  scrape_interval: 15x\n", "2: scrape_interval: "},
+        {"global:\n  external_labels: [a]\n", "2: external_labels must be a mapping"},
+        {"scrape_configs:\n- job_name: a\n  honor_labels: maybe\n",
+         "3: honor_labels must be true or false"},
+        {"scrape_configs:\n- job_name: a\n  static_configs:\n  - target: [x]\n",
+         "4: field target not found in static_configs"},
+        {"scrape_configs: {}\n", "1: scrape_configs must be a list"},
+        {"remote_write:\n- url: http://x\n  protobuf_message: foo\n",
+         "3: protobuf_message must be one of "},
+        {"global:\n  sample_limit: ten\n", "2: sample_limit must be a whole number"},
+        {"global:\n  body_size_limit: 10Q\n", "2: body_size_limit must be a size such as 10MB"},
+        {"global:\n  scrape_interval: 1m\n  scrape_interval: 2m\n",
+         "3: mapping key \"scrape_interval\" already defined at line 2"},
+        {"global: &a\n  scrape_interval: 1m\nruntime: *a\n", "3: aliases are not supported"},
+        {"global:\n\tscrape_interval: 1m\n", "2: "},
+        {"- a\n", "1: the configuration must be a mapping"},
+        {"global: {}\n---\nglobal: {}\n", "2: a second document"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const config *c = NULL;
+        fer_err err = {0};
+        char expected[512];
+        assert_int_equal(load(cases[i].yaml, &c, &err), FER_INVALID);
+        snprintf(expected, sizeof expected, "%s:%s", path, cases[i].error);
+        if (!str_has_prefix(str_of(err.msg), str_of(expected)))
+            fail_msg("%s\n-- is not --\n%s", err.msg, expected);
+        assert_null(c);
+    }
+}
+
+static void a_missing_file_is_told_apart(void **state)
+{
+    (void)state;
+    const config *c;
+    fer_err err;
+    assert_int_equal(config_load("/nonexistent/prometheus.yml", NULL, &c, &err), FER_NOTFOUND);
+    assert_non_null(strstr(err.msg, "/nonexistent/prometheus.yml"));
+}
+
+static const char *yaml_of(const config *c)
+{
+    static char text[8192];
+    snprintf(text, sizeof text, "%.*s", STR_FMT(config_yaml(c)));
+    return text;
+}
+
+static void defaults_serve_without_a_file(void **state)
+{
+    (void)state;
+    const config *c;
+    assert_int_equal(config_load(NULL, NULL, &c, NULL), FER_OK);
+    assert_int_equal(config_evaluation_interval_ms(c), 60000);
+    assert_string_equal(
+        yaml_of(c),
+        "global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n  evaluation_interval: 1m\n");
+    config_free(c);
+}
+
+static void the_operators_file_is_accepted_and_secrets_are_hidden(void **state)
+{
+    (void)state;
+    setenv("FERULA_TEST_REPLICA", "r-1", 1);
+    const config *c;
+    fer_err err = {0};
+    fer_code code = load("global:\n"
+                         "  scrape_interval: 30s\n"
+                         "  evaluation_interval: 2m\n"
+                         "  external_labels:\n"
+                         "    prometheus_replica: ${FERULA_TEST_REPLICA}\n"
+                         "    cluster: eu$$1\n"
+                         "scrape_configs:\n"
+                         "- job_name: node\n"
+                         "  basic_auth:\n"
+                         "    username: u\n"
+                         "    password: hunter2\n"
+                         "  kubernetes_sd_configs:\n"
+                         "  - role: pod\n"
+                         "    bearer_token: hunter3\n"
+                         "  relabel_configs:\n"
+                         "  - source_labels: [__address__]\n"
+                         "    action: hashmod\n"
+                         "    modulus: 4\n"
+                         "    target_label: __tmp\n"
+                         "remote_write:\n"
+                         "- url: http://x/api/v1/write\n"
+                         "  sigv4: {secret_key: hunter4}\n",
+                         &c, &err);
+    if (code != FER_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(config_evaluation_interval_ms(c), 120000);
+    const config_label *l;
+    assert_int_equal(config_external_labels(c, &l), 2);
+    assert_true(str_eq(l[0].name, STR("cluster")) && str_eq(l[0].value, STR("eu$1")));
+    assert_true(str_eq(l[1].name, STR("prometheus_replica")) && str_eq(l[1].value, STR("r-1")));
+    const char *yaml = yaml_of(c);
+    assert_null(strstr(yaml, "hunter"));
+    assert_non_null(strstr(yaml, "  scrape_timeout: 10s\n"));
+    assert_non_null(strstr(yaml, "    prometheus_replica: r-1\n"));
+    assert_non_null(
+        strstr(yaml, "- job_name: node\n  basic_auth:\n    username: u\n    password: <secret>\n"));
+    config_free(c);
+}
+
+static void what_is_shown_reads_back_as_the_same(void **state)
+{
+    (void)state;
+    const config *c;
+    fer_err err = {0};
+    assert_int_equal(load("scrape_configs:\n- job_name: \"a: b\"\n  params: {module: [http, "
+                          "\"x'y\"]}\n  static_configs:\n  - targets: []\n",
+                          &c, &err),
+                     FER_OK);
+    char once[8192];
+    snprintf(once, sizeof once, "%s", yaml_of(c));
+    config_free(c);
+    if (load(once, &c, &err) != FER_OK)
+        fail_msg("%s\n%s", err.msg, once);
+    assert_string_equal(yaml_of(c), once);
+    config_free(c);
+}
+
+static int make_path(void **state)
+{
+    (void)state;
+    int fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_path(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_offence_is_named_with_its_line),
+        cmocka_unit_test(a_missing_file_is_told_apart),
+        cmocka_unit_test(defaults_serve_without_a_file),
+        cmocka_unit_test(the_operators_file_is_accepted_and_secrets_are_hidden),
+        cmocka_unit_test(what_is_shown_reads_back_as_the_same),
+    };
+    return cmocka_run_group_tests(tests, make_path, remove_path);
+}

@@ -1,0 +1,492 @@
+/* schema.c - the tables of prometheus.yml and the walk over them. */
+#include "server/config/schema.h"
+
+#include "base/num.h"
+#include "base/text.h"
+
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, SCHEMA_ANY, NULL, NULL                                                               \
+    }
+
+static const schema_field tls_config[] = {
+    {"ca", SCHEMA_STRING, NULL, NULL},
+    {"cert", SCHEMA_STRING, NULL, NULL},
+    {"key", SCHEMA_SECRET, NULL, NULL},
+    {"ca_file", SCHEMA_STRING, NULL, NULL},
+    {"cert_file", SCHEMA_STRING, NULL, NULL},
+    {"key_file", SCHEMA_STRING, NULL, NULL},
+    {"ca_ref", SCHEMA_STRING, NULL, NULL},
+    {"cert_ref", SCHEMA_STRING, NULL, NULL},
+    {"key_ref", SCHEMA_STRING, NULL, NULL},
+    {"server_name", SCHEMA_STRING, NULL, NULL},
+    {"insecure_skip_verify", SCHEMA_BOOL, NULL, NULL},
+    {"min_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
+    {"max_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
+    END,
+};
+
+static const schema_field basic_auth[] = {
+    {"username", SCHEMA_STRING, NULL, NULL},
+    {"username_file", SCHEMA_STRING, NULL, NULL},
+    {"username_ref", SCHEMA_STRING, NULL, NULL},
+    {"password", SCHEMA_SECRET, NULL, NULL},
+    {"password_file", SCHEMA_STRING, NULL, NULL},
+    {"password_ref", SCHEMA_STRING, NULL, NULL},
+    END,
+};
+
+static const schema_field authorization[] = {
+    {"type", SCHEMA_STRING, NULL, NULL},
+    {"credentials", SCHEMA_SECRET, NULL, NULL},
+    {"credentials_file", SCHEMA_STRING, NULL, NULL},
+    {"credentials_ref", SCHEMA_STRING, NULL, NULL},
+    END,
+};
+
+static const schema_field http_header[] = {
+    {"values", SCHEMA_STRINGS, NULL, NULL},
+    {"secrets", SCHEMA_ANY, NULL, NULL},
+    {"files", SCHEMA_STRINGS, NULL, NULL},
+    END,
+};
+
+/* The keys of Go's common HTTP client configuration. */
+#define PROXY_FIELDS                                                                               \
+    {"proxy_url", SCHEMA_STRING, NULL, NULL}, {"no_proxy", SCHEMA_STRING, NULL, NULL},             \
+        {"proxy_from_environment", SCHEMA_BOOL, NULL, NULL},                                       \
+    {                                                                                              \
+        "proxy_connect_header", SCHEMA_STRINGS_MAP, NULL, NULL                                     \
+    }
+
+static const schema_field oauth2[] = {
+    {"client_id", SCHEMA_STRING, NULL, NULL},
+    {"client_secret", SCHEMA_SECRET, NULL, NULL},
+    {"client_secret_file", SCHEMA_STRING, NULL, NULL},
+    {"client_secret_ref", SCHEMA_STRING, NULL, NULL},
+    {"client_certificate_key_id", SCHEMA_STRING, NULL, NULL},
+    {"client_certificate_key", SCHEMA_SECRET, NULL, NULL},
+    {"client_certificate_key_file", SCHEMA_STRING, NULL, NULL},
+    {"client_certificate_key_ref", SCHEMA_STRING, NULL, NULL},
+    {"grant_type", SCHEMA_STRING, NULL, NULL},
+    {"signature_algorithm", SCHEMA_STRING, NULL, NULL},
+    {"iss", SCHEMA_STRING, NULL, NULL},
+    {"audience", SCHEMA_STRING, NULL, NULL},
+    {"claims", SCHEMA_ANY, NULL, NULL},
+    {"scopes", SCHEMA_STRINGS, NULL, NULL},
+    {"token_url", SCHEMA_STRING, NULL, NULL},
+    {"endpoint_params", SCHEMA_STRING_MAP, NULL, NULL},
+    {"tls_config", SCHEMA_SECTION, tls_config, NULL},
+    PROXY_FIELDS,
+    END,
+};
+
+#define HTTP_CLIENT_FIELDS                                                                         \
+    {"basic_auth", SCHEMA_SECTION, basic_auth, NULL},                                              \
+        {"authorization", SCHEMA_SECTION, authorization, NULL},                                    \
+        {"oauth2", SCHEMA_SECTION, oauth2, NULL}, {"bearer_token", SCHEMA_SECRET, NULL, NULL},     \
+        {"bearer_token_file", SCHEMA_STRING, NULL, NULL},                                          \
+        {"tls_config", SCHEMA_SECTION, tls_config, NULL},                                          \
+        {"follow_redirects", SCHEMA_BOOL, NULL, NULL}, {"enable_http2", SCHEMA_BOOL, NULL, NULL},  \
+        {"http_headers", SCHEMA_ANY, http_header, NULL}, PROXY_FIELDS
+
+static const schema_field relabel[] = {
+    {"source_labels", SCHEMA_STRINGS, NULL, NULL}, {"separator", SCHEMA_STRING, NULL, NULL},
+    {"regex", SCHEMA_STRING, NULL, NULL},          {"modulus", SCHEMA_INT, NULL, NULL},
+    {"target_label", SCHEMA_STRING, NULL, NULL},   {"replacement", SCHEMA_STRING, NULL, NULL},
+    {"action", SCHEMA_STRING, NULL, NULL},         END,
+};
+
+static const schema_field static_config[] = {
+    {"targets", SCHEMA_STRINGS, NULL, NULL},
+    {"labels", SCHEMA_STRING_MAP, NULL, NULL},
+    END,
+};
+
+static const schema_field file_sd[] = {
+    {"files", SCHEMA_STRINGS, NULL, NULL},
+    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
+    END,
+};
+
+static const schema_field dns_sd[] = {
+    {"names", SCHEMA_STRINGS, NULL, NULL},
+    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
+    {"type", SCHEMA_STRING, NULL, NULL},
+    {"port", SCHEMA_INT, NULL, NULL},
+    END,
+};
+
+static const schema_field http_sd[] = {
+    {"url", SCHEMA_STRING, NULL, NULL},
+    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
+    HTTP_CLIENT_FIELDS,
+    END,
+};
+
+#define SD_ANY(name)                                                                               \
+    {                                                                                              \
+        name "_sd_configs", SCHEMA_ANY, NULL, NULL                                                 \
+    }
+#define DISCOVERY_FIELDS                                                                           \
+    {"static_configs", SCHEMA_SECTIONS, static_config, NULL},                                      \
+        {"file_sd_configs", SCHEMA_SECTIONS, file_sd, NULL},                                       \
+        {"dns_sd_configs", SCHEMA_SECTIONS, dns_sd, NULL},                                         \
+        {"http_sd_configs", SCHEMA_SECTIONS, http_sd, NULL}, SD_ANY("consul"),                     \
+        SD_ANY("kubernetes"), SD_ANY("ec2"), SD_ANY("ecs"), SD_ANY("lightsail"), SD_ANY("rds"),    \
+        SD_ANY("elasticache"), SD_ANY("msk"), SD_ANY("aws"), SD_ANY("azure"),                      \
+        SD_ANY("digitalocean"), SD_ANY("docker"), SD_ANY("dockerswarm"), SD_ANY("eureka"),         \
+        SD_ANY("gce"), SD_ANY("hetzner"), SD_ANY("ionos"), SD_ANY("kuma"), SD_ANY("linode"),       \
+        SD_ANY("marathon"), SD_ANY("nerve"), SD_ANY("nomad"), SD_ANY("oci"), SD_ANY("openstack"),  \
+        SD_ANY("outscale"), SD_ANY("ovhcloud"), SD_ANY("puppetdb"), SD_ANY("scaleway"),            \
+        SD_ANY("serverset"), SD_ANY("stackit"), SD_ANY("triton"), SD_ANY("uyuni"), SD_ANY("vultr")
+
+#define VALIDATION                                                                                 \
+    {                                                                                              \
+        "metric_name_validation_scheme", SCHEMA_STRING, NULL, "utf8|legacy"                        \
+    }
+#define ESCAPING                                                                                   \
+    {                                                                                              \
+        "metric_name_escaping_scheme", SCHEMA_STRING, NULL, "allow-utf-8|underscores|dots|values"  \
+    }
+#define LIMIT_FIELDS                                                                               \
+    {"body_size_limit", SCHEMA_SIZE, NULL, NULL}, {"sample_limit", SCHEMA_INT, NULL, NULL},        \
+        {"target_limit", SCHEMA_INT, NULL, NULL}, {"label_limit", SCHEMA_INT, NULL, NULL},         \
+        {"label_name_length_limit", SCHEMA_INT, NULL, NULL},                                       \
+        {"label_value_length_limit", SCHEMA_INT, NULL, NULL},                                      \
+    {                                                                                              \
+        "keep_dropped_targets", SCHEMA_INT, NULL, NULL                                             \
+    }
+#define SCRAPE_COMMON_FIELDS                                                                       \
+    {"scrape_interval", SCHEMA_DURATION, NULL, NULL},                                              \
+        {"scrape_timeout", SCHEMA_DURATION, NULL, NULL},                                           \
+        {"scrape_protocols", SCHEMA_STRINGS, NULL, NULL},                                          \
+        {"scrape_failure_log_file", SCHEMA_STRING, NULL, NULL},                                    \
+        {"scrape_native_histograms", SCHEMA_BOOL, NULL, NULL},                                     \
+        {"convert_classic_histograms_to_nhcb", SCHEMA_BOOL, NULL, NULL},                           \
+        {"always_scrape_classic_histograms", SCHEMA_BOOL, NULL, NULL},                             \
+        {"extra_scrape_metrics", SCHEMA_BOOL, NULL, NULL}, VALIDATION, ESCAPING, LIMIT_FIELDS
+
+static const schema_field global[] = {
+    SCRAPE_COMMON_FIELDS,
+    {"evaluation_interval", SCHEMA_DURATION, NULL, NULL},
+    {"rule_query_offset", SCHEMA_DURATION, NULL, NULL},
+    {"query_log_file", SCHEMA_STRING, NULL, NULL},
+    {"external_labels", SCHEMA_STRING_MAP, NULL, NULL},
+    END,
+};
+
+static const schema_field scrape_config[] = {
+    {"job_name", SCHEMA_STRING, NULL, NULL},
+    SCRAPE_COMMON_FIELDS,
+    {"honor_labels", SCHEMA_BOOL, NULL, NULL},
+    {"honor_timestamps", SCHEMA_BOOL, NULL, NULL},
+    {"track_timestamps_staleness", SCHEMA_BOOL, NULL, NULL},
+    {"params", SCHEMA_STRINGS_MAP, NULL, NULL},
+    {"fallback_scrape_protocol", SCHEMA_STRING, NULL, NULL},
+    {"metrics_path", SCHEMA_STRING, NULL, NULL},
+    {"scheme", SCHEMA_STRING, NULL, NULL},
+    {"enable_compression", SCHEMA_BOOL, NULL, NULL},
+    {"native_histogram_bucket_limit", SCHEMA_INT, NULL, NULL},
+    {"native_histogram_min_bucket_factor", SCHEMA_FLOAT, NULL, NULL},
+    {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    {"metric_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    HTTP_CLIENT_FIELDS,
+    DISCOVERY_FIELDS,
+    END,
+};
+
+static const schema_field alertmanager[] = {
+    {"scheme", SCHEMA_STRING, NULL, NULL},
+    {"path_prefix", SCHEMA_STRING, NULL, NULL},
+    {"timeout", SCHEMA_DURATION, NULL, NULL},
+    {"api_version", SCHEMA_STRING, NULL, "v2"},
+    {"sigv4", SCHEMA_ANY, NULL, NULL},
+    {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    {"alert_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    HTTP_CLIENT_FIELDS,
+    DISCOVERY_FIELDS,
+    END,
+};
+
+static const schema_field alerting[] = {
+    {"alert_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    {"alertmanagers", SCHEMA_SECTIONS, alertmanager, NULL},
+    END,
+};
+
+static const schema_field queue_config[] = {
+    {"capacity", SCHEMA_INT, NULL, NULL},
+    {"max_shards", SCHEMA_INT, NULL, NULL},
+    {"min_shards", SCHEMA_INT, NULL, NULL},
+    {"max_samples_per_send", SCHEMA_INT, NULL, NULL},
+    {"batch_send_deadline", SCHEMA_DURATION, NULL, NULL},
+    {"min_backoff", SCHEMA_DURATION, NULL, NULL},
+    {"max_backoff", SCHEMA_DURATION, NULL, NULL},
+    {"retry_on_http_429", SCHEMA_BOOL, NULL, NULL},
+    {"sample_age_limit", SCHEMA_DURATION, NULL, NULL},
+    END,
+};
+
+static const schema_field metadata_config[] = {
+    {"send", SCHEMA_BOOL, NULL, NULL},
+    {"send_interval", SCHEMA_DURATION, NULL, NULL},
+    {"max_samples_per_send", SCHEMA_INT, NULL, NULL},
+    END,
+};
+
+static const schema_field remote_write[] = {
+    {"url", SCHEMA_STRING, NULL, NULL},
+    {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
+    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
+    {"write_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    {"name", SCHEMA_STRING, NULL, NULL},
+    {"send_exemplars", SCHEMA_BOOL, NULL, NULL},
+    {"send_native_histograms", SCHEMA_BOOL, NULL, NULL},
+    {"round_robin_dns", SCHEMA_BOOL, NULL, NULL},
+    {"failed_request_logging", SCHEMA_ANY, NULL, NULL},
+    {"protobuf_message", SCHEMA_STRING, NULL,
+     "prometheus.WriteRequest|io.prometheus.write.v2.Request"},
+    {"queue_config", SCHEMA_SECTION, queue_config, NULL},
+    {"metadata_config", SCHEMA_SECTION, metadata_config, NULL},
+    {"sigv4", SCHEMA_ANY, NULL, NULL},
+    {"azuread", SCHEMA_ANY, NULL, NULL},
+    {"google_iam", SCHEMA_ANY, NULL, NULL},
+    HTTP_CLIENT_FIELDS,
+    END,
+};
+
+static const schema_field remote_read[] = {
+    {"url", SCHEMA_STRING, NULL, NULL},
+    {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
+    {"chunked_read_limit", SCHEMA_INT, NULL, NULL},
+    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
+    {"read_recent", SCHEMA_BOOL, NULL, NULL},
+    {"name", SCHEMA_STRING, NULL, NULL},
+    {"required_matchers", SCHEMA_STRING_MAP, NULL, NULL},
+    {"filter_external_labels", SCHEMA_BOOL, NULL, NULL},
+    HTTP_CLIENT_FIELDS,
+    END,
+};
+
+static const schema_field retention[] = {
+    {"time", SCHEMA_DURATION, NULL, NULL},
+    {"size", SCHEMA_SIZE, NULL, NULL},
+    {"percentage", SCHEMA_FLOAT, NULL, NULL},
+    END,
+};
+
+static const schema_field chunk_encoding[] = {
+    {"floats", SCHEMA_STRING, NULL, "xor|xor2"},
+    END,
+};
+
+static const schema_field tsdb_config[] = {
+    {"out_of_order_time_window", SCHEMA_DURATION, NULL, NULL},
+    {"stale_series_compaction_threshold", SCHEMA_FLOAT, NULL, NULL},
+    {"chunk_encoding", SCHEMA_SECTION, chunk_encoding, NULL},
+    {"retention", SCHEMA_SECTION, retention, NULL},
+    END,
+};
+
+static const schema_field exemplars[] = {
+    {"max_exemplars", SCHEMA_INT, NULL, NULL},
+    END,
+};
+
+static const schema_field storage_config[] = {
+    {"tsdb", SCHEMA_SECTION, tsdb_config, NULL},
+    {"exemplars", SCHEMA_SECTION, exemplars, NULL},
+    END,
+};
+
+static const schema_field tracing[] = {
+    {"client_type", SCHEMA_STRING, NULL, "grpc|http"},
+    {"endpoint", SCHEMA_STRING, NULL, NULL},
+    {"sampling_fraction", SCHEMA_FLOAT, NULL, NULL},
+    {"insecure", SCHEMA_BOOL, NULL, NULL},
+    {"tls_config", SCHEMA_SECTION, tls_config, NULL},
+    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
+    {"compression", SCHEMA_STRING, NULL, "gzip"},
+    {"timeout", SCHEMA_DURATION, NULL, NULL},
+    END,
+};
+
+static const schema_field otlp[] = {
+    {"promote_all_resource_attributes", SCHEMA_BOOL, NULL, NULL},
+    {"promote_resource_attributes", SCHEMA_STRINGS, NULL, NULL},
+    {"ignore_resource_attributes", SCHEMA_STRINGS, NULL, NULL},
+    {"translation_strategy", SCHEMA_STRING, NULL,
+     "UnderscoreEscapingWithSuffixes|UnderscoreEscapingWithoutSuffixes|NoUTF8EscapingWithSuffixes|"
+     "NoTranslation"},
+    {"keep_identifying_resource_attributes", SCHEMA_BOOL, NULL, NULL},
+    {"convert_histograms_to_nhcb", SCHEMA_BOOL, NULL, NULL},
+    {"promote_scope_metadata", SCHEMA_BOOL, NULL, NULL},
+    {"label_name_underscore_sanitization", SCHEMA_BOOL, NULL, NULL},
+    {"label_name_preserve_multiple_underscores", SCHEMA_BOOL, NULL, NULL},
+    END,
+};
+
+static const schema_field runtime[] = {
+    {"gogc", SCHEMA_INT, NULL, NULL},
+    END,
+};
+
+const schema_field schema_config[] = {
+    {"global", SCHEMA_SECTION, global, NULL},
+    {"runtime", SCHEMA_SECTION, runtime, NULL},
+    {"alerting", SCHEMA_SECTION, alerting, NULL},
+    {"rule_files", SCHEMA_STRINGS, NULL, NULL},
+    {"scrape_config_files", SCHEMA_STRINGS, NULL, NULL},
+    {"scrape_configs", SCHEMA_SECTIONS, scrape_config, NULL},
+    {"storage", SCHEMA_SECTION, storage_config, NULL},
+    {"tracing", SCHEMA_SECTION, tracing, NULL},
+    {"remote_write", SCHEMA_SECTIONS, remote_write, NULL},
+    {"remote_read", SCHEMA_SECTIONS, remote_read, NULL},
+    {"otlp", SCHEMA_SECTION, otlp, NULL},
+    END,
+};
+
+const schema_field *schema_find(const schema_field *fields, fer_str key)
+{
+    for (; fields->key != NULL; fields++)
+        if (str_eq(key, str_of(fields->key)))
+            return fields;
+    return NULL;
+}
+
+static fer_code offence(const yaml_node *n, const char *where, const char *expected, fer_err *err)
+{
+    return fer_fail(err, FER_INVALID, "%d: %s must be %s", n->line, where, expected);
+}
+
+static bool one_of(const char *choices, fer_str s)
+{
+    fer_str rest = str_of(choices);
+    while (rest.n != 0) {
+        const char *bar = memchr(rest.p, '|', rest.n);
+        fer_str one = str_head(rest, bar == NULL ? rest.n : (size_t)(bar - rest.p));
+        if (str_eq(one, s))
+            return true;
+        rest = str_from(rest, one.n + 1);
+    }
+    return false;
+}
+
+/* "10MB", "1.5GiB", "0": a number and a unit of Prometheus' units.Base2Bytes. */
+static bool is_size(fer_str s)
+{
+    static const char units[] = "B|KB|MB|GB|TB|PB|EB|KiB|MiB|GiB|TiB|PiB|EiB";
+    size_t n = 0;
+    double v;
+    while (n < s.n && ((s.p[n] >= '0' && s.p[n] <= '9') || s.p[n] == '.'))
+        n++;
+    fer_str unit = str_from(s, n);
+    return num_parse_f64(str_head(s, n), &v) && (unit.n == 0 ? v == 0 : one_of(units, unit));
+}
+
+static fer_code check_scalar(const yaml_node *n, const schema_field *f, const char *where,
+                             fer_err *err)
+{
+    int64_t i;
+    double d;
+    if (n->kind == YAML_NULL && f->kind != SCHEMA_BOOL)
+        return FER_OK;
+    if (n->kind != YAML_SCALAR)
+        return offence(n, where, "a single value", err);
+    fer_str s = n->text;
+    switch (f->kind) {
+    case SCHEMA_BOOL:
+        return one_of("true|false|True|False|TRUE|FALSE|yes|no|on|off", s)
+                   ? FER_OK
+                   : offence(n, where, "true or false", err);
+    case SCHEMA_INT:
+        return num_parse_i64(s, &i) ? FER_OK : offence(n, where, "a whole number", err);
+    case SCHEMA_FLOAT:
+        return num_parse_f64(s, &d) ? FER_OK : offence(n, where, "a number", err);
+    case SCHEMA_DURATION:
+        if (text_parse_duration(s, &i, err) != FER_OK)
+            return fer_err_prefix(err, "%d: %s", n->line, where);
+        return FER_OK;
+    case SCHEMA_SIZE:
+        return is_size(s) ? FER_OK : offence(n, where, "a size such as 10MB", err);
+    default:
+        if (f->choices != NULL && !one_of(f->choices, s))
+            return fer_fail(err, FER_INVALID, "%d: %s must be one of %s, not \"%.*s\"", n->line,
+                            where, f->choices, STR_FMT(s));
+        return FER_OK;
+    }
+}
+
+static fer_code check_strings(const yaml_node *n, const char *where, fer_err *err)
+{
+    if (n->kind == YAML_NULL)
+        return FER_OK;
+    if (n->kind != YAML_LIST)
+        return offence(n, where, "a list", err);
+    for (size_t i = 0; i < n->n; i++)
+        if (n->items[i]->kind == YAML_LIST || n->items[i]->kind == YAML_MAP)
+            return offence(n->items[i], where, "a list of texts", err);
+    return FER_OK;
+}
+
+static fer_code check_map(const yaml_node *n, bool lists, const char *where, fer_err *err)
+{
+    if (n->kind == YAML_NULL)
+        return FER_OK;
+    if (n->kind != YAML_MAP)
+        return offence(n, where, "a mapping", err);
+    for (size_t i = 0; i < n->n; i++) {
+        const yaml_node *v = n->pairs[i].value;
+        if (lists)
+            FER_TRY(check_strings(v, where, err));
+        else if (v->kind == YAML_LIST || v->kind == YAML_MAP)
+            return offence(v, where, "a mapping of texts", err);
+    }
+    return FER_OK;
+}
+
+static fer_code check_field(const yaml_node *n, const schema_field *f, const char *where,
+                            fer_err *err)
+{
+    switch (f->kind) {
+    case SCHEMA_ANY:
+        return FER_OK;
+    case SCHEMA_STRINGS:
+        return check_strings(n, where, err);
+    case SCHEMA_STRING_MAP:
+        return check_map(n, false, where, err);
+    case SCHEMA_STRINGS_MAP:
+        return check_map(n, true, where, err);
+    case SCHEMA_SECTION:
+        return schema_check(n, f->fields, where, err);
+    case SCHEMA_SECTIONS:
+        if (n->kind == YAML_NULL)
+            return FER_OK;
+        if (n->kind != YAML_LIST)
+            return offence(n, where, "a list", err);
+        for (size_t i = 0; i < n->n; i++)
+            FER_TRY(schema_check(n->items[i], f->fields, where, err));
+        return FER_OK;
+    default:
+        return check_scalar(n, f, where, err);
+    }
+}
+
+fer_code schema_check(const yaml_node *n, const schema_field *fields, const char *where,
+                      fer_err *err)
+{
+    if (n->kind == YAML_NULL)
+        return FER_OK;
+    if (n->kind != YAML_MAP)
+        return offence(n, where, "a mapping", err);
+    for (size_t i = 0; i < n->n; i++) {
+        const yaml_pair *p = &n->pairs[i];
+        const schema_field *f = schema_find(fields, p->key);
+        if (f == NULL)
+            return fer_fail(err, FER_INVALID, "%d: field %.*s not found in %s", p->key_line,
+                            STR_FMT(p->key), where);
+        FER_TRY(check_field(p->value, f, f->key, err));
+    }
+    return FER_OK;
+}

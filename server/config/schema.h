@@ -1,0 +1,42 @@
+/* schema.h - which keys prometheus.yml knows, and what their values must be (FEATURES.md section 5).
+ *
+ * A schema is a table of fields; checking walks the YAML tree beside it.
+ */
+#ifndef FERULA_SERVER_CONFIG_SCHEMA_H
+#define FERULA_SERVER_CONFIG_SCHEMA_H
+
+#include "server/config/yaml_tree.h"
+
+typedef enum schema_kind {
+    SCHEMA_STRING,
+    SCHEMA_SECRET, /* text never shown again */
+    SCHEMA_BOOL,
+    SCHEMA_INT,
+    SCHEMA_FLOAT,
+    SCHEMA_DURATION,
+    SCHEMA_SIZE,        /* 10MB, 0 */
+    SCHEMA_STRINGS,     /* list of text */
+    SCHEMA_STRING_MAP,  /* text to text */
+    SCHEMA_STRINGS_MAP, /* text to list of text */
+    SCHEMA_SECTION,     /* mapping by `fields` */
+    SCHEMA_SECTIONS,    /* list of such mappings */
+    SCHEMA_ANY,         /* not looked into: service discovery of foreign systems */
+} schema_kind;
+
+typedef struct schema_field {
+    const char *key;
+    schema_kind kind;
+    const struct schema_field *fields; /* SECTION(S); ended by key NULL */
+    const char *choices;               /* STRING: the values allowed, separated by | ; NULL any */
+} schema_field;
+
+/* The whole file. */
+extern const schema_field schema_config[];
+
+/* FER_INVALID with "line: what" for the first offence. */
+FER_MUST_CHECK fer_code schema_check(const yaml_node *n, const schema_field *fields,
+                                     const char *where, fer_err *err);
+/* The field of a key, or NULL. */
+const schema_field *schema_find(const schema_field *fields, fer_str key);
+
+#endif

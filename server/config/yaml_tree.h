@@ -1,0 +1,36 @@
+/* yaml_tree.h - a YAML document as a tree with line numbers, over libyaml's events.
+ *
+ * Scalars, sequences, mappings; aliases are refused (they make bombs), mapping keys are scalars and
+ * unique, one document. Depth and size are bounded.
+ */
+#ifndef FERULA_SERVER_CONFIG_YAML_TREE_H
+#define FERULA_SERVER_CONFIG_YAML_TREE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+typedef enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP } yaml_kind;
+
+typedef struct yaml_node yaml_node;
+typedef struct yaml_pair {
+    fer_str key;
+    int key_line;
+    yaml_node *value;
+} yaml_pair;
+
+struct yaml_node {
+    yaml_kind kind;
+    int line; /* from 1 */
+    bool quoted;
+    fer_str text;      /* YAML_SCALAR */
+    yaml_pair *pairs;  /* YAML_MAP */
+    yaml_node **items; /* YAML_LIST */
+    size_t n;
+};
+
+/* Parses the text; FER_INVALID with "line: what". An empty document is YAML_NULL. In the arena. */
+FER_MUST_CHECK fer_code yaml_tree_parse(fer_str text, fer_arena *a, yaml_node **ret, fer_err *err);
+/* The value of a key, or NULL. */
+yaml_node *yaml_get(const yaml_node *map, const char *key);
+
+#endif

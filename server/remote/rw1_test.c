@@ -1,0 +1,240 @@
+/* rw1_test.c - remote-write 1.0 bodies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "server/remote/rw1_model.h"
+
+/* A message being written, from the inside out: fields of one level. */
+static void put_varint(fer_buf *b, uint64_t v)
+{
+    uint8_t tmp[VARINT_MAX];
+    fer_buf_put(b, tmp, uvarint_put(tmp, v));
+}
+
+static void put_bytes(fer_buf *b, uint32_t num, fer_str s)
+{
+    put_varint(b, num << 3 | 2);
+    put_varint(b, s.n);
+    fer_buf_puts(b, s);
+}
+
+static void put_label(fer_buf *series, const char *name, const char *value)
+{
+    fer_buf m;
+    fer_buf_init(&m, 1 << 20, NULL);
+    put_bytes(&m, 1, str_of(name));
+    put_bytes(&m, 2, str_of(value));
+    put_bytes(series, 1, fer_buf_str(&m));
+    fer_buf_done(&m);
+}
+
+static void put_sample(fer_buf *series, double v, int64_t t)
+{
+    fer_buf m;
+    fer_buf_init(&m, 64, NULL);
+    if (v != 0) {
+        fer_buf_putc(&m, 0x09);
+        fer_buf_put(&m, &v, 8);
+    }
+    if (t != 0) {
+        fer_buf_putc(&m, 0x10);
+        put_varint(&m, (uint64_t)t);
+    }
+    put_bytes(series, 2, fer_buf_str(&m));
+    fer_buf_done(&m);
+}
+
+static void scan_ok(fer_str msg, rw_request *q)
+{
+    fer_err err = {0};
+    rw_request_init(q, NULL);
+    if (rw1_scan(msg, model_fingerprint, NULL, q, &err) != FER_OK)
+        fail_msg("%s", err.msg);
+}
+
+static void samples_arrive_in_order_with_their_labels(void **state)
+{
+    (void)state;
+    fer_buf series, msg;
+    fer_buf_init(&series, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    put_label(&series, "__name__", "up");
+    put_label(&series, "job", "x");
+    put_sample(&series, 1.5, 1000);
+    put_sample(&series, 0, 2000); /* zero fields are absent on the wire */
+    put_sample(&series, -1, -5);
+    put_bytes(&msg, 1, fer_buf_str(&series));
+
+    rw_request q;
+    scan_ok(fer_buf_str(&msg), &q);
+    assert_int_equal(q.n_rows, 3);
+    assert_int_equal(q.n_series, 1);
+    assert_true(q.rows[0].t == 1000 && q.rows[0].v == 1.5);
+    assert_true(q.rows[1].t == 2000 && q.rows[1].v == 0);
+    assert_true(q.rows[2].t == -5 && q.rows[2].v == -1);
+    assert_true(str_eq(q.rows[0].raw, q.rows[2].raw));
+
+    fer_arena *a = fer_arena_new(NULL, 0);
+    label *l;
+    size_t n;
+    assert_int_equal(rw1_labels(NULL, q.rows[0].raw, a, &l, &n, NULL), FER_OK);
+    assert_int_equal(n, 2);
+    assert_true(str_eq(l[1].name, STR("job")) && str_eq(l[1].value, STR("x")));
+    fer_arena_free(a);
+    rw_request_done(&q);
+    fer_buf_done(&series);
+    fer_buf_done(&msg);
+}
+
+static void labels_after_and_between_samples_name_the_same_series(void **state)
+{
+    (void)state;
+    fer_buf a, b, msg;
+    fer_buf_init(&a, 1 << 20, NULL);
+    fer_buf_init(&b, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    put_label(&a, "__name__", "up");
+    put_label(&a, "job", "x");
+    put_label(&a, "zone", "y");
+    put_sample(&a, 1, 1);
+    put_sample(&b, 1, 1);
+    put_label(&b, "__name__", "up");
+    put_sample(&b, 2, 2);
+    put_label(&b, "job", "x");
+    put_sample(&b, 3, 3);
+    put_label(&b, "zone", "y");
+    put_bytes(&msg, 1, fer_buf_str(&b));
+    put_bytes(&msg, 1, fer_buf_str(&a));
+    put_bytes(&msg, 1, fer_buf_str(&b));
+
+    rw_request q;
+    scan_ok(fer_buf_str(&msg), &q);
+    assert_int_equal(q.n_rows, 7);
+    for (size_t i = 1; i < q.n_rows; i++) {
+        assert_true(str_eq(q.rows[i].raw, q.rows[0].raw));
+        assert_memory_equal(&q.rows[i].fp, &q.rows[0].fp, sizeof q.rows[0].fp);
+    }
+    assert_true(model_compare(fer_buf_str(&msg)));
+    rw_request_done(&q);
+    fer_buf_done(&a);
+    fer_buf_done(&b);
+    fer_buf_done(&msg);
+}
+
+static void stale_marker_keeps_its_bits(void **state)
+{
+    (void)state;
+    fer_buf series, msg;
+    fer_buf_init(&series, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    put_label(&series, "__name__", "up");
+    put_sample(&series, f64_of_bits(STALE_NAN_BITS), 1);
+    put_bytes(&msg, 1, fer_buf_str(&series));
+    rw_request q;
+    scan_ok(fer_buf_str(&msg), &q);
+    assert_true(sample_is_stale(q.rows[0].v));
+    rw_request_done(&q);
+    fer_buf_done(&series);
+    fer_buf_done(&msg);
+}
+
+static void unknown_fields_are_skipped_and_the_rest_counted(void **state)
+{
+    (void)state;
+    fer_buf series, msg, meta;
+    fer_buf_init(&series, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    fer_buf_init(&meta, 1 << 20, NULL);
+    put_label(&series, "__name__", "up");
+    put_bytes(&series, 3, STR(""));
+    put_bytes(&series, 4, STR(""));
+    put_bytes(&series, 99, STR("later"));
+    put_bytes(&msg, 1, fer_buf_str(&series));
+    put_varint(&msg, 2 << 3);
+    put_varint(&msg, 7);
+    put_varint(&meta, 1 << 3);
+    put_varint(&meta, 1);
+    put_bytes(&meta, 2, STR("up_total"));
+    put_bytes(&meta, 4, STR("Help."));
+    put_bytes(&meta, 5, STR("seconds"));
+    put_bytes(&msg, 3, fer_buf_str(&meta));
+
+    rw_request q;
+    scan_ok(fer_buf_str(&msg), &q);
+    assert_int_equal(q.n_rows, 0);
+    assert_int_equal(q.n_series, 1);
+    assert_int_equal(q.n_exemplars, 1);
+    assert_int_equal(q.n_histograms, 1);
+    assert_true(q.histogram_labels.n != 0);
+    assert_int_equal(q.n_metadata, 1);
+    assert_true(str_eq(q.metadata[0].family, STR("up_total")));
+    assert_true(str_eq(q.metadata[0].help, STR("Help.")));
+    assert_true(str_eq(q.metadata[0].unit, STR("seconds")));
+    assert_int_equal(q.metadata[0].type, 1);
+    rw_request_done(&q);
+    fer_buf_done(&series);
+    fer_buf_done(&msg);
+    fer_buf_done(&meta);
+}
+
+static void every_cut_and_every_flip_reads_as_protobuf_c_reads_it(void **state)
+{
+    (void)state;
+    fer_buf series, msg;
+    fer_buf_init(&series, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    put_label(&series, "__name__", "http_requests_total");
+    put_label(&series, "job", "api");
+    put_sample(&series, 42.5, 1700000000000);
+    put_bytes(&msg, 1, fer_buf_str(&series));
+    put_bytes(&msg, 1, fer_buf_str(&series));
+    size_t agreed = 0;
+    for (size_t cut = 0; cut <= msg.n; cut++) {
+        /* a copy of just these bytes, so that reading past the end is seen */
+        char *copy = fer_memdup0(msg.p, cut);
+        agreed += model_compare((fer_str){copy, cut});
+        fer_free(copy);
+    }
+    assert_int_equal(agreed, 3); /* nothing, one series, both */
+    for (size_t bit = 0; bit < msg.n * 8; bit++) {
+        msg.p[bit / 8] ^= (char)(1 << bit % 8);
+        model_compare(fer_buf_str(&msg));
+        msg.p[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    fer_buf_done(&series);
+    fer_buf_done(&msg);
+}
+
+static void a_snappy_bomb_is_refused_before_memory_is_taken(void **state)
+{
+    (void)state;
+    fer_account acct;
+    fer_account_init(&acct, "test", NULL, 0);
+    fer_buf out;
+    fer_err err;
+    fer_buf_init(&out, RW_DECODED_BYTES_MAX, &acct);
+    static const char bomb[] = "\xff\xff\xff\xff\x0f\x00"; /* declares 4 GiB */
+    assert_int_equal(rw_snappy_decode((fer_str){bomb, 6}, &out, &err), FER_INVALID);
+    assert_non_null(strstr(err.msg, "above the limit"));
+    assert_int_equal(fer_account_peak(&acct), 0);
+    assert_int_equal(rw_snappy_decode(STR("\x05hello"), &out, &err), FER_INVALID);
+    assert_int_equal(rw_snappy_decode(STR(""), &out, &err), FER_INVALID);
+    fer_buf_done(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_arrive_in_order_with_their_labels),
+        cmocka_unit_test(labels_after_and_between_samples_name_the_same_series),
+        cmocka_unit_test(stale_marker_keeps_its_bits),
+        cmocka_unit_test(unknown_fields_are_skipped_and_the_rest_counted),
+        cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
+        cmocka_unit_test(a_snappy_bomb_is_refused_before_memory_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
