@@ -1,0 +1,116 @@
+"""Random queries against Prometheus 3.5 on a copy of the same data directory: the same status, error,
+values bit for bit, warnings and infos. What differs on purpose stands in testdata/differences.json.
+
+FERULA_RANDOM_QUERIES and FERULA_RANDOM_SEED make longer runs (500 queries otherwise).
+"""
+
+import json
+import os
+import re
+import shutil
+import struct
+import tempfile
+import time
+import unittest
+
+import programs
+import promql_random
+import remote
+
+COUNT = int(os.environ.get("FERULA_RANDOM_QUERIES", "500"))
+SEED = int(os.environ.get("FERULA_RANDOM_SEED", "1"))
+SHOWN_MAX = 20
+FEATURES = "--enable-feature=promql-experimental-functions"
+
+
+def known_differences():
+    with open(os.path.join(programs.ROOT, "testdata", "differences.json"), encoding="utf-8") as file:
+        return [d for d in json.load(file) if "query" in d]
+
+
+def ordinal(text):
+    """Floats as integers in their order: neighbours differ by one."""
+    bits = struct.unpack("<q", struct.pack("<d", float(text)))[0]
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFFFFFFFFFF)
+
+
+def near(a, b):
+    return a == b or (a not in ("NaN", "+Inf", "-Inf") and b not in ("NaN", "+Inf", "-Inf") and abs(ordinal(a) - ordinal(b)) <= 2)
+
+
+def points(series):
+    return series.get("values") or ([series["value"]] if "value" in series else [])
+
+
+def same_values(theirs, ours):
+    return len(theirs) == len(ours) and all(
+        t["metric"] == o["metric"] and len(points(t)) == len(points(o))
+        and all(a[0] == b[0] and near(a[1], b[1]) for a, b in zip(points(t), points(o)))
+        for t, o in zip(theirs, ours))
+
+
+class RandomQueries(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp(prefix="ferula-random-")
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.data = promql_random.Data(SEED, int(time.time()) // 15 * 15 - 5400)
+        own = os.path.join(folder, "own")
+        with programs.Ferula(data=own) as server:
+            status, text = remote.write(server, *cls.data.messages())
+            assert status == 204, text
+        shutil.copytree(own, os.path.join(folder, "copy"))
+        cls.ferula = programs.Ferula(FEATURES, data=own)
+        cls.prometheus = programs.Prometheus("", FEATURES, suite="sid", data=os.path.join(folder, "copy"))
+        for server in (cls.ferula, cls.prometheus):
+            cls.addClassCleanup(server.__exit__)
+            server.start()
+
+    @staticmethod
+    def answer(server, path, params):
+        status, _, body = server.request("/api/v1/" + path, params)
+        answer = json.loads(body)
+        data = answer.get("data") or {}
+        if data.get("resultType") in ("vector", "matrix"):
+            ordered = re.match(r"\s*(sort|topk|bottomk)", params["query"]) and path == "query"
+            if not ordered:
+                data["result"].sort(key=lambda s: sorted(s["metric"].items()))
+        for notes in ("warnings", "infos"):
+            answer[notes] = sorted(answer.get(notes, []))
+        return status, answer
+
+    @staticmethod
+    def agree(theirs, ours, inexact):
+        if theirs == ours:
+            return True
+        if not inexact or theirs[0] != 200 or ours[0] != 200:
+            return False
+        a, b = theirs[1], ours[1]
+        return (a["warnings"], a["infos"], a["data"]["resultType"]) == (b["warnings"], b["infos"], b["data"]["resultType"]) and (
+            a["data"]["resultType"] in ("vector", "matrix")
+            and same_values(a["data"]["result"], b["data"]["result"]))
+
+    def test_random_queries_answer_the_same(self):
+        queries = promql_random.Queries(SEED, self.data)
+        known = known_differences()
+        differ, errors, empty = [], 0, 0
+        for _ in range(COUNT):
+            path, params, inexact = queries.request()
+            theirs = self.answer(self.prometheus, path, params)
+            ours = self.answer(self.ferula, path, params)
+            errors += theirs[0] != 200
+            empty += theirs[0] == 200 and not theirs[1]["data"]["result"]
+            if self.agree(theirs, ours, inexact):
+                continue
+            text = params["query"] + "\n" + json.dumps(theirs[1].get("error", "")) + json.dumps(theirs[1]["warnings"] + theirs[1]["infos"])
+            if any(re.search(d["query"], text) for d in known):
+                continue
+            differ.append((path, params, theirs, ours))
+        print(f"# {COUNT} queries, seed {SEED}: {errors} errors, {empty} empty, {len(differ)} differ", flush=True)
+        for path, params, theirs, ours in differ[:SHOWN_MAX]:
+            print(f"# {path} {params}\n#   theirs {json.dumps(theirs)[:700]}\n#   ours   {json.dumps(ours)[:700]}", flush=True)
+        self.assertEqual(len(differ), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,120 @@
+"""The remote-write receiver: what is stored, what is refused and how it is said."""
+
+import gzip
+import time
+import unittest
+
+import programs
+import remote
+
+NOW = int(time.time())
+T = (NOW - 600) * 1000
+
+
+class Write(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = programs.Ferula()
+        cls.addClassCleanup(cls.server.__exit__)
+        cls.server.start()
+
+    def samples(self, selector):
+        return [[t, v] for s in self.server.instant(f"{selector}[1h]", time=NOW) for t, v in s["values"]]
+
+    def test_labels_in_any_order_name_the_same_series(self):
+        a = {"__name__": "order", "a": "1", "b": "2", "empty": ""}
+        self.assertEqual(remote.write(self.server, remote.series(a, [(T, 1)]))[0], 204)
+        self.assertEqual(remote.write(self.server, remote.series(reversed(a.items()), [(T + 1000, 2)]))[0], 204)
+        found = self.server.instant("order[1h]", time=NOW)
+        self.assertEqual(len(found), 1)
+        self.assertEqual(found[0]["metric"], {"__name__": "order", "a": "1", "b": "2"})
+        self.assertEqual([v for _, v in found[0]["values"]], ["1", "2"])
+
+    def test_the_same_series_many_times_in_one_request(self):
+        one = {"__name__": "repeated"}
+        parts = [remote.series(one, [(T + k * 1000, k)]) for k in range(50)]
+        self.assertEqual(remote.write(self.server, *parts)[0], 204)
+        self.assertEqual(len(self.samples("repeated")), 50)
+
+    def test_equal_samples_again_are_fine(self):
+        body = remote.series({"__name__": "again"}, [(T, 1), (T + 1000, 2)])
+        for _ in range(3):
+            status, text = remote.write(self.server, remote.series({"__name__": "again"}, [(T + 1000, 2)]))
+            self.assertEqual((status, text), (204, ""))
+        status, text = remote.write(self.server, body)
+        self.assertEqual(status, 400)
+        self.assertIn("out of order sample", text)
+        self.assertEqual(len(self.samples("again")), 1)
+
+    def test_one_bad_sample_does_not_take_its_neighbours_along(self):
+        remote.write(self.server, remote.series({"__name__": "late"}, [(T + 5000, 1)]))
+        status, text = remote.write(
+            self.server,
+            remote.series({"__name__": "neighbour", "n": "1"}, [(T, 1)]),
+            remote.series({"__name__": "late"}, [(T, 1)]),
+            remote.series({"__name__": "late"}, [(T + 5000, 2)]),
+            remote.series({"no_name": "x"}, [(T, 1)]),
+            remote.series([("__name__", "twice"), ("a", "1"), ("a", "2")], [(T, 1)]),
+            remote.series({"__name__": "future"}, [((NOW + 3600) * 1000, 1)]),
+            remote.series({"__name__": "neighbour", "n": "2"}, [(T, 1)]),
+        )
+        self.assertEqual(status, 400)
+        self.assertIn('out of order sample for series {__name__="late"}', text)
+        self.assertIn("duplicate sample for timestamp", text)
+        self.assertIn("too far in the future", text)
+        self.assertIn("5 of 7 samples not stored", text)
+        self.assertEqual(len(self.server.instant("neighbour", time=T / 1000)), 2)
+
+    def test_metadata_alone_and_metadata_kept(self):
+        self.assertEqual(remote.write(self.server, remote.metadata(1, "meta_total", "What it counts.", "s"))[0], 204)
+        self.assertEqual(self.server.api("metadata", metric="meta_total"),
+                         {"meta_total": [{"type": "counter", "unit": "s", "help": "What it counts."}]})
+
+    def test_exemplars_alone_and_unknown_fields_are_accepted(self):
+        exemplar = remote.field(3, remote.label("trace_id", "1")[2:] + b"\x11" + b"\0" * 8)
+        self.assertEqual(remote.write(self.server, remote.series({"__name__": "ex"}, [], exemplar))[0], 204)
+        self.assertEqual(remote.write(self.server, remote.series({"__name__": "unk"}, [(T, 1)], remote.field(77, b"x")))[0], 204)
+        self.assertEqual(len(self.samples("unk")), 1)
+
+    def test_native_histograms_are_named_and_floats_kept(self):
+        status, text = remote.write(self.server, remote.series({"__name__": "nh"}, [], remote.field(4, b"")),
+                                    remote.series({"__name__": "beside"}, [(T, 1)]))
+        self.assertEqual(status, 400)
+        self.assertIn("native histograms", text)
+        self.assertEqual(len(self.samples("beside")), 1)
+
+    def test_stale_markers_end_a_series(self):
+        remote.write(self.server, remote.series({"__name__": "ends"}, [(T, 1), (T + 1000, remote.STALE)]))
+        self.assertEqual(len(self.server.instant("ends", time=T / 1000)), 1)
+        self.assertEqual(self.server.instant("ends", time=T / 1000 + 2), [])
+
+    def test_what_is_no_write_request(self):
+        body = remote.snappy(remote.series({"__name__": "x"}, [(T, 1)]))
+        cases = [
+            ({"Content-Type": "text/plain"}, body, 415),
+            ({**remote.HEADERS, "Content-Encoding": "gzip"}, gzip.compress(body), 415),
+            ({**remote.HEADERS, "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, body, 415),
+            ({**remote.HEADERS, "Content-Type": "application/x-protobuf;proto"}, body, 415),
+            (remote.HEADERS, b"", 400),
+            (remote.HEADERS, b"\xff\xff\xff\xff\x7f", 400),
+            (remote.HEADERS, body[:-1], 400),
+            (remote.HEADERS, remote.snappy(b"\x0a\xff"), 400),
+            ({**remote.HEADERS, "Content-Type": "application/x-protobuf;proto=prometheus.WriteRequest"}, body, 204),
+            ({}, body, 415),
+        ]
+        for headers, data, expected in cases:
+            with self.subTest(headers=headers, data=data[:20]):
+                status, _, text = self.server.request("/api/v1/write", method="POST", body=data, headers=headers)
+                self.assertEqual(status, expected, text)
+
+    def test_the_receiver_is_off_by_default(self):
+        server = programs.Ferula()
+        server.command.remove("--web.enable-remote-write-receiver")
+        with server:
+            pass_through = remote.write(server, remote.series({"__name__": "x"}, [(T, 1)]))
+            self.assertEqual(pass_through[0], 404)
+            self.assertIn("--web.enable-remote-write-receiver", pass_through[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
