@@ -184,7 +184,7 @@ static void on_written(uv_write_t *req, int status)
     if (queued == 0)
         c->write_deadline_ms = 0;
     http_req *r = c->req;
-    if (r != NULL && r->streaming && !r->away && queued < HTTP_OUT_HIGH_BYTES / 2)
+    if (r != NULL && !r->away && r->streaming && queued < HTTP_OUT_HIGH_BYTES / 2)
         http_stream_next(r);
     update_idle(c);
     conn_run(c, NULL, 0);
@@ -269,6 +269,7 @@ static void dispatch(http_conn *c)
     }
     r->job.run = http_run_handler;
     if (!http_workers_add(http_server_pool(s, route->pool), &r->job)) {
+        http_count(&s->stats.refused);
         http_resp_header(r, "Retry-After", STR("1"));
         http_reply_own(r, 503, "too many requests are waiting");
     }
@@ -336,10 +337,10 @@ static bool without_prefix(const http_server *s, fer_str *path)
     if (!str_has_prefix(*path, prefix))
         return false;
     fer_str rest = str_from(*path, prefix.n);
-    if (rest.n == 0)
+    if (rest.n == 0 && prefix.n != 0)
         rest = STR("/");
     *path = rest;
-    return rest.p[0] == '/';
+    return rest.n != 0 && rest.p[0] == '/';
 }
 
 /* Finds the route of a complete head. False when the request has been answered instead. */

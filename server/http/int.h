@@ -143,6 +143,7 @@ struct http_conn {
     http_conn *prev, *next;           /* of all */
     http_conn *idle_prev, *idle_next; /* of those that may be closed for others, oldest first */
     bool in_idle;
+    uint64_t idle_since_ms;
     http_conn_state state;
     bool processing; /* conn_run is on the stack */
     bool reading;    /* uv_read_start() is in force */

@@ -319,6 +319,10 @@ static int on_value_complete(llhttp_t *ll)
 
 static int on_headers_complete(llhttp_t *ll)
 {
+    http_parser *p = owner(ll);
+    /* llhttp forgets both at the end of a request without a body. */
+    p->head.keep_alive = llhttp_should_keep_alive(ll) != 0;
+    p->head.length = ll->content_length;
     ll->upgrade = 0; /* offers to switch protocols are ignored, as RFC 9110 section 7.8 allows */
     return 0;
 }
@@ -363,6 +367,14 @@ static const llhttp_settings_t *settings(void)
     return &s;
 }
 
+static bool has_field(const http_parser *p, fer_str name)
+{
+    for (size_t i = 0; i < p->head.n_fields; i++)
+        if (http_str_ieq(p->head.fields[i].name, name))
+            return true;
+    return false;
+}
+
 static bool fail_llhttp(http_parser *p, llhttp_errno_t e)
 {
     if (p->state == HTTP_PARSE_FAILED)
@@ -372,6 +384,8 @@ static bool fail_llhttp(http_parser *p, llhttp_errno_t e)
     case HPE_INVALID_CONTENT_LENGTH:
         return fail(p, 400, "invalid Content-Length");
     case HPE_INVALID_TRANSFER_ENCODING:
+        if (has_field(p, STR("Content-Length"))) /* llhttp 9; 8 blames the length itself */
+            return fail(p, 400, "invalid Content-Length");
         return fail(p, 501, "Unsupported transfer encoding");
     case HPE_INVALID_CHUNK_SIZE:
         return fail(p, 400, "malformed chunked encoding");
@@ -411,8 +425,8 @@ static bool read_framing(http_parser *p)
     if (encodings > 1 || (encodings != 0 && p->head.minor == 0))
         return fail(p, 400, "invalid Transfer-Encoding");
     p->head.chunked = encodings != 0;
-    p->head.length = lengths != 0 ? p->ll.content_length : 0;
-    p->head.keep_alive = llhttp_should_keep_alive(&p->ll) != 0;
+    if (lengths == 0)
+        p->head.length = 0;
     return true;
 }
 

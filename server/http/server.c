@@ -9,7 +9,7 @@
 
 enum {
     TICK_MS = 100,
-    QUEUE_MAX = 1024, /* requests waiting for a worker of one pool */
+    EVICT_AFTER_MS = 100,
     HEAD_SCRATCH_BYTES = 64 * 1024,
     FREE_WAIT_MS = 5000, /* for replies owed when the server is freed */
 };
@@ -40,6 +40,7 @@ static http_options with_defaults(const http_options *given)
     unsigned many = 2 * cores() < 4 ? 4 : 2 * cores();
     o.query_workers = (unsigned)or_default(o.query_workers, many > 64 ? 64 : many);
     o.ingest_workers = (unsigned)or_default(o.ingest_workers, cores() > 16 ? 16 : cores());
+    o.queue_max = or_default(o.queue_max, 1024);
     if (o.clock == NULL)
         o.clock = fer_clock_system();
     return o;
@@ -51,6 +52,7 @@ void http_idle_add(http_conn *c)
 {
     http_server *s = c->s;
     c->in_idle = true;
+    c->idle_since_ms = uv_now(&s->loop);
     c->idle_next = NULL;
     c->idle_prev = s->idle_last;
     if (s->idle_last != NULL)
@@ -83,14 +85,16 @@ bool http_server_crowded(const http_server *s)
     return false;
 }
 
-/* A connection that gives way to a new one: the oldest idle, else one that hardly moves. */
+/* A connection that gives way to a new one: the oldest idle, else one that hardly moves. Who has only
+ * just become idle is spared: its next request may be in the socket already. */
 static http_conn *to_evict(http_server *s)
 {
-    if (s->idle_first != NULL)
+    uint64_t now = uv_now(&s->loop);
+    if (s->idle_first != NULL && now - s->idle_first->idle_since_ms >= EVICT_AFTER_MS)
         return s->idle_first;
     http_conn *slow = NULL;
     for (http_conn *c = s->conns; c != NULL; c = c->next)
-        if (http_conn_too_slow(c, uv_now(&s->loop)))
+        if (http_conn_too_slow(c, now))
             slow = c; /* the list is newest first */
     return slow;
 }
@@ -112,6 +116,8 @@ static void count_connections(http_server *s)
     atomic_store_explicit(&s->stats.connections, s->n_conns, memory_order_relaxed);
 }
 
+static void update_tick(http_server *s);
+
 /* While `waiting`, libuv holds one accepted socket and asks the kernel for no more. */
 static void accept_waiting(http_listener *l)
 {
@@ -120,6 +126,7 @@ static void accept_waiting(http_listener *l)
     l->waiting = false;
     http_conn_accept(l->s, (uv_stream_t *)&l->tcp);
     count_connections(l->s);
+    update_tick(l->s);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -438,9 +445,9 @@ static void run_loop_to_its_end(http_server *s)
 
 fer_code http_server_run(http_server *s, fer_err *err)
 {
-    FER_TRY(http_workers_new("http-query", s->o.query_workers, QUEUE_MAX, true, &s->query, err));
+    FER_TRY(http_workers_new("http-query", s->o.query_workers, s->o.queue_max, true, &s->query, err));
     FER_TRY(
-        http_workers_new("http-ingest", s->o.ingest_workers, QUEUE_MAX, false, &s->ingest, err));
+        http_workers_new("http-ingest", s->o.ingest_workers, s->o.queue_max, false, &s->ingest, err));
     s->loop_thread = uv_thread_self();
     s->running = true;
     run_loop_to_its_end(s);

@@ -13,9 +13,8 @@
 
 static void run(void *arg)
 {
-    kit *k = arg;
     fer_err err;
-    if (http_server_run(k->s, &err) != FER_OK)
+    if (http_server_run(arg, &err) != FER_OK)
         fprintf(stderr, "run: %s\n", err.msg);
 }
 
@@ -34,7 +33,7 @@ void kit_start(kit *k, const http_options *given, const http_route *routes, size
     http_server_routes(k->s, routes, n);
     k->port = http_server_port(k->s, 0);
     assert_int_not_equal(k->port, 0);
-    assert_int_equal(fer_thread_start(&k->thread, "server", run, k, NULL), FER_OK);
+    assert_int_equal(fer_thread_start(&k->thread, "server", run, k->s, NULL), FER_OK);
 }
 
 void kit_join(kit *k)
