@@ -392,11 +392,10 @@ void wal_stats_get(const wal *w, wal_stats *ret)
     ret->segment = w->segment;
 }
 
-/* Makes the directory, durably in its parent. */
+/* Makes the directory, durably in its parent; that also if it is there already, for whoever made it
+ * may have failed to. */
 static fer_code make_dir(vfs *fs, const char *dir, fer_err *err)
 {
-    if (vfs_exists(fs, dir))
-        return FER_OK;
     FER_TRY(vfs_mkdir_all(fs, dir, err));
     char parent[PATH_MAX];
     size_t n = strlen(dir);
