@@ -44,6 +44,12 @@ static anno *find(annotations *an, anno_kind kind, fer_str text)
     return NULL;
 }
 
+/* Prometheus evaluates a subquery into a selector that has no place in the text. */
+static src_range place_of(const plan *at)
+{
+    return at->e->kind == EXPR_SUBQUERY ? (src_range){0, 0} : at->pos;
+}
+
 /* The annotation with this text, new or known; *ret NULL when there are too many. */
 static fer_code get(annotations *an, anno_kind kind, fer_str text, const plan *by, const plan *at,
                     anno **ret, fer_err *err)
@@ -53,7 +59,7 @@ static fer_code get(annotations *an, anno_kind kind, fer_str text, const plan *b
     if (x != NULL) {
         if (by->order >= x->order) {
             x->order = by->order;
-            x->pos = at->pos;
+            x->pos = place_of(at);
         }
         return FER_OK;
     }
@@ -64,7 +70,7 @@ static fer_code get(annotations *an, anno_kind kind, fer_str text, const plan *b
         return fer_fail_budget(err, "query annotations");
     x->kind = kind;
     x->order = by->order;
-    x->pos = at->pos;
+    x->pos = place_of(at);
     *an->last = x;
     an->last = &x->next;
     an->n++;

@@ -60,12 +60,12 @@ static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, 
         put_metric(out, w->run->ctx.syms, rs);
         fer_buf_puts(out, STR(",\"values\":["));
     }
-    while (w->point < rs->n && out->n < full) {
+    do { /* at least one, so that an open series is told by its point */
         if (w->point != 0)
             fer_buf_putc(out, ',');
         put_point(out, rs->t[w->point], rs->v[w->point]);
         w->point++;
-    }
+    } while (w->point < rs->n && out->n < full);
     if (w->point == rs->n) {
         fer_buf_puts(out, STR("]}"));
         w->series++;

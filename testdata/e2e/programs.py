@@ -159,6 +159,7 @@ class Prometheus(Program):
     def __init__(self, config="", *flags, suite="release", data=None, port=None):
         port = port or free_port()
         self._folder = tempfile.mkdtemp(prefix="prometheus-e2e-")
+        self.data = data or os.path.join(self._folder, "data")
         path = os.path.join(self._folder, "prometheus.yml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(config)
@@ -166,7 +167,7 @@ class Prometheus(Program):
             [
                 peer(f"{suite}/prometheus"),
                 f"--config.file={path}",
-                f"--storage.tsdb.path={data or os.path.join(self._folder, 'data')}",
+                f"--storage.tsdb.path={self.data}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 *flags,
             ],

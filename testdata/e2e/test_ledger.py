@@ -15,7 +15,7 @@ import programs
 KILLS = 10
 SERIES = 4000
 STEP_MS = 1000
-RATE = 60000
+RATE = 25000
 LOADGEN = os.environ.get("LOADGEN", os.path.join(programs.ROOT, "build", "bench", "loadgen"))
 SELECTOR = '{__name__=~"bench_http_requests_.*"}'
 
