@@ -30,6 +30,13 @@ typedef struct bench {
 
 enum { RAW_BYTES = 320, INTERVAL_MS = 15000 };
 
+/* Ends without running what other threads may still need. */
+static _Noreturn void die(const char *what, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", what, why);
+    _Exit(1);
+}
+
 static double cpu_seconds(clockid_t clock)
 {
     struct timespec t;
@@ -49,7 +56,7 @@ static double resident_bytes(void)
     if (f == NULL || fscanf(f, "%lu %lu", &total, &resident) != 2)
         resident = 0;
     if (f != NULL)
-        fclose(f);
+        (void)fclose(f);
     return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
@@ -89,10 +96,8 @@ static fer_code parse(void *arg, fer_str raw, fer_arena *scratch, label **ret, s
 static void on_done(void *arg, fer_code code)
 {
     bench *b = arg;
-    if (code != FER_OK) {
-        fprintf(stderr, "not durable: %s\n", fer_code_name(code));
-        exit(1);
-    }
+    if (code != FER_OK)
+        die("not durable", fer_code_name(code));
     atomic_fetch_sub(&b->waiting, 1);
 }
 
@@ -106,10 +111,8 @@ static void stage(bench *b, fer_arena *scratch, uint64_t from, uint64_t n)
     while ((code = tsdb_stage(b->db, b->rows + from, n, parse, NULL, scratch, &report, on_done, b,
                               &err)) == FER_BUSY)
         usleep(1000);
-    if (code != FER_OK || report.accepted != n) {
-        fprintf(stderr, "refused: %s\n", code != FER_OK ? err.msg : report.texts[0].p);
-        exit(1);
-    }
+    if (code != FER_OK || report.accepted != n)
+        die("refused", code != FER_OK ? err.msg : report.texts[0].p);
 }
 
 /* A value as counters and gauges have it. */
@@ -145,7 +148,7 @@ static void run_round(bench *b, uint64_t round, fer_arena *scratch, costs *c)
         if (!b->thread) {
             fer_code code = tsdb_commit_step(b->db, NULL, NULL);
             if (code != FER_OK)
-                exit(1);
+                die("commit", fer_code_name(code));
             c->commit += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - staged;
         }
         while (atomic_load(&b->waiting) > 2)
@@ -187,10 +190,8 @@ static void open_db(bench *b)
                       .rng = fer_rng_system(),
                       .sync = b->sync};
     fer_err err;
-    if (tsdb_open(&o, NULL, &b->db, &err) != FER_OK) {
-        fprintf(stderr, "%s\n", err.msg);
-        exit(1);
-    }
+    if (tsdb_open(&o, NULL, &b->db, &err) != FER_OK)
+        die("database", err.msg);
 }
 
 static void prepare(bench *b)
@@ -226,7 +227,7 @@ static void run(bench *b)
     prepare(b);
     fer_thread committer;
     if (b->thread && fer_thread_start(&committer, "committer", committer_main, b, NULL) != FER_OK)
-        exit(1);
+        die("committer", "no thread");
     fer_arena *scratch = fer_arena_new(NULL, 0);
     double before = resident_bytes();
     costs first = {0}, rest = {0};
@@ -244,10 +245,8 @@ static void run(bench *b)
     fer_arena_free(scratch);
     fer_err err;
     for (bool replayed = b->no_replay;; replayed = true) {
-        if (tsdb_close(b->db, &err) != FER_OK) {
-            fprintf(stderr, "%s\n", err.msg);
-            exit(1);
-        }
+        if (tsdb_close(b->db, &err) != FER_OK)
+            die("database", err.msg);
         if (replayed)
             break;
         measure_replay(b);
