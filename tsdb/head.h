@@ -271,4 +271,19 @@ bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);
 void head_reader_begin(head *h, head_reader *r);
 void head_reader_end(head *h, head_reader *r);
 
+/* ---- the past of a series (head_rewrite.c); under publish, without readers ---- */
+
+typedef struct head_late {
+    int64_t t;
+    double v;
+    uint32_t slot;
+    uint32_t seq; /* among equal times the lowest counts */
+} head_late;
+
+/* Puts n samples of one series, ascending by t then seq and none after its newest, in their places; those
+ * at times it has stay out. Returns how many went in. */
+size_t head_merge(head *h, const head_late *late, size_t n);
+/* Removes the samples in [mint, maxt]; returns how many. */
+size_t head_delete(head *h, uint32_t slot, int64_t mint, int64_t maxt);
+
 #endif

@@ -5,6 +5,10 @@
  *
  * A series may have been logged under several refs (Prometheus does so after it forgot and met it
  * again): all lead to the slot that the first made. A ref logged with two label sets leads to the later.
+ *
+ * What was not known durable when a write failed is in the log twice (wal.h), and of the first copy any part
+ * may be missing. So a sample behind the newest of its series is not just skipped: if it is not there it is put
+ * in its place. Deletions hold for all samples of their series in the log, and are applied at the end.
  */
 #include "tsdb/replay.h"
 
@@ -13,7 +17,7 @@
 #include "tsdb/record.h"
 #include "tsdb/wal.h"
 
-enum { REF_PAGE = 256 };
+enum { REF_PAGE = 256, LATE_MAX = 1 << 20 };
 
 /* ---- refs to slots ---- */
 
@@ -73,8 +77,17 @@ static void ref_map_done(ref_map *m)
 
 /* ---- records ---- */
 
+typedef struct deletion {
+    uint32_t slot;
+    int64_t mint, maxt;
+} deletion;
+
 typedef struct replayer {
     head *h;
+    deletion *del;
+    size_t n_del, cap_del;
+    head_late *late; /* of LATE_MAX; NULL before the first */
+    size_t n_late;
     ref_map refs;
     replay_stats *stats;
     uint64_t max_ref;
@@ -123,35 +136,83 @@ static fer_code on_series(void *arg, uint64_t ref, labels ls)
     return FER_OK;
 }
 
-static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+static uint32_t slot_of(replayer *r, uint64_t ref)
 {
-    replayer *r = arg;
-    r->stats->samples++;
-    ref_page *page = find_page(&r->refs, ref / REF_PAGE);
+    const ref_page *page = find_page(&r->refs, ref / REF_PAGE);
     uint32_t slot = page == NULL ? SLOT_NONE : page->slot[ref % REF_PAGE];
     if (slot == SLOT_NONE) {
         see_ref(r, ref);
         r->stats->unknown_refs++;
-        return FER_OK;
     }
+    return slot;
+}
+
+static int by_slot_and_time(const void *a, const void *b)
+{
+    const head_late *x = a, *y = b;
+    if (x->slot != y->slot)
+        return x->slot < y->slot ? -1 : 1;
+    if (x->t != y->t)
+        return x->t < y->t ? -1 : 1;
+    return x->seq < y->seq ? -1 : 1;
+}
+
+/* Puts the late samples gathered so far into their series, each series decoded once. */
+static void merge_late(replayer *r)
+{
+    size_t in = 0;
+    if (r->n_late != 0)
+        qsort(r->late, r->n_late, sizeof *r->late, by_slot_and_time);
+    for (size_t from = 0, to; from < r->n_late; from = to) {
+        for (to = from + 1; to < r->n_late && r->late[to].slot == r->late[from].slot; to++)
+            ;
+        in += head_merge(r->h, r->late + from, to - from);
+    }
+    r->stats->late_samples += in;
+    r->stats->old_samples += r->n_late - in;
+    r->n_late = 0;
+}
+
+static void take_late(replayer *r, uint32_t slot, int64_t t, double v)
+{
+    if (r->late == NULL)
+        r->late = fer_alloc(LATE_MAX * sizeof *r->late);
+    r->late[r->n_late] = (head_late){t, v, slot, (uint32_t)r->n_late};
+    if (++r->n_late == LATE_MAX)
+        merge_late(r);
+}
+
+static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+{
+    replayer *r = arg;
+    r->stats->samples++;
+    uint32_t slot = slot_of(r, ref);
+    if (slot == SLOT_NONE)
+        return FER_OK;
     stage_rec *rec = head_stage_rec(r->h, slot);
-    if (t <= rec->t || t < r->h->min_valid_time) {
+    if (t < r->h->min_valid_time || t == rec->t) {
         r->stats->old_samples++;
-        return FER_OK;
+    } else if (t < rec->t) {
+        take_late(r, slot, t, v);
+    } else {
+        rec->t = t;
+        rec->v = v;
+        head_append(r->h, slot, t, v);
     }
-    rec->t = t;
-    rec->v = v;
-    head_append(r->h, slot, t, v);
     return FER_OK;
 }
 
 static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt)
 {
     replayer *r = arg;
-    (void)mint;
-    (void)maxt;
-    see_ref(r, ref);
-    r->stats->tombstones++;
+    uint32_t slot = slot_of(r, ref);
+    if (slot == SLOT_NONE)
+        return FER_OK;
+    if (r->n_del == r->cap_del) {
+        r->cap_del = r->cap_del == 0 ? 64 : r->cap_del * 2;
+        r->del = fer_realloc(r->del, r->cap_del * sizeof *r->del);
+    }
+    r->del[r->n_del++] = (deletion){slot, mint, maxt};
     return FER_OK;
 }
 
@@ -206,6 +267,9 @@ static fer_code set_range(vfs *fs, const char *dir, tsdb_progress *progress, fer
 static void finish(replayer *r)
 {
     head *h = r->h;
+    merge_late(r);
+    for (size_t i = 0; i < r->n_del; i++)
+        r->stats->deleted += head_delete(h, r->del[i].slot, r->del[i].mint, r->del[i].maxt);
     if (r->max_ref > h->last_ref)
         h->last_ref = r->max_ref;
     h->published = h->n_slots;
@@ -213,9 +277,6 @@ static void finish(replayer *r)
     if (r->skipped_types != 0)
         LOGW(h->log, "Records of kinds this version does not read were left out of the head",
              "records", LOG_INT(r->stats->skipped), "type_bits", LOG_INT(r->skipped_types));
-    if (r->stats->tombstones != 0)
-        LOGW(h->log, "Deletions in the log are not applied in this version", "tombstones",
-             LOG_INT(r->stats->tombstones));
     if (r->stats->unknown_refs != 0)
         LOGW(h->log, "Samples in the log without their series", "samples",
              LOG_INT(r->stats->unknown_refs));
@@ -229,6 +290,8 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
     fer_code code = wal_read(fs, wal_dir, on_record, on_damage, &r,
                              progress != NULL ? &progress->current : NULL, err);
     finish(&r);
+    fer_free(r.del);
+    fer_free(r.late);
     ref_map_done(&r.refs);
     return code;
 }

@@ -13,9 +13,10 @@
 
 typedef struct replay_stats {
     uint64_t samples;      /* in the log */
-    uint64_t old_samples;  /* not above their series' last: skipped */
-    uint64_t unknown_refs; /* samples whose series is not in the log */
-    uint64_t tombstones;   /* deletions, not applied */
+    uint64_t old_samples;  /* read a second time, or left out as older than the blocks */
+    uint64_t late_samples; /* older than their series' newest and missing: put in their place */
+    uint64_t unknown_refs; /* samples and deletions whose series is not in the log */
+    uint64_t deleted;      /* samples that deletions in the log took away */
     uint64_t skipped;      /* records of other kinds */
     uint64_t corruptions;
     uint64_t ns;

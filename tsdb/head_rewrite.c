@@ -1,0 +1,112 @@
+/* head_rewrite.c - changes within a series' past, for replay only: rare, so the whole series is decoded and
+ * encoded again.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/varint.h"
+#include "tsdb/head.h"
+
+static fer_str open_bytes(const head *h, const pub_rec *s)
+{
+    return (fer_str){slab_ptr(&h->chunks, s->open), xor_bytes(&s->app)};
+}
+
+/* Appends the samples of one chunk in the range; chunks of the head decode. */
+static void read_chunk(fer_str bytes, uint32_t n, int64_t mint, int64_t maxt, samples *out)
+{
+    fer_code code = xor_decode(bytes, n, mint, maxt, out);
+    assert(code == FER_OK);
+    (void)code;
+}
+
+static void read_range(const head *h, const pub_rec *s, int64_t mint, int64_t maxt, samples *out)
+{
+    const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        const full_chunk *c = &list->c[i];
+        if (c->mint <= maxt && c->maxt >= mint)
+            read_chunk((fer_str){slab_ptr(&h->chunks, c->data), c->bytes}, c->n, mint, maxt, out);
+    }
+    if (s->open != 0)
+        read_chunk(open_bytes(h, s), s->app.n, mint, maxt, out);
+}
+
+static void drop_chunks(head *h, pub_rec *s)
+{
+    full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    for (uint32_t i = 0; list != NULL && i < list->n; i++)
+        slab_free(&h->chunks, list->c[i].data);
+    uint32_t n = (list != NULL ? list->n : 0) + (s->open != 0);
+    h->n_chunks -= n;
+    h->n_chunks_created -= n;
+    slab_free(&h->chunks, s->full);
+    slab_free(&h->chunks, s->open);
+    s->full = s->open = 0;
+    s->app = (xor_appender){0};
+}
+
+/* Both ascending: the samples of `late` at times that `have` does not know. */
+static size_t count_missing(const samples *have, const head_late *late, size_t n)
+{
+    size_t missing = 0, i = 0;
+    for (size_t k = 0; k < n; k++) {
+        if (k > 0 && late[k].t == late[k - 1].t)
+            continue;
+        while (i < have->n && have->t[i] < late[k].t)
+            i++;
+        missing += i == have->n || have->t[i] != late[k].t;
+    }
+    return missing;
+}
+
+static void append_merged(head *h, uint32_t slot, const samples *have, const head_late *late,
+                          size_t n)
+{
+    size_t i = 0;
+    for (size_t k = 0; k < n; k++) {
+        for (; i < have->n && have->t[i] <= late[k].t; i++)
+            head_append(h, slot, have->t[i], have->v[i]);
+        if (late[k].t > head_pub_rec(h, slot)->app.t || head_pub_rec(h, slot)->open == 0)
+            head_append(h, slot, late[k].t, late[k].v);
+    }
+    for (; i < have->n; i++)
+        head_append(h, slot, have->t[i], have->v[i]);
+}
+
+size_t head_merge(head *h, const head_late *late, size_t n)
+{
+    assert(h->readers.next == &h->readers);
+    pub_rec *s = head_pub_rec(h, late->slot);
+    samples have;
+    samples_init(&have, NULL);
+    read_range(h, s, INT64_MIN, INT64_MAX, &have);
+    size_t missing = count_missing(&have, late, n);
+    if (missing != 0) {
+        drop_chunks(h, s);
+        append_merged(h, late->slot, &have, late, n);
+    }
+    samples_done(&have);
+    return missing;
+}
+
+size_t head_delete(head *h, uint32_t slot, int64_t mint, int64_t maxt)
+{
+    assert(h->readers.next == &h->readers);
+    pub_rec *s = head_pub_rec(h, slot);
+    if (!head_overlaps(h, s, mint, maxt))
+        return 0;
+    samples all;
+    samples_init(&all, NULL);
+    read_range(h, s, INT64_MIN, INT64_MAX, &all);
+    drop_chunks(h, s);
+    size_t deleted = 0;
+    for (size_t i = 0; i < all.n; i++) {
+        if (all.t[i] >= mint && all.t[i] <= maxt)
+            deleted++;
+        else
+            head_append(h, slot, all.t[i], all.v[i]);
+    }
+    samples_done(&all);
+    return deleted;
+}
