@@ -65,21 +65,6 @@ static void ts_of_last(const windows *w, double *out, uint64_t *has)
     }
 }
 
-/* Sums of several windows at once: the chain of additions within a window cannot be shortened, but
- * chains of different windows do not wait for each other. */
-enum { SUM_LANES = 8 };
-
-static void sum_lanes(const windows *w, size_t from, size_t len, kahan *k)
-{
-    double sum[SUM_LANES] = {0}, c[SUM_LANES] = {0};
-    for (size_t j = 0; j < len; j++) {
-        for (size_t x = 0; x < SUM_LANES; x++)
-            kahan_add_to(&sum[x], &c[x], w->v[w->lo[from + x] + j]);
-    }
-    for (size_t x = 0; x < SUM_LANES; x++)
-        k[x] = (kahan){sum[x], c[x]};
-}
-
 static kahan sum_one(const windows *w, size_t i)
 {
     kahan k = {0, 0};
@@ -88,13 +73,14 @@ static kahan sum_one(const windows *w, size_t i)
     return k;
 }
 
-/* Steps from i on whose windows have the same length, up to the lanes there are. */
+/* Whether the windows of the next steps are as long as that of step i: then their sums are worked out
+ * together, as chains of additions that do not wait for each other. */
 static bool same_length(const windows *w, size_t i)
 {
-    if (i + SUM_LANES > w->n_steps)
+    if (i + KAHAN_LANES > w->n_steps)
         return false;
     uint32_t len = w->hi[i] - w->lo[i];
-    for (size_t x = 1; x < SUM_LANES; x++)
+    for (size_t x = 1; x < KAHAN_LANES; x++)
         if (w->hi[i + x] - w->lo[i + x] != len)
             return false;
     return len != 0;
@@ -110,11 +96,11 @@ static void sum_over_time(const windows *w, double *out, uint64_t *has)
 {
     for (size_t i = 0; i < w->n_steps;) {
         if (same_length(w, i)) {
-            kahan k[SUM_LANES];
-            sum_lanes(w, i, w->hi[i] - w->lo[i], k);
-            for (size_t x = 0; x < SUM_LANES; x++)
+            kahan k[KAHAN_LANES];
+            kahan_sum_windows(w->v, w->lo + i, w->hi[i] - w->lo[i], k);
+            for (size_t x = 0; x < KAHAN_LANES; x++)
                 put_sum(out, has, i + x, k[x]);
-            i += SUM_LANES;
+            i += KAHAN_LANES;
             continue;
         }
         if (w->lo[i] < w->hi[i])
@@ -151,14 +137,14 @@ static double mean_of(const double *v, size_t n)
 static void avg_over_time(const windows *w, double *out, uint64_t *has)
 {
     for (size_t i = 0; i < w->n_steps;) {
-        size_t len = w->hi[i] - w->lo[i], steps = same_length(w, i) ? SUM_LANES : 1;
-        kahan k[SUM_LANES];
-        if (steps == SUM_LANES)
-            sum_lanes(w, i, len, k);
+        size_t len = w->hi[i] - w->lo[i], steps = same_length(w, i) ? KAHAN_LANES : 1;
+        kahan k[KAHAN_LANES];
+        if (steps == KAHAN_LANES)
+            kahan_sum_windows(w->v, w->lo + i, len, k);
         for (size_t x = 0; x < steps && len != 0; x++) {
             /* Started at 0 instead of the first sample, which changes the sign of a zero at most, and
              * that is lost in the last addition; an overflow or NaN goes the long way. */
-            if (steps == SUM_LANES && isfinite(k[x].sum))
+            if (steps == KAHAN_LANES && isfinite(k[x].sum))
                 out[i + x] = k[x].sum / (double)len + k[x].c / (double)len;
             else
                 out[i + x] = mean_of(w->v + w->lo[i + x], len);
@@ -168,29 +154,42 @@ static void avg_over_time(const windows *w, double *out, uint64_t *has)
     }
 }
 
-/* The first largest; NaN only when nothing else is there, then the last of them. */
-static void max_over_time(const windows *w, double *out, uint64_t *has)
+/* The first largest (smallest) of each window; NaN only when nothing else is there, then the last of
+ * them. Candidates that a later sample beats are dropped as it comes, so that every sample is looked at
+ * twice at most (D. Lemire, "Streaming maximum-minimum filter", 2006). w->marks holds them, best
+ * first. */
+static inline __attribute__((always_inline)) void extreme_over_time(const windows *w, bool largest,
+                                                                    double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
-        double m = w->v[w->lo[i]];
-        for (size_t j = w->lo[i]; j < w->hi[i]; j++)
-            m = w->v[j] > m || isnan(m) ? w->v[j] : m;
-        out[i] = m;
+    size_t head = 0, tail = 0, seen = 0;
+    for (size_t i = 0; i < w->n_steps; i++) {
+        size_t lo = w->lo[i], hi = w->hi[i];
+        if (lo >= hi)
+            continue;
+        for (seen = seen < lo ? lo : seen; seen < hi; seen++) {
+            double v = w->v[seen];
+            if (isnan(v))
+                continue;
+            while (tail > head &&
+                   (largest ? w->v[w->marks[tail - 1]] < v : w->v[w->marks[tail - 1]] > v))
+                tail--;
+            w->marks[tail++] = (uint32_t)seen;
+        }
+        while (head < tail && w->marks[head] < lo)
+            head++;
+        out[i] = head < tail ? w->v[w->marks[head]] : w->v[hi - 1];
         bits_set(has, i);
     }
 }
 
+static void max_over_time(const windows *w, double *out, uint64_t *has)
+{
+    extreme_over_time(w, true, out, has);
+}
+
 static void min_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
-        double m = w->v[w->lo[i]];
-        for (size_t j = w->lo[i]; j < w->hi[i]; j++)
-            m = w->v[j] < m || isnan(m) ? w->v[j] : m;
-        out[i] = m;
-        bits_set(has, i);
-    }
+    extreme_over_time(w, false, out, has);
 }
 
 static void ts_of_max(const windows *w, double *out, uint64_t *has)

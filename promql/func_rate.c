@@ -42,46 +42,80 @@ typedef struct rate_kind {
     bool counter, per_second;
 } rate_kind;
 
-/* The change of window [lo, hi) with `sum` its change between first and last sample, resets made
- * good; false when there is no value. */
-static inline bool extrapolate(const windows *w, size_t i, rate_kind kind, double sum, double *ret)
+/* How the samples of a window lie in its range. Where samples come at a fixed interval and steps are
+ * multiples of it, this is the same from step to step, so the last one is kept. */
+typedef struct shape {
+    int64_t before, after, length; /* first sample - start, end - last sample, last - first; ms */
+    size_t n;                      /* distances between samples */
+    double to_start, to_end, sampled;
+    double factor; /* extrapolating over all of to_start */
+} shape;
+
+static double factor_of(const shape *s, double to_start, bool per_second, double range_s)
+{
+    double f = 1;
+    if (s->sampled != 0)
+        f = (s->sampled + to_start + s->to_end) / s->sampled;
+    return per_second ? f / range_s : f;
+}
+
+/* The shape of a window of at least two samples. */
+static void take_shape(const windows *w, size_t i, rate_kind kind, shape *s)
 {
     size_t lo = w->lo[i], last = w->hi[i] - 1;
-    int64_t range_start = w->ref[i] - w->range_ms;
-    double first_v = w->v[lo];
-    double to_start = (double)(w->t[lo] - range_start) / 1000;
-    double to_end = (double)(w->ref[i] - w->t[last]) / 1000;
-    double sampled = (double)(w->t[last] - w->t[lo]) / 1000;
-    double average = last > lo ? sampled / (double)(last - lo) : 0;
-    double threshold = average * 1.1;
+    int64_t before = w->t[lo] - (w->ref[i] - w->range_ms);
+    int64_t after = w->ref[i] - w->t[last], length = w->t[last] - w->t[lo];
+    if (s->n == last - lo && s->before == before && s->after == after && s->length == length)
+        return;
+    *s = (shape){.before = before, .after = after, .length = length, .n = last - lo};
+    s->to_start = (double)before / 1000;
+    s->to_end = (double)after / 1000;
+    s->sampled = (double)length / 1000;
+    double average = s->sampled / (double)s->n, threshold = average * 1.1;
+    if (s->to_start >= threshold)
+        s->to_start = average / 2;
+    if (s->to_end >= threshold)
+        s->to_end = average / 2;
+    s->factor = factor_of(s, s->to_start, kind.per_second, w->range_s);
+}
 
-    if (kind.counter && w->st != NULL && w->st[lo] != 0 && w->st[lo] > range_start &&
-        w->st[lo] < w->t[lo]) {
-        /* The counter is known to have been 0 at its start, inside the range. */
-        to_start = 0;
-        sampled = (double)(w->t[last] - w->st[lo]) / 1000;
-        sum += first_v;
-    } else if (last == lo) {
-        return false;
-    } else {
-        if (to_start >= threshold)
-            to_start = average / 2;
-        if (kind.counter && sum > 0 && first_v >= 0) {
-            double to_zero = sampled * (first_v / sum);
-            if (to_zero < to_start)
-                to_start = to_zero;
-        }
+/* The change of window i over its whole range; `sum` is its change between the first and the last of
+ * at least two samples, resets made good. */
+static inline double extrapolate(const windows *w, size_t i, rate_kind kind, shape *s, double sum)
+{
+    take_shape(w, i, kind, s);
+    double first = w->v[w->lo[i]];
+    /* A counter that would have been below 0 at the start began later. Most are far from that, which
+     * is seen without dividing. */
+    if (kind.counter && sum > 0 && first >= 0 &&
+        !(first * s->sampled > s->to_start * sum * 1.0000001)) {
+        double to_zero = s->sampled * (first / sum);
+        if (to_zero < s->to_start)
+            return sum * factor_of(s, to_zero, kind.per_second, w->range_s);
     }
-    if (to_end >= threshold)
-        to_end = average / 2;
+    return sum * s->factor;
+}
 
-    double factor = 1;
-    if (sampled != 0)
-        factor = (sampled + to_start + to_end) / sampled;
-    if (kind.per_second)
-        factor /= w->range_s;
-    *ret = sum * factor;
-    return true;
+/* With start timestamps, a counter is known to have been 0 where it started inside the range, and one
+ * sample is enough. */
+static bool starts_inside(const windows *w, size_t i)
+{
+    size_t lo = w->lo[i];
+    return w->st != NULL && w->st[lo] != 0 && w->st[lo] > w->ref[i] - w->range_ms &&
+           w->st[lo] < w->t[lo];
+}
+
+static double from_start(const windows *w, size_t i, rate_kind kind, double sum)
+{
+    size_t lo = w->lo[i], last = w->hi[i] - 1;
+    double to_end = (double)(w->ref[i] - w->t[last]) / 1000;
+    double average = 0;
+    if (last > lo)
+        average = (double)(w->t[last] - w->t[lo]) / 1000 / (double)(last - lo);
+    if (to_end >= average * 1.1)
+        to_end = average / 2;
+    shape s = {.sampled = (double)(w->t[last] - w->st[lo]) / 1000, .to_end = to_end};
+    return (sum + w->v[lo]) * factor_of(&s, 0, kind.per_second, w->range_s);
 }
 
 /* ---- anchored and smoothed: values at the range's ends are taken or interpolated ---- */
@@ -156,16 +190,20 @@ static inline void rate_like(const windows *w, rate_kind kind, double *out, uint
         return;
     }
     size_t n_resets = kind.counter ? list_resets(w) : 0, next = 0;
+    shape s = {0};
     for (size_t i = 0; i < w->n_steps; i++) {
         if (w->lo[i] >= w->hi[i])
+            continue;
+        bool started = kind.counter && starts_inside(w, i);
+        if (!started && w->hi[i] - w->lo[i] < 2)
             continue;
         double sum = w->v[w->hi[i] - 1] - w->v[w->lo[i]];
         while (next < n_resets && w->marks[next] <= w->lo[i])
             next++;
         for (size_t r = next; r < n_resets && w->marks[r] < w->hi[i]; r++)
             sum += w->v[w->marks[r] - 1];
-        if (extrapolate(w, i, kind, sum, &out[i]))
-            bits_set(has, i);
+        out[i] = started ? from_start(w, i, kind, sum) : extrapolate(w, i, kind, &s, sum);
+        bits_set(has, i);
     }
 }
 

@@ -51,13 +51,6 @@ static fer_code group_init(aggregate_op *g, group *x)
     return query_hold(q, n);
 }
 
-static void add_sum(group *x, const double *v, size_t from, size_t to)
-{
-    double *restrict a = x->a, *restrict b = x->b;
-    for (size_t i = from; i < to; i++)
-        kahan_add_to(&a[i], &b[i], v[i]);
-}
-
 /* The next value of a mean whose sum would overflow. */
 static void update_mean(group *x, size_t i, double v)
 {
@@ -134,7 +127,7 @@ static fer_code add(aggregate_op *g, group *x, const vec *v)
     {
         switch (g->kind) {
         case AGG_SUM:
-            add_sum(x, v->v, from, to);
+            kahan_add_columns(x->a + from, x->b + from, v->v + from, to - from);
             break;
         case AGG_AVG:
             FER_TRY(add_avg(g, x, v->v, from, to));

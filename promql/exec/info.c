@@ -174,7 +174,7 @@ static fer_code add_info(info_op *f, const vec *v)
     bits_copy(s->has, v->has, n);
     FER_TRY(query_hold(q, bits_count(v->has, n)));
 
-    info_group *g;
+    info_group *g = NULL;
     FER_TRY(group_for(f, s->labels, &g));
     for (size_t i = bits_next(s->has, 0, n); i < n; i = bits_next(s->has, i + 1, n)) {
         const info_series *old = g->winner[i] == NO_INFO ? NULL : &f->infos[g->winner[i] - 1];

@@ -200,7 +200,7 @@ static fer_code build(query *q, const plan *p, eval_ctx ec, fer_code (*next)(ope
 
 fer_code label_replace_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 {
-    label_op *l;
+    label_op *l = NULL;
     fer_str pattern = text_arg(p, 4), dst = text_arg(p, 1);
     FER_TRY(build(q, p, ec, replace_next, &l));
     if (fer_regex_new(pattern, &l->re, NULL) != FER_OK)
@@ -220,7 +220,7 @@ fer_code label_replace_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 
 fer_code label_join_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 {
-    label_op *l;
+    label_op *l = NULL;
     fer_str dst = text_arg(p, 1);
     FER_TRY(build(q, p, ec, join_next, &l));
     fer_str *names = QUERY_ARRAY(q, fer_str, p->n_args - 3);

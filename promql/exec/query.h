@@ -72,7 +72,7 @@ void *query_alloc(query *q, size_t count, size_t size);
 #define QUERY_ARRAY(q, type, count) ((type *)query_alloc((q), (count), sizeof(type)))
 /* Room for more in an array of *cap elements, doubling; false with q->err filled past the budget. */
 bool query_grow(query *q, void *array, size_t *cap, size_t need, size_t size);
-#define QUERY_NOMEM(q) ((q)->err != NULL ? (q)->err->code : FER_LIMIT)
+#define QUERY_NOMEM(q) ((void)(q), FER_LIMIT)
 
 /* An execution error in Prometheus' words. */
 fer_code query_fail(query *q, const char *fmt, ...) FER_PRINTF(2, 3);

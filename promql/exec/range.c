@@ -24,11 +24,12 @@ typedef struct range_op {
     windows w;
     uint32_t *lo, *hi;
     int64_t *ref, *ts;
+    int64_t *from, *to; /* what each window reaches over: (from, to] */
     size_t tmp_cap, marks_cap;
     vec out;
     lset_buf labels;
     lset_guard guard;
-    uint64_t overlaps; /* of the current series */
+    uint64_t overlaps;     /* of the current series */
     uint32_t checked_name; /* whether it looks like a counter's is known */
 } range_op;
 
@@ -40,12 +41,16 @@ static fer_code start(range_op *r)
     r->hi = QUERY_ARRAY(q, uint32_t, n);
     r->ref = QUERY_ARRAY(q, int64_t, n);
     r->ts = QUERY_ARRAY(q, int64_t, n);
-    if (r->lo == NULL || r->hi == NULL || r->ref == NULL || r->ts == NULL ||
-        !vec_alloc(q, &r->out, n))
+    r->from = QUERY_ARRAY(q, int64_t, n);
+    r->to = QUERY_ARRAY(q, int64_t, n);
+    if (r->lo == NULL || r->hi == NULL || r->ref == NULL || r->ts == NULL || r->from == NULL ||
+        r->to == NULL || !vec_alloc(q, &r->out, n))
         return QUERY_NOMEM(q);
     for (size_t i = 0; i < n; i++) {
         r->ref[i] = range_input_ref(r->in, i);
         r->ts[i] = grid_at(r->o.g, i);
+        r->from[i] = ms_sub(r->ref[i], r->before_ms);
+        r->to[i] = ms_add(r->ref[i], r->after_ms);
     }
     for (size_t i = 0; i < r->n_scalars; i++)
         FER_TRY(oper_scalar(r->scalars[i], &r->w.args[i]));
@@ -64,16 +69,30 @@ static fer_code start(range_op *r)
     return FER_OK;
 }
 
+/* The first sample after t. */
+static size_t first_after(const range_series *s, int64_t t)
+{
+    size_t lo = 0, hi = s->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->t[mid] > t)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
 /* The windows of all steps; the number of samples in them together. */
 static uint64_t find_windows(range_op *r, const range_series *s)
 {
-    size_t n = r->o.g->n, lo = 0, hi = 0;
+    size_t steps = r->o.g->n, n = s->n, lo = first_after(s, r->from[0]), hi = lo;
+    const int64_t *t = s->t;
     uint64_t total = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t from = ms_sub(r->ref[i], r->before_ms), to = ms_add(r->ref[i], r->after_ms);
-        while (hi < s->n && s->t[hi] <= to)
+    for (size_t i = 0; i < steps; i++) {
+        while (hi < n && t[hi] <= r->to[i])
             hi++;
-        while (lo < hi && s->t[lo] <= from)
+        while (lo < hi && t[lo] <= r->from[i])
             lo++;
         r->lo[i] = (uint32_t)lo;
         r->hi[i] = (uint32_t)hi;
@@ -82,21 +101,16 @@ static uint64_t find_windows(range_op *r, const range_series *s)
     return total;
 }
 
-/* A step reads what the window of the step before did not have. */
-static uint64_t newly_read(const range_op *r, const range_series *s, size_t i)
+/* A step reads what no window before had. */
+static uint64_t newly_read(const range_op *r, size_t i)
 {
     if (i == 0)
         return r->hi[0] - r->lo[0];
-    if (r->matrix->has_at)
-        return 0;
-    int64_t cut = ms_sub(ms_add(r->ref[i], r->after_ms), r->o.g->step);
-    uint64_t n = 0;
-    for (size_t j = r->hi[i]; j > r->lo[i] && s->t[j - 1] > cut; j--)
-        n++;
-    return n;
+    uint32_t from = r->lo[i] > r->hi[i - 1] ? r->lo[i] : r->hi[i - 1];
+    return r->hi[i] - from;
 }
 
-static void count_samples(range_op *r, const range_series *s, uint64_t total)
+static void count_samples(range_op *r, uint64_t total)
 {
     counter *c = r->count;
     c->total += total;
@@ -105,7 +119,7 @@ static void count_samples(range_op *r, const range_series *s, uint64_t total)
     if (range_input_is_subquery(r->in))
         return;
     for (size_t i = 0; i < r->o.g->n; i++) {
-        uint64_t n = newly_read(r, s, i);
+        uint64_t n = newly_read(r, i);
         c->read += n;
         if (c->read_at != NULL)
             c->read_at[i] += n;
@@ -204,7 +218,7 @@ static fer_code evaluate(range_op *r, const range_series *s)
     if (total == 0)
         return FER_OK;
     FER_TRY(query_work(q, r->o.g->n + total / 4));
-    count_samples(r, s, total);
+    count_samples(r, total);
     if (r->id == FN_QUANTILE_OVER_TIME || r->id == FN_DOUBLE_EXPONENTIAL_SMOOTHING)
         FER_TRY(check_arguments(r));
     if (!query_grow(q, &r->w.tmp, &r->tmp_cap, s->n, sizeof *r->w.tmp) ||
@@ -228,9 +242,9 @@ static fer_code finish_series(range_op *r, range_series *s, vec *ret)
     query *q = r->o.q;
     FER_TRY(range_input_labels(r->in, s));
     if (r->overlaps != 0)
-        FER_TRY(annotations_add_overlap(
-            q->annos, r->o.p, r->o.p->args[0],
-            query_quote(q, lset_get_text(q, s->labels, q->sym_name)), r->overlaps, q->err));
+        FER_TRY(annotations_add_overlap(q->annos, r->o.p, r->o.p->args[0],
+                                        query_quote(q, lset_get_text(q, s->labels, q->sym_name)),
+                                        r->overlaps, q->err));
     if (r->id == FN_RATE || r->id == FN_INCREASE)
         FER_TRY(check_counter(r, s->labels));
     r->out.labels = s->labels;

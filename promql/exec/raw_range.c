@@ -110,7 +110,7 @@ static fer_code add(raw_range *r, result_builder *b, range_series *s)
         return FER_OK;
     FER_TRY(query_work(q, s->n));
     if (back) {
-        size_t n;
+        size_t n = 0;
         FER_TRY(extend(r, s, start, end, &n));
         s->t = r->t;
         s->v = r->v;

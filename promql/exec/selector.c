@@ -188,7 +188,7 @@ fer_code origin_build(query *q, const plan *sel, eval_ctx ec, oper **ret)
 fer_code timestamp_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 {
     bool start = p->e->u.call.fn->id == FN_START_TIMESTAMP;
-    oper *s;
+    oper *s = NULL;
     FER_TRY(build(q, p, p->args[0], ec, start ? SELECT_START_TIME : SELECT_TIME, &s));
     if (start && !q->limits->features.use_start_timestamps)
         return empty_build(q, p, ec, ret);

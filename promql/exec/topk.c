@@ -202,7 +202,7 @@ static fer_code order_by_series(topk_op *t)
 static fer_code start(topk_op *t)
 {
     query *q = t->o.q;
-    bool none;
+    bool none = false;
     FER_TRY(check_k(t, &none));
     if (none)
         return drain(t->of);
@@ -294,7 +294,7 @@ static fer_code ratio_next(oper *o, vec *ret)
 {
     topk_op *t = (topk_op *)o;
     if (!t->started) {
-        bool none;
+        bool none = false;
         FER_TRY(check_ratio(t, &none));
         t->started = true;
         if (none)
@@ -303,7 +303,7 @@ static fer_code ratio_next(oper *o, vec *ret)
             return FER_END;
     }
     do {
-        double place;
+        double place = 0;
         FER_TRY(oper_next(t->of, ret));
         FER_TRY(query_work(o->q, o->g->n));
         FER_TRY(place_of(t, ret->labels, &place));
