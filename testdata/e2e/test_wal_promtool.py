@@ -1,0 +1,53 @@
+"""A WAL of Ferula's writer, read by promtool: the same samples, and not a word of complaint."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+import programs
+
+WAL_WRITE = os.environ.get("WAL_WRITE", os.path.join(programs.ROOT, "build", "testdata", "wal_write"))
+
+
+def parse(listing):
+    """{(labels, time): value}; values as text that is equal for equal numbers."""
+    samples = {}
+    for line in listing.splitlines():
+        labels, value, time = line.rsplit(" ", 2)
+        key = labels, int(time)
+        assert key not in samples, f"twice: {line}"
+        samples[key] = repr(float(value))
+    return samples
+
+
+class WalPromtool(unittest.TestCase):
+    def check(self, suite, compression, how):
+        promtool = programs.peer(f"{suite}/promtool")
+        with tempfile.TemporaryDirectory(prefix="ferula-e2e-") as folder:
+            wrote = subprocess.run([WAL_WRITE, f"{folder}/wal", compression, how], check=True,
+                                   stdout=subprocess.PIPE, text=True)
+            segments = sorted(os.listdir(f"{folder}/wal"))
+            self.assertEqual(segments, [f"{i:08d}" for i in range(len(segments))])
+            if how in ("small", "torn"):
+                self.assertGreater(len(segments), 3)
+            if how == "torn":  # what was torn was cut off: whole pages only where a log was closed
+                self.assertTrue(any(os.path.getsize(f"{folder}/wal/{s}") % 32768 for s in segments))
+            dump = subprocess.run([promtool, "tsdb", "dump", folder], check=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(dump.stderr, "")
+        want, got = parse(wrote.stdout), parse(dump.stdout)
+        self.assertGreater(len(want), 9000)
+        self.assertEqual(len(got), len(want))
+        for key, value in want.items():
+            self.assertEqual(got.get(key), value, key)
+
+
+def case(suite, compression, how):
+    return lambda self: self.check(suite, compression, how)
+
+
+for suite, compressions in (("release", ("plain", "snappy")), ("sid", ("plain", "snappy", "zstd"))):
+    for compression in compressions:
+        for how in ("closed", "killed", "small", "torn"):
+            setattr(WalPromtool, f"test_{suite}_{compression}_{how}", case(suite, compression, how))
