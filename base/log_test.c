@@ -174,7 +174,7 @@ static void lines_of_threads_do_not_mix(void **state)
         assert_int_equal(fer_thread_start(&t[i], "log", log_many, l, NULL), FER_OK);
     for (int i = 0; i < 4; i++)
         fer_thread_join(&t[i]);
-    rewind(file);
+    assert_int_equal(fseek(file, 0, SEEK_SET), 0);
     int lines = 0;
     while (fgets(x->text, TEXT_MAX, file) != NULL) {
         assert_memory_equal(x->text, "time=2026-", 10);

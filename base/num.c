@@ -304,7 +304,7 @@ bool num_parse_f64(fer_str s, double *ret)
         *ret = neg ? -HUGE_VAL : HUGE_VAL;
         return true;
     }
-    double v;
+    double v = 0;
     bool hex = s.n > 2 && s.p[0] == '0' && (s.p[1] | 0x20) == 'x';
     if (hex ? !parse_hex(str_from(s, 2), &v) : !parse_decimal(s, &v))
         return false;

@@ -30,8 +30,8 @@ static void check_literal(fer_str s)
     assert(s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"' && utf8_valid(s));
     for (size_t i = 1; i < s.n - 1; i++) {
         assert((unsigned char)s.p[i] >= 0x20 && s.p[i] != '"');
-        if (s.p[i] == '\\')
-            assert(++i < s.n - 1);
+        i += s.p[i] == '\\';
+        assert(i < s.n - 1);
     }
 }
 
