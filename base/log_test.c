@@ -158,6 +158,29 @@ static void long_values_are_cut(void **state)
     fer_log_free(l);
 }
 
+static void a_key_without_value_ends_the_line(void **state)
+{
+    fixture *x = *state;
+    fer_log *l = fer_log_new(x->fd[1], LOG_INFO, LOG_LOGFMT, &x->clock.base);
+    fer_log_kv(l, LOG_INFO, "x.c", 1, "m", "a", "1", "b", (char *)0);
+    assert_non_null(strstr(written(x), " msg=m a=1 b=\"\"\n"));
+    fer_log_free(l);
+}
+
+/* A pipe that takes no more, or no descriptor at all, must not hold or stop the process. */
+static void nobody_reading_is_no_harm(void **state)
+{
+    fixture *x = *state;
+    fer_log *l = fer_log_new(x->fd[1], LOG_INFO, LOG_LOGFMT, &x->clock.base);
+    for (int i = 0; i < 2000; i++)
+        LOGI(l, "filling the pipe with lines of some length", "k", "v");
+    fer_log_free(l);
+    l = fer_log_new(-1, LOG_INFO, LOG_LOGFMT, &x->clock.base);
+    LOGI(l, "lost");
+    fer_log_free(l);
+    fer_log_free(NULL);
+}
+
 static void log_many(void *arg)
 {
     for (int i = 0; i < 200; i++)
@@ -184,7 +207,7 @@ static void lines_of_threads_do_not_mix(void **state)
     }
     assert_int_equal(lines, 800);
     fer_log_free(l);
-    fclose(file);
+    assert_int_equal(fclose(file), 0);
 }
 
 int main(void)
@@ -198,6 +221,8 @@ int main(void)
         LOG_TEST(numbers_and_slices_have_short_lived_text),
         LOG_TEST(times_before_1970_and_whole_seconds),
         LOG_TEST(long_values_are_cut),
+        LOG_TEST(a_key_without_value_ends_the_line),
+        LOG_TEST(nobody_reading_is_no_harm),
         LOG_TEST(lines_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

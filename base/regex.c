@@ -20,89 +20,6 @@ struct fer_regex {
     regex_shape shape;
 };
 
-/* Where the class that opens at i ends (one past its bracket). */
-static size_t class_end(fer_str s, size_t i)
-{
-    i++;
-    if (i < s.n && s.p[i] == '^')
-        i++;
-    for (bool first = true; i < s.n && (first || s.p[i] != ']'); first = false) {
-        const char *end = NULL;
-        if (s.p[i] == '[' && i + 1 < s.n && s.p[i + 1] == ':')
-            end = memmem(s.p + i, s.n - i, ":]", 2);
-        if (end != NULL)
-            i = (size_t)(end - s.p) + 2;
-        else
-            i += s.p[i] == '\\' ? 2 : 1;
-    }
-    return i < s.n ? i + 1 : s.n;
-}
-
-/* Where the escape at i ends: past \E for \Q, else past the next byte. */
-static size_t escape_end(fer_str s, size_t i)
-{
-    if (i + 1 < s.n && s.p[i + 1] == 'Q') {
-        const char *end = memmem(s.p + i, s.n - i, "\\E", 2);
-        return end == NULL ? s.n : (size_t)(end - s.p) + 2;
-    }
-    return i + 2 < s.n ? i + 2 : s.n;
-}
-
-static bool is_word(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-/* `rest` begins with (?P< or (?<, which takes `open` bytes: the length up to the name's end. RE2
- * allows more in names than Go. */
-static fer_code group_name(fer_str rest, size_t open, size_t *ret, fer_err *err)
-{
-    const char *close = memchr(rest.p, '>', rest.n);
-    size_t end = close == NULL ? rest.n : (size_t)(close - rest.p);
-    bool valid = close != NULL && end > open;
-    for (size_t i = open; i < end && valid; i++)
-        valid = is_word(rest.p[i]);
-    if (!valid) {
-        fer_str shown = str_head(rest, close == NULL ? rest.n : end + 1);
-        return fer_fail(err, FER_INVALID, "error parsing regexp: invalid named capture: `%.*s`",
-                        STR_FMT(shown));
-    }
-    *ret = end;
-    return FER_OK;
-}
-
-/* Go's dialect in RE2's words: (?<name>...) becomes (?P<name>...), and \C (any byte), which Go does
- * not have, is refused. */
-static fer_code translate(fer_str pattern, fer_buf *out, fer_err *err)
-{
-    size_t i = 0;
-    while (i < pattern.n) {
-        fer_str rest = str_from(pattern, i);
-        size_t end = i + 1;
-        if (str_has_prefix(rest, STR("\\C")))
-            return fer_fail(err, FER_INVALID,
-                            "error parsing regexp: invalid escape sequence: `\\C`");
-        size_t open = str_has_prefix(rest, STR("(?<"))    ? 3
-                      : str_has_prefix(rest, STR("(?P<")) ? 4
-                                                          : 0;
-        if (open != 0) {
-            size_t name_end;
-            FER_TRY(group_name(rest, open, &name_end, err));
-            fer_buf_puts(out, STR("(?P<"));
-            fer_buf_put(out, rest.p + open, name_end - open);
-            i += name_end;
-            continue;
-        }
-        if (pattern.p[i] == '\\')
-            end = escape_end(pattern, i);
-        else if (pattern.p[i] == '[')
-            end = class_end(pattern, i);
-        fer_buf_put(out, pattern.p + i, end - i);
-        i = end;
-    }
-    return FER_OK;
-}
-
 static const char *reason(shim_re_code code)
 {
     static const char *const text[] = {
@@ -150,9 +67,10 @@ static fer_code refuse(const shim_re_error *e, fer_str pattern, fer_err *err)
 
 static fer_code compile(fer_str pattern, shim_re **ret, fer_err *err)
 {
+    FER_TRY(regex_check_size(pattern, err));
     fer_buf text;
     fer_buf_init(&text, SIZE_MAX / 2, NULL);
-    fer_code code = translate(pattern, &text, err);
+    fer_code code = regex_translate(pattern, &text, err);
     if (code == FER_OK) {
         shim_re_error e;
         *ret = shim_re_new(text.p, text.n, RE_BYTES_MAX, &e);

@@ -1,8 +1,11 @@
-/* regex_int.h - what a pattern says without running it; shared by regex.c and regex_shape.c. */
+/* regex_int.h - the parts of regex.c that have files of their own: regex_shape.c (what a pattern says
+ * without running it) and regex_dialect.c (Go's patterns in RE2's words). */
 #ifndef FERULA_BASE_REGEX_INT_H
 #define FERULA_BASE_REGEX_INT_H
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 
 enum { REGEX_LITERALS_MAX = 256 };
@@ -31,5 +34,11 @@ regex_shape regex_shape_of(fer_str pattern, fer_arena *a);
 
 /* Whether s matches a wild shape. */
 bool regex_wild_match(const regex_shape *shape, fer_str s);
+
+/* FER_INVALID, in the words of Go, for patterns nested too deeply or too large for RE2. */
+FER_MUST_CHECK fer_code regex_check_size(fer_str pattern, fer_err *err);
+/* Appends the pattern with (?<name>...) as (?P<name>...). FER_INVALID for what Go refuses and RE2
+ * does not: \C (any byte) and names that are not [A-Za-z0-9_]+. */
+FER_MUST_CHECK fer_code regex_translate(fer_str pattern, fer_buf *out, fer_err *err);
 
 #endif

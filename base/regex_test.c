@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -330,26 +331,95 @@ static void groups_are_numbered_and_named(void **state)
     fer_regex_free(re);
 }
 
-static void hostile_patterns_stay_small(void **state)
+static const char *nested(size_t depth)
 {
-    /* Deep nesting and long alternations are read without harm; huge programs are refused. */
-    static char deep[4001];
-    memset(deep, '(', 900);
-    deep[900] = 'a';
-    memset(deep + 901, ')', 900);
-    assert_true(matches(deep, "a"));
+    static char pattern[5000];
+    memset(pattern, '(', depth);
+    pattern[depth] = 'a';
+    memset(pattern + depth + 1, ')', depth);
+    pattern[2 * depth + 1] = '\0';
+    return pattern;
+}
 
+static void assert_refused(const char *pattern, const char *reason)
+{
     fer_regex *re;
     fer_err err;
-    fer_str huge = STR("((\\pL{500}\\pN){2}x)*");
-    assert_int_equal(fer_regex_new(huge, &re, &err), FER_INVALID);
-    assert_memory_equal(err.msg, "error parsing regexp: expression too large: `", 44);
+    assert_int_equal(fer_regex_new(str_of(pattern), &re, &err), FER_INVALID);
+    assert_memory_equal(err.msg + 22, reason, strlen(reason));
+}
+
+/* What the size is counted on must not be mistaken for it. */
+static void large_but_fair_patterns_are_taken(void **state)
+{
+    assert_true(matches("(a{10}){100}", "") == false);
+    assert_true(matches("[(]{3}", "((("));
+    assert_true(matches("\\({3}", "((("));
+    assert_true(matches("\\Q((({999}\\E", "((({999}"));
+    assert_true(matches("a{,999999}", "a{,999999}"));
+    assert_true(matches("a{9999999999x", "a{9999999999x"));
+    assert_true(matches("(?i)(?:a|(?P<n>b){2})", "BB"));
+    assert_true(matches("a{0}", ""));
+    char *many = fer_alloc(20000 * 6 + 2);
+    for (int i = 0; i < 20000; i++)
+        snprintf(many + (size_t)i * 6, 7, "%05d|", i);
+    memcpy(many + (size_t)20000 * 6, "z", 2);
+    assert_true(matches(many, "19999"));
+    assert_false(matches(many, "20000"));
+    fer_free(many);
+}
+
+static void hostile_patterns_stay_small(void **state)
+{
+    assert_true(matches(nested(900), "a"));
+    assert_refused(nested(1000), "expression nests too deeply");
+    assert_refused(nested(2000), "expression nests too deeply");
+    assert_refused("((\\pL{500}\\pN){2}x)*", "expression too large");
+    assert_refused("((a{100}b){100}c){100}", "invalid repeat count"); /* more than 1000 in all */
+
+    /* 8,000 bytes that would be 1,000,000 instructions: refused before they are unfolded. */
+    char *many = fer_alloc(1000 * 8 + 1);
+    for (int i = 0; i < 1000; i++)
+        memcpy(many + (size_t)i * 8, "xa{1000}", 9);
+    uint64_t before = fer_clock_system()->mono_ns(fer_clock_system());
+    assert_refused(many, "expression too large");
+    assert_true(fer_clock_system()->mono_ns(fer_clock_system()) - before < 50000000);
+    fer_free(many);
 
     char *text = fer_alloc(50001);
     memset(text, 'a', 50000);
     text[50000] = '\0';
     assert_false(matches("(a*)*b", text)); /* linear, where backtracking never ends */
     fer_free(text);
+}
+
+/* When the scratch for reading shapes ends, less is known, and RE2 still matches. */
+static void patterns_too_big_to_read_still_match(void **state)
+{
+    enum { LONG = 3000 };
+    static char pattern[LONG + 256], text[LONG + 16];
+    memset(pattern, 'x', LONG);
+    memset(text, 'x', LONG);
+    for (int i = 0; i < 8; i++) {
+        memcpy(pattern + LONG + i * 5, "(a|b)", 5);
+        text[LONG + i] = i % 2 ? 'a' : 'b';
+        text[LONG + i + 1] = '\0';
+        assert_true(matches(pattern, text));
+        text[LONG + i] = 'c';
+        assert_false(matches(pattern, text));
+        text[LONG + i] = 'b';
+    }
+    assert_literals(pattern, NULL, 0);
+
+    char *many = fer_alloc(60000);
+    size_t n = 0;
+    for (int i = 0; i < 600; i++)
+        n += (size_t)snprintf(many + n, 60000 - n, "%slong-literal-text-%05d-of-many(?:-x|-y)?",
+                              i ? "|" : "", i);
+    assert_literals(many, NULL, 0);
+    assert_true(matches(many, "long-literal-text-00599-of-many-y"));
+    assert_false(matches(many, "long-literal-text-00600-of-many"));
+    fer_free(many);
 }
 
 /* Random patterns over a small alphabet, random texts: shortcuts and RE2 must agree, a match must
@@ -432,7 +502,9 @@ int main(void)
         cmocka_unit_test(sets_stop_at_256),
         cmocka_unit_test(prefixes_are_what_every_match_begins_with),
         cmocka_unit_test(groups_are_numbered_and_named),
+        cmocka_unit_test(large_but_fair_patterns_are_taken),
         cmocka_unit_test(hostile_patterns_stay_small),
+        cmocka_unit_test(patterns_too_big_to_read_still_match),
         cmocka_unit_test(shortcuts_agree_with_re2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,8 @@ static int lock_node(vfs_fault *f, const char *path, inode **ret)
     int sys = disk_find(f->disk, path, ret);
     if (sys == ENOENT)
         sys = disk_create(f->disk, path, false, now_ms(f), ret);
+    if (sys == 0 && (*ret)->is_dir)
+        sys = EISDIR;
     if (sys == 0 && (*ret)->locked)
         sys = EWOULDBLOCK;
     return sys;

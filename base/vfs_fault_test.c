@@ -271,6 +271,22 @@ static void a_full_disk_takes_what_fits(void **state)
     vfs_close(g);
 }
 
+static void files_have_limits(void **state)
+{
+    fixture *x = *state;
+    vfs_fault_set_capacity(x->disk, 100);
+    vfs_file *f = open_ok(x, "a", VFS_CREATE);
+    assert_int_equal(vfs_truncate(f, 101, NULL), FER_NOSPACE);
+    assert_int_equal(vfs_truncate(f, 100, NULL), FER_OK);
+    assert_int_equal(vfs_pwrite(f, "x", 1, 100, NULL), FER_NOSPACE);
+    assert_int_equal(vfs_truncate(f, UINT64_MAX, NULL), FER_IO);
+    assert_int_equal(vfs_pwrite(f, "x", 1, UINT64_MAX, NULL), FER_IO);
+    assert_int_equal(vfs_pwrite(f, "", 0, 0, NULL), FER_OK);
+    vfs_close(f);
+    assert_int_equal(vfs_rename(x->fs, "/", "b", NULL), FER_IO);
+    assert_int_equal(vfs_rmdir(x->fs, "/", NULL), FER_IO);
+}
+
 static void files_open_at_a_crash_are_dead(void **state)
 {
     fixture *x = *state;
@@ -412,6 +428,7 @@ int main(void)
         FS_TEST(a_rule_may_name_a_path),
         FS_TEST(a_short_write_leaves_its_part),
         FS_TEST(a_full_disk_takes_what_fits),
+        FS_TEST(files_have_limits),
         FS_TEST(files_open_at_a_crash_are_dead),
         FS_TEST(chance_keeps_any_part_of_what_was_not_synced),
         FS_TEST(chance_keeps_names_in_order),

@@ -306,6 +306,48 @@ static void one_holder_of_a_lock(void **state)
     vfs_close(b);
 }
 
+static void what_directories_refuse(void **state)
+{
+    fixture *x = *state;
+    assert_int_equal(vfs_mkdir_all(x->fs, in(x, "d"), NULL), FER_OK);
+    vfs_file *f;
+    fer_err err;
+    char c;
+    size_t n;
+    vfs_map m;
+    assert_int_equal(vfs_open(x->fs, in(x, "d"), VFS_READ, &f, NULL), FER_OK);
+    assert_int_equal(vfs_pread(f, &c, 1, 0, &n, &err), FER_IO);
+    assert_int_equal(err.sys, EISDIR);
+    vfs_close(f);
+    assert_int_equal(vfs_open(x->fs, in(x, "d"), VFS_CREATE, &f, NULL), FER_EXISTS);
+    assert_int_equal(vfs_lock(x->fs, in(x, "d"), &f, &err), FER_IO);
+    assert_int_equal(err.sys, EISDIR);
+    assert_int_equal(vfs_link(x->fs, in(x, "d"), in(x, "e"), &err), FER_IO);
+    assert_int_equal(err.sys, EPERM);
+    assert_int_equal(vfs_rename(x->fs, in(x, "d"), in(x, "d"), NULL), FER_OK);
+    assert_true(vfs_exists(x->fs, in(x, "d")));
+    if (x->disk != NULL) { /* the machine maps some kinds of directories */
+        assert_int_equal(vfs_open(x->fs, in(x, "d"), VFS_READ, &f, NULL), FER_OK);
+        assert_int_equal(vfs_map_file(f, &m, NULL), FER_IO);
+        vfs_close(f);
+    }
+}
+
+static void paths_through_nothing(void **state)
+{
+    fixture *x = *state;
+    vfs_stat st;
+    put(x, "file", "");
+    assert_int_equal(vfs_stat_path(x->fs, "", &st, NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_stat_path(x->fs, in(x, "no/such"), &st, NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_stat_path(x->fs, in(x, "file/x"), &st, NULL), FER_IO);
+    assert_int_equal(vfs_stat_path(x->fs, in(x, ".//./file"), &st, NULL), FER_OK);
+    assert_int_equal(vfs_rename(x->fs, in(x, "file"), in(x, "no/x"), NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_link(x->fs, in(x, "file"), in(x, "no/x"), NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_rmdir(x->fs, in(x, "no"), NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_remove_all(x->fs, in(x, "no/x"), NULL), FER_OK);
+}
+
 static void room_is_told(void **state)
 {
     fixture *x = *state;
@@ -344,6 +386,18 @@ static void removal_does_not_follow_links(void **state)
     assert_int_equal(symlink(in(x, "keep"), in(x, "gone/link")), 0);
     assert_int_equal(vfs_remove_all(x->fs, in(x, "gone"), NULL), FER_OK);
     assert_content(x, "keep/a", "1");
+}
+
+/* Only on the machine: /dev/full is a disk without room. */
+static void a_full_device_is_told(void **state)
+{
+    fixture *x = *state;
+    vfs_file *f;
+    fer_err err;
+    assert_int_equal(vfs_open(x->fs, "/dev/full", VFS_READ_WRITE, &f, NULL), FER_OK);
+    assert_int_equal(vfs_pwrite(f, "x", 1, 0, &err), FER_NOSPACE);
+    assert_string_equal(err.msg, "write /dev/full: No space left on device");
+    vfs_close(f);
 }
 
 /* Only on the disk of the tests: what mkdir_all has made survives a crash. */
@@ -396,9 +450,12 @@ int main(void)
         BOTH(removal),
         BOTH(an_unlinked_file_lives_until_closed),
         BOTH(one_holder_of_a_lock),
+        BOTH(what_directories_refuse),
+        BOTH(paths_through_nothing),
         BOTH(room_is_told),
         BOTH(reading_all_has_a_limit),
         cmocka_unit_test_setup_teardown(removal_does_not_follow_links, setup_posix, teardown),
+        cmocka_unit_test_setup_teardown(a_full_device_is_told, setup_posix, teardown),
         cmocka_unit_test_setup_teardown(made_directories_are_durable, setup_fault, teardown),
         cmocka_unit_test_setup_teardown(removal_survives_any_failing_call, setup_fault, teardown),
     };
