@@ -734,7 +734,7 @@ void token_describe(fer_buf *out, const token *t)
         fer_buf_printf(out, "<op:%.*s>", STR_FMT(t->text));
     } else if (t->kind == TOK_AGG) {
         fer_buf_printf(out, "<aggr:%.*s>", STR_FMT(t->text));
-    } else if (t->kind >= TOK_OFFSET) {
+    } else if (t->kind >= TOK_OFFSET && t->kind != TOK_START && t->kind != TOK_END) {
         fer_buf_printf(out, "<%.*s>", STR_FMT(t->text));
     } else {
         text_quote(out, t->text);
@@ -768,12 +768,12 @@ static size_t unescape(fer_str s, char *to, size_t *ret_n)
     return from + digits;
 }
 
-fer_code lex_unquote(fer_str quoted, fer_arena *a, fer_str *ret, fer_err *err)
+bool lex_unquote(fer_str quoted, fer_arena *a, fer_str *ret)
 {
     fer_str s = {quoted.p + 1, quoted.n - 2};
     char *to = fer_arena_alloc(a, s.n + 1); /* an escape is never shorter than what it means */
     if (to == NULL)
-        return fer_fail_budget(err, "query");
+        return false;
     size_t n = 0;
     bool raw = quoted.p[0] == '`';
     for (size_t i = 0; i < s.n;) {
@@ -787,5 +787,5 @@ fer_code lex_unquote(fer_str quoted, fer_arena *a, fer_str *ret, fer_err *err)
     }
     to[n] = '\0';
     *ret = (fer_str){to, n};
-    return FER_OK;
+    return true;
 }

@@ -85,7 +85,7 @@ token lex_next(lexer *l);
 /* Appends how error texts name the token: `identifier "a"`, `<op:+>`, `end of input`. */
 void token_describe(fer_buf *out, const token *t);
 
-/* The content of a TOK_STRING with its escapes resolved, in the arena; FER_LIMIT past its budget. */
-FER_MUST_CHECK fer_code lex_unquote(fer_str quoted, fer_arena *a, fer_str *ret, fer_err *err);
+/* The content of a TOK_STRING with its escapes resolved, in the arena; false past its budget. */
+bool lex_unquote(fer_str quoted, fer_arena *a, fer_str *ret) __attribute__((warn_unused_result));
 
 #endif

@@ -21,7 +21,7 @@ token_kind parser_peek(parser *p)
     p->have = true;
     switch (p->tok.kind) {
     case TOK_ERROR:
-        parser_fail(p, p->tok.pos.start, "%s", p->lex.error);
+        parser_record(p, p->tok.pos.start, "%s", p->lex.error);
         break;
     case TOK_RBRACE:
     case TOK_RPAREN:
@@ -72,10 +72,10 @@ void promql_position(fer_str text, uint32_t offset, uint32_t *line, uint32_t *co
     *col = c;
 }
 
-fer_code parser_fail(parser *p, uint32_t at, const char *fmt, ...)
+void parser_record(parser *p, uint32_t at, const char *fmt, ...)
 {
     if (p->code != FER_OK)
-        return p->code;
+        return;
     va_list ap;
     va_start(ap, fmt);
     p->code = fer_vfail(p->err, FER_INVALID, fmt, ap);
@@ -86,41 +86,50 @@ fer_code parser_fail(parser *p, uint32_t at, const char *fmt, ...)
         fer_err_prefix(p->err, "unknown position: parse error");
     else
         fer_err_prefix(p->err, "%u:%u: parse error", line, col);
-    return p->code;
 }
 
-fer_code parser_unexpected(parser *p, const char *context, const char *expected)
+void parser_record_unexpected(parser *p, const char *context, const char *expected)
 {
     parser_peek(p);
     if (p->code != FER_OK)
-        return p->code;
+        return;
     if (context == NULL && p->aggregates > 0)
         context = "aggregation";
     fer_buf b;
     fer_buf_init(&b, FER_ERR_MSG_MAX, NULL);
     token_describe(&b, &p->tok);
-    parser_fail(p, p->tok.pos.start, "unexpected %.*s%s%s%s%s", STR_FMT(fer_buf_str(&b)),
-                context != NULL ? " in " : "", context != NULL ? context : "",
-                expected != NULL ? ", expected " : "", expected != NULL ? expected : "");
+    parser_record(p, p->tok.pos.start, "unexpected %.*s%s%s%s%s", STR_FMT(fer_buf_str(&b)),
+                  context != NULL ? " in " : "", context != NULL ? context : "",
+                  expected != NULL ? ", expected " : "", expected != NULL ? expected : "");
     fer_buf_done(&b);
+}
+
+void parser_record_budget(parser *p)
+{
+    p->code = fer_fail_budget(p->err, "query");
+}
+
+fer_code parser_result(const parser *p)
+{
     return p->code;
 }
 
-fer_code parser_no_memory(parser *p)
+fer_code parser_unquote(parser *p, const token *t, fer_str *ret)
 {
-    if (p->code == FER_OK)
-        p->code = fer_fail_budget(p->err, "query");
-    return p->code;
+    return lex_unquote(t->text, p->arena, ret) ? FER_OK : parser_no_memory(p);
 }
 
 fer_code parser_check_height(parser *p, uint32_t height, uint32_t at)
 {
-    if (height <= PROMQL_DEPTH_MAX || p->code != FER_OK)
-        return p->code;
-    parser_fail(p, at, "expression is nested deeper than %d levels", PROMQL_DEPTH_MAX);
-    if (p->err != NULL)
-        p->err->code = FER_LIMIT;
-    return p->code = FER_LIMIT;
+    if (height <= PROMQL_DEPTH_MAX)
+        return FER_OK;
+    if (p->code == FER_OK) {
+        parser_record(p, at, "expression is nested deeper than %d levels", PROMQL_DEPTH_MAX);
+        p->code = FER_LIMIT;
+        if (p->err != NULL)
+            p->err->code = FER_LIMIT;
+    }
+    return FER_LIMIT;
 }
 
 fer_code parser_enter(parser *p)
@@ -139,10 +148,8 @@ void parser_leave(parser *p)
 expr *parser_new_expr(parser *p, expr_kind kind, value_type type, src_range pos)
 {
     expr *e = ARENA_NEW(p->arena, expr);
-    if (e == NULL) {
-        parser_no_memory(p);
+    if (e == NULL)
         return NULL;
-    }
     e->kind = kind;
     e->type = type;
     e->pos = pos;
@@ -178,21 +185,47 @@ static fer_code check_size(fer_str text, fer_err *err)
                     PROMQL_TEXT_BYTES_MAX);
 }
 
+static fer_code expect_end(parser *p)
+{
+    if (parser_peek(p) != TOK_EOF)
+        return parser_unexpected(p, NULL, NULL);
+    return FER_OK;
+}
+
+static fer_code parse_whole(parser *p, expr **ret)
+{
+    if (parser_peek(p) == TOK_EOF)
+        return parser_fail(p, 0, "no expression found in input");
+    FER_TRY(parse_expression(p, ret));
+    FER_TRY(expect_end(p));
+    return check_types(p, *ret);
+}
+
 fer_code promql_parse(fer_str text, const promql_features *f, fer_arena *a, expr **ret,
                       fer_err *err)
 {
     FER_TRY(check_size(text, err));
     parser p;
-    parser_init(&p, text, f, a, err);
-    if (parser_peek(&p) == TOK_EOF)
-        return parser_fail(&p, 0, "no expression found in input");
     expr *e;
-    FER_TRY(parse_expression(&p, &e));
-    if (parser_peek(&p) != TOK_EOF)
-        return parser_unexpected(&p, NULL, NULL);
-    FER_TRY(check_types(&p, e));
+    parser_init(&p, text, f, a, err);
+    if (parse_whole(&p, &e) != FER_OK)
+        return parser_result(&p);
     *ret = e;
     return FER_OK;
+}
+
+static fer_code parse_whole_selector(parser *p, expr **ret)
+{
+    parser_peek(p);
+    if (token_is_metric_name(&p->tok)) {
+        token name = parser_take(p);
+        FER_TRY(parse_selector(p, &name, ret));
+    } else if (p->tok.kind == TOK_LBRACE) {
+        FER_TRY(parse_selector(p, NULL, ret));
+    } else {
+        return parser_unexpected(p, NULL, NULL);
+    }
+    return expect_end(p);
 }
 
 fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n,
@@ -200,20 +233,10 @@ fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t
 {
     FER_TRY(check_size(text, err));
     parser p;
-    parser_init(&p, text, NULL, a, err);
-    token name;
-    bool named = false;
-    parser_peek(&p);
-    if (token_is_metric_name(&p.tok)) {
-        name = parser_take(&p);
-        named = true;
-    } else if (p.tok.kind != TOK_LBRACE) {
-        return parser_unexpected(&p, NULL, NULL);
-    }
     expr *e;
-    FER_TRY(parse_selector(&p, named ? &name : NULL, &e));
-    if (parser_peek(&p) != TOK_EOF)
-        return parser_unexpected(&p, NULL, NULL);
+    parser_init(&p, text, NULL, a, err);
+    if (parse_whole_selector(&p, &e) != FER_OK)
+        return parser_result(&p);
     const expr_selector *s = &e->u.selector;
     for (size_t i = 0; i < s->n_matchers; i++)
         if (!matcher_matches_empty(&s->matchers[i])) {
@@ -222,4 +245,15 @@ fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t
             return FER_OK;
         }
     return fer_fail(err, FER_INVALID, "match[] must contain at least one non-empty matcher");
+}
+
+fer_code promql_parse_metric(fer_str text, fer_arena *a, labels *ret, fer_err *err)
+{
+    FER_TRY(check_size(text, err));
+    parser p;
+    label_list list = {0};
+    parser_init(&p, text, NULL, a, err);
+    if (parse_series(&p, &list) != FER_OK || expect_end(&p) != FER_OK)
+        return parser_result(&p);
+    return labels_canonical(list.l, list.n, false, ret, err);
 }

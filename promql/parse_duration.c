@@ -44,6 +44,8 @@ static bool parse_integer(fer_str s, int64_t *ret)
         i = base == 16 ? 2 : 1;
     }
     bool any = base == 8;
+    if (s.p[s.n - 1] == '_')
+        return false;
     uint64_t v = 0;
     for (; i < s.n; i++) {
         char c = s.p[i];
@@ -62,11 +64,13 @@ static bool parse_integer(fer_str s, int64_t *ret)
 /* As strconv.ParseFloat; false with *ret infinite when out of range. */
 static bool parse_float(parser *p, fer_str s, double *ret)
 {
+    if (s.p[s.n - 1] == '_')
+        return false; /* underscores stand between digits */
     if (s.n > 1 && (s.p[1] == 'x' || s.p[1] == 'X'))
         return false; /* a hexadecimal float has an exponent, which the lexer does not read */
     char *digits = fer_arena_alloc(p->arena, s.n);
     if (digits == NULL) {
-        parser_no_memory(p);
+        parser_record_budget(p);
         return false;
     }
     size_t n = 0;
@@ -103,10 +107,11 @@ fer_code parse_number(parser *p, const token *t, double *ret)
     fer_buf b;
     fer_buf_init(&b, FER_ERR_MSG_MAX, NULL);
     text_quote(&b, t->text);
-    parser_fail(p, t->pos.start, "error parsing number: strconv.ParseFloat: parsing %.*s: %s",
-                STR_FMT(fer_buf_str(&b)), isinf(v) ? "value out of range" : "invalid syntax");
+    fer_code code =
+        parser_fail(p, t->pos.start, "error parsing number: strconv.ParseFloat: parsing %.*s: %s",
+                    STR_FMT(fer_buf_str(&b)), isinf(v) ? "value out of range" : "invalid syntax");
     fer_buf_done(&b);
-    return p->code;
+    return code;
 }
 
 /* ---- expressions ---- */
@@ -114,10 +119,8 @@ fer_code parse_number(parser *p, const token *t, double *ret)
 static duration_expr *new_node(parser *p, duration_op kind, src_range pos)
 {
     duration_expr *d = ARENA_NEW(p->arena, duration_expr);
-    if (d == NULL) {
-        parser_no_memory(p);
+    if (d == NULL)
         return NULL;
-    }
     d->op = kind;
     d->pos = pos;
     d->height = 1;
@@ -188,25 +191,26 @@ static fer_code parse_binary(parser *p, const duration_context *c, int min, dura
             return parser_fail(p, t.pos.start, "modulo by zero");
         duration_expr *d = new_node(p, binary_op(t.u.op), (src_range){l->pos.start, r->pos.end});
         if (d == NULL)
-            return p->code;
+            return parser_no_memory(p);
         FER_TRY(link_nodes(p, d, l, r));
         l = d;
     }
     parser_leave(p);
     *ret = l;
-    return p->code;
+    return FER_OK;
 }
 
-static fer_code parse_literal(parser *p, duration_expr **ret)
+/* Out of range is reported at `at`. */
+static fer_code parse_literal(parser *p, uint32_t at, duration_expr **ret)
 {
     token t = parser_take(p);
     double v;
     FER_TRY(parse_number(p, &t, &v));
     if (!(fabs(v) <= SECONDS_MAX))
-        return parser_fail(p, t.pos.start, "duration out of range");
+        return parser_fail(p, at, "duration out of range");
     duration_expr *d = new_node(p, DUR_LITERAL, t.pos);
     if (d == NULL)
-        return p->code;
+        return parser_no_memory(p);
     d->value = v;
     d->is_number = t.kind == TOK_NUMBER;
     *ret = d;
@@ -225,7 +229,7 @@ static fer_code make_signed(parser *p, const token *sign, duration_expr *d, dura
     }
     duration_expr *s = new_node(p, DUR_NEG, (src_range){sign->pos.start, d->pos.end});
     if (s == NULL)
-        return p->code;
+        return parser_no_memory(p);
     *ret = s;
     return link_nodes(p, s, d, NULL);
 }
@@ -255,7 +259,7 @@ static fer_code parse_duration_call(parser *p, const duration_context *c, durati
     token name = parser_take(p);
     duration_expr *d = new_node(p, call_op(name.kind), name.pos);
     if (d == NULL)
-        return p->code;
+        return parser_no_memory(p);
     FER_TRY(expect(p, c, TOK_LPAREN));
     if (name.kind == TOK_MIN_OF || name.kind == TOK_MAX_OF) {
         duration_expr *l, *r;
@@ -282,7 +286,7 @@ static fer_code parse_paren(parser *p, const duration_context *c, duration_expr 
     }
     duration_expr *d = new_node(p, DUR_PAREN, (src_range){open.pos.start, p->closing_end});
     if (d == NULL)
-        return p->code;
+        return parser_no_memory(p);
     *ret = d;
     return link_nodes(p, d, in, NULL);
 }
@@ -298,7 +302,7 @@ static fer_code parse_atom(parser *p, const duration_context *c, duration_expr *
     switch (parser_peek(p)) {
     case TOK_NUMBER:
     case TOK_DURATION:
-        return parse_literal(p, ret);
+        return parse_literal(p, p->tok.pos.start, ret);
     case TOK_STEP:
     case TOK_RANGE:
     case TOK_MIN_OF:
@@ -328,7 +332,10 @@ static fer_code parse_signed_atom(parser *p, const duration_context *c, duration
     token sign = parser_take(p);
     duration_expr *d;
     FER_TRY(parser_enter(p));
-    FER_TRY(parse_signed_atom(p, c, &d));
+    if (parser_peek(p) == TOK_NUMBER || p->tok.kind == TOK_DURATION)
+        FER_TRY(parse_literal(p, sign.pos.start, &d));
+    else
+        FER_TRY(parse_signed_atom(p, c, &d));
     parser_leave(p);
     return make_signed(p, &sign, d, ret);
 }

@@ -39,9 +39,10 @@ static fer_code invalid_label(parser *p, const token *t, fer_str name)
     fer_buf b;
     fer_buf_init(&b, FER_ERR_MSG_MAX, NULL);
     text_quote(&b, name);
-    parser_fail(p, t->pos.start, "invalid label name for grouping: %.*s", STR_FMT(fer_buf_str(&b)));
+    fer_code code = parser_fail(p, t->pos.start, "invalid label name for grouping: %.*s",
+                                STR_FMT(fer_buf_str(&b)));
     fer_buf_done(&b);
-    return p->code;
+    return code;
 }
 
 static fer_code parse_label(parser *p, fer_str *ret)
@@ -49,7 +50,7 @@ static fer_code parse_label(parser *p, fer_str *ret)
     parser_peek(p);
     if (p->tok.kind == TOK_STRING) {
         token t = parser_take(p);
-        FER_TRY(lex_unquote(t.text, p->arena, ret, p->err));
+        FER_TRY(parser_unquote(p, &t, ret));
         if (ret->n == 0 || !utf8_valid(*ret))
             return invalid_label(p, &t, *ret);
         return FER_OK;
@@ -84,8 +85,7 @@ typedef struct expr_list {
     size_t n, cap;
 } expr_list;
 
-/* A token no expression begins with. */
-static bool ends_arguments(parser *p)
+static bool begins_expression(parser *p)
 {
     switch (parser_peek(p)) {
     case TOK_NUMBER:
@@ -93,11 +93,10 @@ static bool ends_arguments(parser *p)
     case TOK_STRING:
     case TOK_LPAREN:
     case TOK_LBRACE:
-        return false;
-    case TOK_OP:
-        return p->tok.u.op != OP_ADD && p->tok.u.op != OP_SUB && !token_is_metric_name(&p->tok);
+        return true;
     default:
-        return !token_is_metric_name(&p->tok);
+        return parser_peek_op(p, OP_ADD) || parser_peek_op(p, OP_SUB) ||
+               token_is_metric_name(&p->tok);
     }
 }
 
@@ -117,7 +116,7 @@ static fer_code parse_arguments(parser *p, expr_list *args)
         if (parser_peek(p) != TOK_COMMA)
             return parser_unexpected(p, NULL, NULL);
         token comma = parser_take(p);
-        if (ends_arguments(p))
+        if (!begins_expression(p))
             return parser_fail(p, comma.pos.start,
                                "trailing commas not allowed in function call args");
     }
@@ -135,7 +134,7 @@ static fer_code parse_call(parser *p, const token *name, expr **ret)
         return parser_fail(p, name->pos.start, "function \"%s\" is not enabled", fn->name);
     expr *e = parser_new_expr(p, EXPR_CALL, fn->ret, (src_range){name->pos.start, p->closing_end});
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.call.fn = fn;
     e->u.call.args = args.e;
     e->u.call.n_args = args.n;
@@ -167,6 +166,8 @@ static fer_code parse_grouping(parser *p, expr_aggregate *a)
 static fer_code make_aggregate(parser *p, const token *name, const expr_aggregate *a,
                                const expr_list *args, expr **ret)
 {
+    if (args->n == 0)
+        return parser_fail(p, name->pos.start, "no arguments for aggregate expression provided");
     bool experimental = name->u.agg == AGG_LIMITK || name->u.agg == AGG_LIMIT_RATIO;
     if (experimental && !p->features->experimental_functions)
         return parser_fail(p, name->pos.start,
@@ -174,8 +175,6 @@ static fer_code make_aggregate(parser *p, const token *name, const expr_aggregat
                            "--enable-feature=promql-experimental-functions",
                            agg_text(name->u.agg));
     size_t want = agg_takes_param(name->u.agg) ? 2 : 1;
-    if (args->n == 0)
-        return parser_fail(p, name->pos.start, "no arguments for aggregate expression provided");
     if (args->n != want)
         return parser_fail(p, name->pos.start,
                            "wrong number of arguments for aggregate expression provided, "
@@ -184,7 +183,7 @@ static fer_code make_aggregate(parser *p, const token *name, const expr_aggregat
     expr *e = parser_new_expr(p, EXPR_AGGREGATE, VALUE_VECTOR,
                               (src_range){name->pos.start, p->closing_end});
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.aggregate = *a;
     e->u.aggregate.op = name->u.agg;
     e->u.aggregate.param = want == 2 ? args->e[0] : NULL;
@@ -219,7 +218,7 @@ static fer_code parse_number_literal(parser *p, expr **ret)
     FER_TRY(parse_number(p, &t, &v));
     expr *e = parser_new_expr(p, EXPR_NUMBER, VALUE_SCALAR, t.pos);
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.number.v = v;
     e->u.number.is_duration = t.kind == TOK_DURATION;
     *ret = e;
@@ -231,9 +230,9 @@ static fer_code parse_string_literal(parser *p, expr **ret)
     token t = parser_take(p);
     expr *e = parser_new_expr(p, EXPR_STRING, VALUE_STRING, t.pos);
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     *ret = e;
-    return lex_unquote(t.text, p->arena, &e->u.string, p->err);
+    return parser_unquote(p, &t, &e->u.string);
 }
 
 static fer_code parse_paren(parser *p, expr **ret)
@@ -245,7 +244,7 @@ static fer_code parse_paren(parser *p, expr **ret)
         return parser_unexpected(p, NULL, NULL);
     expr *e = parser_new_expr(p, EXPR_PAREN, in->type, (src_range){open.pos.start, p->closing_end});
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.paren = in;
     *ret = e;
     return parser_adopt(p, e, in);
@@ -441,7 +440,7 @@ static fer_code make_matrix(parser *p, expr *e, const token *open, duration rang
     expr *m =
         parser_new_expr(p, EXPR_MATRIX, VALUE_MATRIX, (src_range){e->pos.start, p->closing_end});
     if (m == NULL)
-        return p->code;
+        return parser_no_memory(p);
     m->u.matrix.selector = e;
     m->u.matrix.range = range;
     *ret = m;
@@ -459,7 +458,7 @@ static fer_code parse_range(parser *p, expr *e, expr **ret)
     expr *s =
         parser_new_expr(p, EXPR_SUBQUERY, VALUE_MATRIX, (src_range){e->pos.start, p->closing_end});
     if (s == NULL)
-        return p->code;
+        return parser_no_memory(p);
     s->u.subquery.e = e;
     s->u.subquery.range = range;
     s->u.subquery.step = step;
@@ -511,7 +510,7 @@ static fer_code parse_unary(parser *p, expr **ret)
     }
     expr *u = parser_new_expr(p, EXPR_UNARY, e->type, (src_range){sign.pos.start, e->pos.end});
     if (u == NULL)
-        return p->code;
+        return parser_no_memory(p);
     u->u.unary.op = sign.u.op;
     u->u.unary.e = e;
     *ret = u;
@@ -549,7 +548,7 @@ static fer_code parse_group_side(parser *p, expr_binary *b)
         return FER_OK;
     parser_take(p);
     b->card = k == TOK_GROUP_LEFT ? CARD_MANY_TO_ONE : CARD_ONE_TO_MANY;
-    if (parser_peek(p) != TOK_LPAREN)
+    if (parser_peek(p) != TOK_LPAREN && begins_expression(p))
         return FER_OK;
     name_list list = {0};
     FER_TRY(parse_labels(p, &list));
@@ -622,7 +621,7 @@ static fer_code make_binary(parser *p, expr *l, expr *r, const expr_binary *b, e
     bool scalar = l->type == VALUE_SCALAR && r->type == VALUE_SCALAR;
     expr *e = parser_new_expr(p, EXPR_BINARY, scalar ? VALUE_SCALAR : VALUE_VECTOR, pos);
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.binary = *b;
     e->u.binary.l = l;
     e->u.binary.r = r;
@@ -647,7 +646,7 @@ static fer_code parse_binary(parser *p, int min, expr **ret)
     }
     parser_leave(p);
     *ret = l;
-    return p->code;
+    return FER_OK;
 }
 
 fer_code parse_expression(parser *p, expr **ret)

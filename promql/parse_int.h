@@ -38,12 +38,25 @@ token parser_take(parser *p);
 /* Takes the next token when it has that kind. */
 bool parser_accept(parser *p, token_kind kind);
 
-/* Records the first failure, with its position, and returns it. */
-fer_code parser_fail(parser *p, uint32_t at, const char *fmt, ...) FER_PRINTF(3, 4);
+/* Failures are kept in the parser: the first one, or FER_LIMIT when the arena's budget is used up.
+ * What a function of the parser returns is only whether it failed; parser_result() is the answer for
+ * the caller. */
+void parser_record(parser *p, uint32_t at, const char *fmt, ...) FER_PRINTF(3, 4);
+void parser_record_unexpected(parser *p, const char *context, const char *expected);
+void parser_record_budget(parser *p);
+fer_code parser_result(const parser *p);
+
+/* A message at an offset. */
+#define parser_fail(...) (parser_record(__VA_ARGS__), FER_INVALID)
 /* "unexpected TOKEN in CONTEXT, expected WHAT" about the next token; NULL leaves a part out. The
  * context NULL is "aggregation" inside of one. */
-fer_code parser_unexpected(parser *p, const char *context, const char *expected);
-fer_code parser_no_memory(parser *p);
+#define parser_unexpected(p, context, expected)                                                    \
+    (parser_record_unexpected((p), (context), (expected)), FER_INVALID)
+#define parser_no_memory(p) (parser_record_budget(p), FER_LIMIT)
+
+/* The content of a string token, in the arena. */
+FER_MUST_CHECK fer_code parser_unquote(parser *p, const token *t, fer_str *ret);
+
 /* One level deeper, or FER_LIMIT; parser_leave() must follow a success. */
 FER_MUST_CHECK fer_code parser_enter(parser *p);
 void parser_leave(parser *p);
@@ -70,6 +83,14 @@ FER_MUST_CHECK fer_code parse_expression(parser *p, expr **ret);
 
 /* The name, when there is one, has been taken; next may be "{". */
 FER_MUST_CHECK fer_code parse_selector(parser *p, const token *name, expr **ret);
+
+typedef struct label_list {
+    label *l;
+    size_t n, cap;
+} label_list;
+
+/* name{label="value", ...}: the labels in the order written, in the arena. */
+FER_MUST_CHECK fer_code parse_series(parser *p, label_list *list);
 /* True when the token is a metric name where an expression begins. */
 bool token_is_metric_name(const token *t);
 

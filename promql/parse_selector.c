@@ -72,7 +72,7 @@ static fer_code parse_matcher(parser *p, matcher *ret)
     token name = parser_take(p);
     fer_str name_text = name.text;
     if (kind == TOK_STRING)
-        FER_TRY(lex_unquote(name.text, p->arena, &name_text, p->err));
+        FER_TRY(parser_unquote(p, &name, &name_text));
     matcher_type type;
     if (!match_type_of(p, &type)) {
         if (kind == TOK_STRING && p->code == FER_OK)
@@ -84,7 +84,7 @@ static fer_code parse_matcher(parser *p, matcher *ret)
         return parser_unexpected(p, CONTEXT, "string");
     token value = parser_take(p);
     fer_str value_text;
-    FER_TRY(lex_unquote(value.text, p->arena, &value_text, p->err));
+    FER_TRY(parser_unquote(p, &value, &value_text));
     return make_matcher(p, name.pos.start, type, name_text, value_text, ret);
 }
 
@@ -124,7 +124,7 @@ fer_code parse_selector(parser *p, const token *name, expr **ret)
     }
     expr *e = parser_new_expr(p, EXPR_SELECTOR, VALUE_VECTOR, pos);
     if (e == NULL)
-        return p->code;
+        return parser_no_memory(p);
     e->u.selector.name = name != NULL ? list.m[list.n - 1].value : STR("");
     e->u.selector.matchers = list.m;
     e->u.selector.n_matchers = list.n;
@@ -133,11 +133,6 @@ fer_code parse_selector(parser *p, const token *name, expr **ret)
 }
 
 /* ---- series descriptions ---- */
-
-typedef struct label_list {
-    label *l;
-    size_t n, cap;
-} label_list;
 
 static const char SET_CONTEXT[] = "label set";
 
@@ -150,7 +145,7 @@ static fer_code parse_set_item(parser *p, label *ret)
     token name = parser_take(p);
     ret->name = name.text;
     if (kind == TOK_STRING)
-        FER_TRY(lex_unquote(name.text, p->arena, &ret->name, p->err));
+        FER_TRY(parser_unquote(p, &name, &ret->name));
     if (!parser_accept(p, TOK_ASSIGN)) {
         if (kind != TOK_STRING || p->code != FER_OK)
             return parser_unexpected(p, SET_CONTEXT, "\"=\"");
@@ -160,7 +155,7 @@ static fer_code parse_set_item(parser *p, label *ret)
     if (parser_peek(p) != TOK_STRING)
         return parser_unexpected(p, SET_CONTEXT, "string");
     token value = parser_take(p);
-    return lex_unquote(value.text, p->arena, &ret->value, p->err);
+    return parser_unquote(p, &value, &ret->value);
 }
 
 /* After "{", up to and with "}". */
@@ -178,29 +173,24 @@ static fer_code parse_set(parser *p, label_list *list)
     return FER_OK;
 }
 
-fer_code promql_parse_metric(fer_str text, fer_arena *a, labels *ret, fer_err *err)
+fer_code parse_series(parser *p, label_list *list)
 {
-    parser p;
-    parser_init(&p, text, NULL, a, err);
-    label_list list = {0};
-    parser_peek(&p);
-    bool named = token_is_metric_name(&p.tok);
+    parser_peek(p);
+    bool named = token_is_metric_name(&p->tok);
     if (named) {
-        label name = {STR("__name__"), fer_arena_dup(a, parser_take(&p).text)};
-        if (name.value.p == NULL)
-            return parser_no_memory(&p);
-        FER_TRY(PARSER_PUSH(&p, list.l, list.n, list.cap, name));
+        label name = {STR("__name__"), parser_take(p).text};
+        FER_TRY(PARSER_PUSH(p, list->l, list->n, list->cap, name));
     }
-    if (parser_accept(&p, TOK_LBRACE))
-        FER_TRY(parse_set(&p, &list));
+    if (parser_accept(p, TOK_LBRACE))
+        FER_TRY(parse_set(p, list));
     else if (!named)
-        return parser_unexpected(&p, NULL, NULL);
-    if (parser_peek(&p) != TOK_EOF)
-        return parser_unexpected(&p, NULL, NULL);
-    for (size_t i = 0; i < list.n; i++) {
-        list.l[i].name = fer_arena_dup(a, list.l[i].name);
-        if (list.l[i].name.p == NULL)
-            return parser_no_memory(&p);
+        return parser_unexpected(p, NULL, NULL);
+    for (size_t i = 0; i < list->n; i++) {
+        label *l = &list->l[i];
+        l->name = fer_arena_dup(p->arena, l->name);
+        l->value = fer_arena_dup(p->arena, l->value);
+        if (l->name.p == NULL || l->value.p == NULL)
+            return parser_no_memory(p);
     }
-    return labels_canonical(list.l, list.n, false, ret, err);
+    return FER_OK;
 }

@@ -255,9 +255,12 @@ static void print_fill(fer_buf *out, const char *word, double v)
     fer_buf_putc(out, ')');
 }
 
+/* NaN is like NaN, and 0 unlike -0. */
 static bool same_fill(const expr_binary *b)
 {
-    return memcmp(&b->fill_left, &b->fill_right, sizeof b->fill_left) == 0;
+    if (isnan(b->fill_left) || isnan(b->fill_right))
+        return isnan(b->fill_left) && isnan(b->fill_right);
+    return b->fill_left == b->fill_right && signbit(b->fill_left) == signbit(b->fill_right);
 }
 
 static void print_fills(fer_buf *out, const expr_binary *b)
