@@ -6,8 +6,8 @@
 #define FERULA_BASE_CANCEL_H
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"

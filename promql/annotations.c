@@ -126,10 +126,11 @@ fer_code annotations_add_overlap(annotations *an, const plan *by, const plan *at
                                  fer_str metric_quoted, uint64_t count, fer_err *err)
 {
     char text[1024];
-    int n = snprintf(text, sizeof text,
-                     "sample has start time that overlaps with previous sample timestamp for metric "
-                     "%.*s",
-                     STR_FMT(str_head(metric_quoted, 512)));
+    int n =
+        snprintf(text, sizeof text,
+                 "sample has start time that overlaps with previous sample timestamp for metric "
+                 "%.*s",
+                 STR_FMT(str_head(metric_quoted, 512)));
     anno *x;
     FER_TRY(get(an, ANNO_WARNING, (fer_str){text, (size_t)n}, by, at, &x, err));
     if (x != NULL)

@@ -68,7 +68,8 @@ typedef struct http_options {
     size_t
         body_budget_bytes; /* of all bodies in flight; 0 = 256 MiB; beyond it 503 + Retry-After */
     unsigned query_workers, ingest_workers; /* 0 = by the cores */
-    size_t queue_max; /* requests waiting for one pool's workers; 0 = 1024; beyond it 503 + Retry-After */
+    size_t
+        queue_max; /* requests waiting for one pool's workers; 0 = 1024; beyond it 503 + Retry-After */
     fer_account *account;     /* connections and bodies are charged here; may be NULL */
     const char *route_prefix; /* "" or "/x" */
     fer_clock *clock;
