@@ -138,7 +138,7 @@ static fer_code put(label_op *l, vec *v, uint32_t value)
 static fer_code replace_next(oper *o, vec *ret)
 {
     label_op *l = (label_op *)o;
-    uint32_t value;
+    uint32_t value = 0;
     FER_TRY(oper_next(l->of, ret));
     FER_TRY(query_work(o->q, 8));
     FER_TRY(replaced(l, lset_get(ret->labels, l->src), &value));
@@ -150,7 +150,7 @@ static fer_code replace_next(oper *o, vec *ret)
 static fer_code join_next(oper *o, vec *ret)
 {
     label_op *l = (label_op *)o;
-    uint32_t value;
+    uint32_t value = 0;
     FER_TRY(oper_next(l->of, ret));
     FER_TRY(query_work(o->q, 8));
     fer_buf_clear(&l->text);
