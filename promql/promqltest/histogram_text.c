@@ -61,9 +61,9 @@ static fer_code parse_hint(fer_str text, draft *d, fer_err *err)
         [HISTOGRAM_NO_RESET] = "not_reset",
         [HISTOGRAM_GAUGE] = "gauge",
     };
-    for (uint8_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (str_eq(text, str_of(names[i]))) {
-            d->h.reset_hint = i;
+            d->h.reset_hint = (uint8_t)i;
             d->hint_given = true;
             return FER_OK;
         }

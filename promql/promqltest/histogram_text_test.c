@@ -64,8 +64,8 @@ static void printing_reads_back(void **state)
     (void)state;
     static const char *const t[] = {
         "{{schema:0}}",
-        "{{schema:3 count:12 sum:-2.5 counter_reset_hint:reset z_bucket:2 z_bucket_w:0.001 "
-        "offset:-2 buckets:[1 2 0 1] n_offset:1 n_buckets:[4 2]}}",
+        ("{{schema:3 count:12 sum:-2.5 counter_reset_hint:reset z_bucket:2 z_bucket_w:0.001 "
+         "offset:-2 buckets:[1 2 0 1] n_offset:1 n_buckets:[4 2]}}"),
         "{{schema:-53 count:3 sum:5 custom_values:[-2 3.5] offset:1 buckets:[3]}}",
         "{{schema:0 count:+Inf sum:NaN}}",
     };
