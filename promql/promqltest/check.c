@@ -312,7 +312,7 @@ static fer_code check_texts(const eval_command *e, expect_kind kind, const char 
         for (size_t i = 0; i < texts->n && !met; i++)
             met = expectation_met(x, texts->v[i]);
         if (!met && texts->n == 0)
-            return fer_fail(err, FER_INVALID, "expected a %s, got none", what);
+            return fer_fail(err, FER_INVALID, "expected %s, got none", what);
         if (!met)
             return fer_fail(err, FER_INVALID, "%s expected, got another: %.*s", what,
                             STR_FMT(texts->v[0]));

@@ -122,7 +122,8 @@ static fer_code parse_metric(fer_str text, fer_arena *a, labels *ret, fer_err *e
     label *kept = ARENA_ARRAY(a, label, ls.n);
     if (kept == NULL)
         return fer_fail_budget(err, "labels");
-    memcpy(kept, ls.l, ls.n * sizeof *kept);
+    if (ls.n > 0)
+        memcpy(kept, ls.l, ls.n * sizeof *kept);
     return labels_canonical(kept, ls.n, false, ret, err);
 }
 
@@ -134,6 +135,15 @@ static fer_code parse_series(reader *r, const series_line *l, script_series *ret
 }
 
 /* ---- load ---- */
+
+/* A series written twice in a load has the values written last. */
+static script_series *known_series(const load_command *c, labels metric)
+{
+    for (size_t i = 0; i < c->n_series; i++)
+        if (labels_eq(c->series[i].metric, metric))
+            return &c->series[i];
+    return NULL;
+}
 
 static fer_code add_load_line(reader *r, fer_str line, load_command *c, fer_err *err)
 {
@@ -150,6 +160,11 @@ static fer_code add_load_line(reader *r, fer_str line, load_command *c, fer_err 
     }
     script_series s;
     FER_TRY(parse_series(r, &l, &s, err));
+    script_series *known = known_series(c, s.metric);
+    if (known != NULL) {
+        *known = s;
+        return FER_OK;
+    }
     if (!GROW(r->arena, c->series, c->n_series, c->cap_series))
         return fer_fail_budget(err, "script");
     c->series[c->n_series++] = s;

@@ -16,7 +16,7 @@
  * Times are durations since the Unix epoch, where every load begins. A command ends at an empty line;
  * a line that begins with # counts as one. The older eval_fail, eval_warn, eval_info, eval_ordered
  * and the lines expected_fail_message and expected_fail_regexp are read as the expectations above.
- * Values are those of notation.h.
+ * Values are those of notation.h. A series written twice in a load has the values written last.
  *
  * Threads: pure. Everything lives in the arena given and views the text.
  */
