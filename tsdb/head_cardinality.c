@@ -1,7 +1,7 @@
 /* head_cardinality.c - the top lists of /api/v1/status/tsdb.
  *
- * Walks the dictionary in slices, so that mu is held for moments only. As Prometheus counts: the bytes of a
- * label name are those of its values, each once per series.
+ * Walks the dictionary in slices, so that mu is held for moments only. The bytes of a label name are
+ * counted as Prometheus does: name and value of each series that has it, as its label sets hold them.
  */
 #include <string.h>
 
@@ -75,6 +75,12 @@ typedef struct walk {
     top_heap metrics, values, sizes, pairs;
 } walk;
 
+/* A text in a label set of Prometheus: its length in one byte, or in four from 255 on. */
+static uint64_t stored_bytes(fer_str s)
+{
+    return s.n + (s.n < 255 ? 1 : 4);
+}
+
 static void walk_pairs(walk *w)
 {
     const head_dict *d = &w->h->dict;
@@ -88,7 +94,8 @@ static void walk_pairs(walk *w)
             offer(&w->pairs, p->post.n, at);
             if (p->name == w->metric)
                 offer(&w->metrics, p->post.n, at);
-            w->bytes[p->name] += (uint64_t)p->post.n * dict_text_of(d, p->value).n;
+            w->bytes[p->name] += p->post.n * (stored_bytes(dict_name_text(d, p->name)) +
+                                              stored_bytes(dict_text_of(d, p->value)));
         }
         fer_mutex_unlock(&w->h->mu);
     }
