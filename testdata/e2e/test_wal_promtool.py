@@ -49,5 +49,5 @@ def case(suite, compression, how):
 
 for suite, compressions in (("release", ("plain", "snappy")), ("sid", ("plain", "snappy", "zstd"))):
     for compression in compressions:
-        for how in ("closed", "killed", "small", "torn"):
+        for how in ("closed", "killed", "small", "twice", "torn"):
             setattr(WalPromtool, f"test_{suite}_{compression}_{how}", case(suite, compression, how))

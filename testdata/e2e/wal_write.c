@@ -5,6 +5,8 @@
  * HOW: closed   one segment, closed
  *      killed   ends without closing: the last page is short
  *      small    segments of 64 KiB, three openings
+ *      twice    the last batches of a segment again in the next, as after a failed sync whose
+ *               segment could not be cut back
  *      torn     some writes fail half-way (a limit on file sizes), and are made good in new segments
  */
 #include <inttypes.h>
@@ -91,7 +93,7 @@ static void print_sample(uint64_t i, uint64_t batch)
 }
 
 /* In batch b the series up to (b + 1) * NEW_PER_BATCH exist; each has a sample in it. */
-static void append_batch(program *p, uint64_t batch)
+static void append_batch(program *p, uint64_t batch, bool print)
 {
     static char text[LINE_MAX];
     label l[4];
@@ -110,7 +112,8 @@ static void append_batch(program *p, uint64_t batch)
     for (uint64_t i = 0; i < all && i < SERIES; i++) {
         record_samples_add(&s, &p->rec, i + 1, begin_ms + (int64_t)(batch * 15000 + i % 3),
                            value_of(i, batch));
-        print_sample(i, batch);
+        if (print)
+            print_sample(i, batch);
     }
     wal_append(p->w, fer_buf_str(&p->rec));
 }
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
 {
     program p = {0};
     if (!parse(argc, argv, &p)) {
-        fputs("usage: wal_write DIR plain|snappy|zstd closed|killed|small|torn\n", stderr);
+        fputs("usage: wal_write DIR plain|snappy|zstd closed|killed|small|twice|torn\n", stderr);
         return 2;
     }
     const char *how = argv[3];
@@ -176,7 +179,13 @@ int main(int argc, char **argv)
             close_log(&p);
             open_log(&p);
         }
-        append_batch(&p, batch);
+        if (strcmp(how, "twice") == 0 && batch % 20 == 19) {
+            close_log(&p);
+            open_log(&p);
+            for (uint64_t again = batch - 5; again < batch; again++)
+                append_batch(&p, again, false);
+        }
+        append_batch(&p, batch, true);
         if (strcmp(how, "torn") == 0 && batch % 7 == 3)
             tear_next_write(&p, batch);
         commit(&p);
