@@ -562,6 +562,11 @@ static void the_first_segment_may_have_any_number(void **state)
     put_file(fs, "wal/00000008", "", 0);
     put_segment(fs, "wal/00000009", "nine");
     assert_dir_reads(fs, (place[]){{"seven", 7}, {"nine", 9}}, 2, NULL);
+
+    /* that of a checkpoint is 0 */
+    assert_int_equal(vfs_mkdir_all(fs, "wal/checkpoint.00000008", NULL), FER_OK);
+    put_segment(fs, "wal/checkpoint.00000008/00000001", "one");
+    assert_dir_reads(fs, (place[]){{"one", 8}, {"nine", 9}}, 2, "segment 0 is missing");
     vfs_fault_free(disk);
 }
 

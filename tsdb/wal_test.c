@@ -331,6 +331,46 @@ static void options_are_checked(void **state)
     wal_options o = {.segment_bytes = WAL_PAGE_BYTES + 1};
     assert_int_equal(wal_open(x->fs, "data/wal", &o, NULL, &w, &err), FER_INVALID);
     assert_string_equal(err.msg, "WAL segment size 32769 is not a multiple of 32768");
+
+    static char path[5000];
+    memset(path, 'a', sizeof path - 1);
+    assert_true(wal_open(x->fs, path, &(wal_options){0}, NULL, &w, NULL) != FER_OK);
+    memset(path, '/', sizeof path - 1);
+    assert_true(wal_open(x->fs, path, &(wal_options){0}, NULL, &w, NULL) != FER_OK);
+}
+
+static void directories_may_end_in_slashes_or_stand_alone(void **state)
+{
+    fixture *x = *state;
+    static const char *const dirs[] = {"alone", "below//one//", "./here"};
+    for (size_t i = 0; i < 3; i++) {
+        wal *w;
+        assert_int_equal(wal_open(x->fs, dirs[i], &(wal_options){0}, NULL, &w, NULL), FER_OK);
+        wal_append(w, STR("12345678"));
+        close_ok(w);
+        rec_list_read(&x->read, x->fs, dirs[i]);
+        assert_int_equal(x->read.n, 1);
+    }
+}
+
+static void a_long_queue_is_written_in_parts(void **state)
+{
+    fixture *x = *state;
+    enum { N = 60 };
+    size_t sizes[N];
+    wal *w = open_wal(x, (wal_options){.segment_bytes = 16u << 20});
+    for (uint64_t i = 0; i < N; i++) {
+        sizes[i] = 500000 + i;
+        wal_append(w, make_rec(&x->scratch, i, sizes[i]));
+    }
+    assert_true(wal_pending_bytes(w) > 30000000);
+    uint64_t writes = vfs_fault_count(x->disk, VFS_CALL_PWRITE);
+    write_ok(w);
+    assert_in_range(vfs_fault_count(x->disk, VFS_CALL_PWRITE) - writes, 7, 9);
+    assert_int_equal(wal_sync(w, NULL), FER_OK);
+    assert_int_equal(wal_pending_bytes(w), 0);
+    close_ok(w);
+    assert_read(x, 0, sizes, N);
 }
 
 /* ---- compression ---- */
@@ -386,6 +426,8 @@ int main(void)
         WITH_DISK(a_batch_is_one_write_and_one_sync),
         WITH_DISK(relaxing_forgets_what_was_written_only),
         WITH_DISK(options_are_checked),
+        WITH_DISK(directories_may_end_in_slashes_or_stand_alone),
+        WITH_DISK(a_long_queue_is_written_in_parts),
         WITH_DISK(compressed_records_come_back_and_are_smaller),
     };
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
