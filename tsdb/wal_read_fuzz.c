@@ -49,7 +49,8 @@ static void read_all(seen *s, const uint8_t *p, size_t n)
 {
     s->size = n;
     s->at = s->n = 0;
-    assert(wal_read_segment((fer_str){(const char *)p, n}, 7, see_record, see_damage, s) == FER_OK);
+    fer_code code = wal_read_segment((fer_str){(const char *)p, n}, 7, see_record, see_damage, s);
+    assert(code == FER_OK);
 }
 
 static void check(const uint8_t *p, size_t n, size_t cut)

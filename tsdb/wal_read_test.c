@@ -29,9 +29,8 @@ static void put_series_record(fer_buf *b, uint64_t from, size_t n)
     record_series_begin(b);
     for (uint64_t i = from; i < from + n; i++) {
         char id[40];
-        int len =
-            snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)(i * 0x9e3779b97f4a7c15),
-                     (unsigned long long)(i * 0xc2b2ae3d27d4eb4f));
+        unsigned long long x = i * 0x9e3779b97f4a7c15, y = i * 0xc2b2ae3d27d4eb4f;
+        int len = snprintf(id, sizeof id, "%016llx%016llx", x, y);
         label l[] = {{STR("__name__"), STR("a_metric")}, {STR("id"), {id, (size_t)len}}};
         record_series_add(b, i, (labels){l, 2});
     }

@@ -35,7 +35,7 @@ typedef struct program {
 static void die(const char *what, const fer_err *err)
 {
     fprintf(stderr, "wal_write: %s: %s\n", what, err->msg);
-    exit(1);
+    _exit(1);
 }
 
 static void open_log(program *p)
@@ -191,7 +191,8 @@ int main(int argc, char **argv)
         commit(&p);
         limit_files(RLIM_INFINITY);
     }
-    fflush(stdout);
+    if (fflush(stdout) != 0)
+        return 1;
     if (strcmp(how, "killed") == 0)
         _exit(0);
     if (strcmp(how, "torn") == 0 && p.failures < 5) {
