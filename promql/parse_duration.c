@@ -344,7 +344,11 @@ static duration to_duration(const duration_expr *d)
 {
     if (d->op != DUR_LITERAL)
         return (duration){.e = d};
-    return (duration){.ms = (int64_t)trunc(d->value * 1000)};
+    /* Rounded to nanoseconds, then cut to milliseconds: 1.001 s is 1001 ms, 0.0015 s is 1 ms. */
+    double ns = round(d->value * 1e9);
+    const double limit = 9223372036854774784.0; /* the last double below 2^63 */
+    ns = ns > limit ? limit : ns < -limit ? -limit : ns;
+    return (duration){.ms = (int64_t)ns / 1000000};
 }
 
 /* ---- faces ---- */

@@ -293,7 +293,7 @@ static void duplicates_on_the_one_side_count_only_where_they_meet_something(void
     assert_string_equal(
         show(f, "r + on(k) r", 0, 3 * MINUTE, MINUTE),
         "found duplicate series for the match group {k=\"1\"} on the right hand-side of the "
-        "operation: [{__name__=\"r\", k=\"1\", x=\"2\"}, {__name__=\"r\", k=\"1\", x=\"1\"}]"
+        "operation: [{__name__=\"r\", k=\"1\", x=\"1\"}, {__name__=\"r\", k=\"1\", x=\"2\"}]"
         ";many-to-many matching not allowed: matching labels must be unique on one side");
     assert_string_equal(show(f, "r + on(k) l", 2 * MINUTE, 3 * MINUTE, MINUTE),
                         "{k=\"1\"} 6@120 8@180");

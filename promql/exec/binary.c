@@ -169,7 +169,7 @@ static fer_str metric_text(binary_op *b, lset s)
     return t.p == NULL ? STR("{}") : t;
 }
 
-/* Names the first series at the step whose signature an earlier one has, then that one. */
+/* Names the first series at the step whose signature an earlier one has, and that one, by their texts. */
 static fer_code fail_duplicate(binary_op *b, size_t step)
 {
     query *q = b->o.q;
@@ -187,7 +187,12 @@ static fer_code fail_duplicate(binary_op *b, size_t step)
     }
     if (second == NULL)
         return query_fail(q, "found duplicate series for the match group");
-    fer_str a = metric_text(b, second->v.labels), c = metric_text(b, first->v.labels);
+    fer_str a = metric_text(b, first->v.labels), c = metric_text(b, second->v.labels);
+    if (str_cmp(a, c) > 0) {
+        fer_str x = a;
+        a = c;
+        c = x;
+    }
     fer_str group = metric_text(b, b->sigs.keys[second->sig]);
     return query_fail(q,
                       "found duplicate series for the match group %.*s on the %s hand-side of the "
