@@ -127,7 +127,8 @@ static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, co
         return FER_OK;
     }
     if (raw->p + raw->n != field) {
-        if (raw->p + raw->n != q->gathered.p + q->gathered.n) {
+        const char *gathered_end = q->gathered.n == 0 ? NULL : q->gathered.p + q->gathered.n;
+        if (raw->p + raw->n != gathered_end) {
             size_t at = q->gathered.n;
             FER_TRY(gather(q, *raw));
             raw->p = q->gathered.p + at;
