@@ -97,12 +97,10 @@ static void expected_failures_pass(void **state)
         "eval instant at 0 a + on () a\n expect fail regex: many-to-many\n\n"
         "eval_fail range from 0 to 1m step 1m label_replace(a, \"i\", \"\", \"\", \"\")\n\n"
         "eval instant at 0 a +\n expect fail msg: 1:4: parse error: unexpected end of input\n\n"
-        "eval instant at 0 a + on () a\n expect fail msg: other\n",
+        "eval instant at 0 a + on () vector(1)\n expect fail msg: other\n",
         "3/4 passed, 1 failed, 0 skipped",
-        "13 a + on () a: another error than expected: found duplicate series for the match group "
-        "{} on the right hand-side of the operation: [{__name__=\"a\", i=\"1\"}, "
-        "{__name__=\"a\", i=\"2\"}];many-to-many matching not allowed: matching labels must be "
-        "unique on one side\n",
+        "13 a + on () vector(1): another error than expected: multiple matches for labels: "
+        "many-to-one matching must be explicit (group_left/group_right)\n",
         "");
 }
 
