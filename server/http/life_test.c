@@ -481,7 +481,7 @@ static long resident_kib(void)
     assert_non_null(f);
     long size, resident;
     assert_int_equal(fscanf(f, "%ld %ld", &size, &resident), 2);
-    fclose(f);
+    assert_int_equal(fclose(f), 0);
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 

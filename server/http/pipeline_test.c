@@ -236,7 +236,7 @@ static void a_long_pipeline_waits_in_the_kernel(void **state)
     fer_thread_join(&t);
     /* The last answer has come with its whole body. */
     char last[8];
-    size_t last_n = (size_t)snprintf(last, sizeof last, "%u", N - 1);
+    size_t last_n = (size_t)snprintf(last, sizeof last, "%d", N - 1);
     while (memcmp(all + n - last_n, last, last_n) != 0) {
         ssize_t got = recv(fd, all + n, (32 << 20) - n, 0);
         assert_true(got > 0);
