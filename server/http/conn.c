@@ -90,6 +90,7 @@ static void on_closed(uv_handle_t *h)
     http_conn *c = h->data;
     http_parser_free(c->parser);
     fer_free(c->pending);
+    fer_account_release(c->s->o.account, HTTP_CONN_CHARGE_BYTES);
     fer_free(c);
 }
 
@@ -374,8 +375,8 @@ static bool route_request(http_conn *c, const http_head *h)
             not_found(r);
         return false;
     }
-    bool ok = http_unescape(path, false, r->arena, &r->path, NULL) == FER_OK &&
-              http_unescape(wild, false, r->arena, &r->wildcard, NULL) == FER_OK;
+    bool ok = http_unescape(path, false, r->head, &r->path, NULL) == FER_OK &&
+              http_unescape(wild, false, r->head, &r->wildcard, NULL) == FER_OK;
     if (!ok)
         refuse_and_close(c, 503, "out of memory for requests");
     return ok;
@@ -386,10 +387,8 @@ static void begin_body(http_conn *c, const http_head *h)
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     http_req *r = c->req;
     r->body_max = c->s->routes.v[r->route].route.body_max;
-    if (!h->chunked && h->length != 0) {
-        r->body_max = r->body_cap = (size_t)h->length;
-        r->body = fer_alloc(r->body_cap);
-    }
+    if (!h->chunked)
+        http_req_body_expect(r, (size_t)h->length);
     bool ask = h->expect_continue && (h->chunked || h->length != 0);
     http_parser_body(c->parser, http_req_body_add, r);
     set_state(c, HTTP_CONN_BODY);
@@ -427,7 +426,7 @@ static void begin_request(http_conn *c)
     c->req = http_req_take(c->s);
     c->req->conn = c;
     c->req->minor = 1;
-    http_parser_next(c->parser, c->req->arena);
+    http_parser_next(c->parser, c->req->head);
     c->clean = true;
     set_state(c, HTTP_CONN_HEAD);
 }
@@ -643,6 +642,7 @@ void http_conn_accept(http_server *s, uv_stream_t *listener)
 {
     http_conn *c = fer_calloc(1, sizeof *c);
     c->s = s;
+    fer_account_force(s->o.account, HTTP_CONN_CHARGE_BYTES);
     int rc = uv_tcp_init(&s->loop, &c->tcp);
     assert(rc == 0);
     c->tcp.data = c;
@@ -743,10 +743,7 @@ void http_conn_tick(http_conn *c, uint64_t now)
 
 bool http_conn_too_slow(const http_conn *c, uint64_t now)
 {
-    const uint64_t patience_ms = 5000;
-    uint64_t stall = c->s->o.stall_timeout_ms;
-    if (stall <= patience_ms)
-        return false;
+    uint64_t stall = c->s->o.stall_timeout_ms, patience_ms = stall / 6;
     if (c->write_deadline_ms != 0) /* begun stall ago at the latest */
         return now + stall - c->write_deadline_ms > patience_ms &&
                c->queued - http_conn_queued(c) - c->window_sent <

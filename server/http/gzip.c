@@ -12,7 +12,7 @@
 #include "server/http/parse.h"
 
 enum {
-    LEVEL = 1, /* docs/server.md has the figures */
+    LEVEL = 1,         /* docs/server.md has the figures */
     GZIP_WRAPPER = 16, /* added to windowBits: gzip instead of zlib framing */
     ROOM_BYTES = 16 * 1024,
 };

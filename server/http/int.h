@@ -35,9 +35,10 @@ enum {
     HTTP_DRAIN_BYTES = 256 * 1024, /* of a refused body, to keep the connection */
     HTTP_FRAMING_BYTES = 8 * 1024,
     HTTP_ARENA_BYTES = 64 * 1024 * 1024,
+    HTTP_CONN_CHARGE_BYTES = 2048, /* told to the account for each connection */
     HTTP_LINGER_MS = 1000,
     HTTP_RATE_BYTES_PER_S = 1024, /* slower peers count as stalled */
-    HTTP_REQS_KEPT = 64,
+    HTTP_REQS_KEPT = 16,
     HTTP_REMOTE_BYTES = 56,
 };
 
@@ -60,7 +61,10 @@ struct http_req {
     _Atomic bool gone; /* the connection is closed */
     bool dispatched;
     long route; /* index; -1 before routing and for what is not routed */
-    fer_arena *arena;
+    /* The head has an arena of its own, bounded by the head's limits and charged to nobody: a server
+     * at its memory limit still says that it is healthy. */
+    fer_arena *head;
+    fer_arena *arena; /* for handlers; NULL until asked for */
     fer_cancel cancel;
     uint64_t received_ns;
 
@@ -72,7 +76,7 @@ struct http_req {
     size_t n_fields;
     char remote[HTTP_REMOTE_BYTES];
 
-    char *body; /* body_max: bytes a chunked one may have */
+    char *body; /* body_max: bytes it has, or a chunked one may have */
     size_t body_n, body_cap, body_charged;
     size_t body_max;
 
@@ -96,10 +100,14 @@ struct http_req {
 http_req *http_req_take(http_server *s);
 /* Ends whatever the request still holds; loop thread, or nobody's any more. */
 void http_req_recycle(http_req *r);
+/* Ends one taken from the free list. */
+void http_req_free(http_req *r);
 /* Takes method, path, fields... from the parsed head. False when the arena is full. */
 bool http_req_fill(http_req *r, const http_head *h, const char *remote);
 /* Frees what only handlers use: arena, body, form. On the thread that gives the reply. */
 void http_req_release(http_req *r);
+/* A body of known length comes: its buffer begins at that, but for very large ones. */
+void http_req_body_expect(http_req *r, size_t n);
 /* Room for the next bytes of the body, n of them wanted; NULL when the budget refuses. At least one
  * byte of room, at most n. */
 char *http_req_body_room(http_req *r, size_t n, size_t *ret_n);

@@ -45,8 +45,7 @@ static fer_code split_address(const char *address, char host[256], uint16_t *por
     return FER_OK;
 }
 
-static fer_code resolve(const char *address, const char *host, uint16_t port,
-                        struct sockaddr_storage *ret, fer_err *err)
+static fer_code resolve(const char *host, uint16_t port, struct sockaddr_storage *ret, fer_err *err)
 {
     memset(ret, 0, sizeof *ret);
     if (uv_ip4_addr(host, port, (struct sockaddr_in *)ret) == 0 ||
@@ -70,7 +69,6 @@ static fer_code resolve(const char *address, const char *host, uint16_t port,
         ((struct sockaddr_in *)ret)->sin_port = htons(port);
     else
         ((struct sockaddr_in6 *)ret)->sin6_port = htons(port);
-    (void)address;
     return FER_OK;
 }
 
@@ -94,7 +92,7 @@ fer_code http_listen(uv_loop_t *loop, uv_tcp_t *tcp, const char *address, uv_con
     if (rc != 0)
         return fer_fail(err, FER_IO, "listen tcp %s: %s", address, error_text(rc));
     FER_TRY(split_address(address, host, &port, err));
-    FER_TRY(resolve(address, host, port, &ss, err));
+    FER_TRY(resolve(host, port, &ss, err));
     rc = uv_tcp_bind(tcp, (struct sockaddr *)&ss, 0);
     if (rc == UV_EAFNOSUPPORT && *host == '\0') { /* no IPv6 here: all of IPv4 then */
         uv_ip4_addr("0.0.0.0", port, (struct sockaddr_in *)&ss);
@@ -119,6 +117,8 @@ void http_address_text(const struct sockaddr *sa, char *buf, size_t n)
     } else {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
         uv_ip6_name(in6, host, sizeof host);
-        snprintf(buf, n, "[%s]:%u", host, ntohs(in6->sin6_port));
+        /* IPv4 on a socket for both, as Go shows it. */
+        bool v4 = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && strncmp(host, "::ffff:", 7) == 0;
+        snprintf(buf, n, v4 ? "%s:%u" : "[%s]:%u", v4 ? host + 7 : host, ntohs(in6->sin6_port));
     }
 }

@@ -5,8 +5,12 @@
 #include "server/http/int.h"
 
 enum {
-    BODY_CHARGE_BYTES = 64 * 1024, /* steps in which a body is charged as it arrives */
-    BODY_FIRST_BYTES = 4096,       /* of a chunked body */
+    BODY_CHARGE_BYTES = 64 * 1024,   /* steps in which a body is charged as it arrives */
+    BODY_FIRST_BYTES = 4096,         /* of a chunked body */
+    BODY_EXPECT_BYTES = 1024 * 1024, /* believed of an announced length before bytes have come */
+    HEAD_ARENA_PART =
+        4, /* a head takes twice its limit as it grows, and its path is decoded twice */
+    HEAD_ARENA_BYTES = 64 * 1024,  /* and its fields */
     HEADERS_MAX_BYTES = 16 * 1024, /* of a reply */
 };
 
@@ -20,7 +24,9 @@ http_req *http_req_take(http_server *s)
         s->n_free_reqs--;
     } else {
         r = fer_calloc(1, sizeof *r);
-        r->arena = fer_arena_new(s->o.account, HTTP_ARENA_BYTES);
+        r->head =
+            fer_arena_new(NULL, HEAD_ARENA_PART * s->o.head_max_bytes +
+                                    s->o.headers_max * 2 * sizeof(http_field) + HEAD_ARENA_BYTES);
         fer_buf_init(&r->headers, HEADERS_MAX_BYTES, NULL);
     }
     r->s = s;
@@ -35,13 +41,23 @@ void http_req_release(http_req *r)
     fer_account_release(&r->s->bodies, r->body_charged);
     r->body = NULL;
     r->body_n = r->body_cap = r->body_charged = 0;
-    fer_arena_reset(r->arena);
+    fer_arena_reset(r->head);
+    if (r->arena != NULL)
+        fer_arena_reset(r->arena);
     r->path = r->wildcard = r->query = (fer_str){0};
     r->fields = NULL;
     r->n_fields = 0;
     r->form = (http_form){0};
     r->form_read = false;
     r->form_err = NULL;
+}
+
+void http_req_free(http_req *r)
+{
+    fer_buf_done(&r->headers);
+    fer_arena_free(r->head);
+    fer_arena_free(r->arena);
+    fer_free(r);
 }
 
 void http_req_recycle(http_req *r)
@@ -54,12 +70,11 @@ void http_req_recycle(http_req *r)
     fer_buf_clear(&r->headers);
     bool keep = s->n_free_reqs < HTTP_REQS_KEPT && !s->loop_gone;
     if (!keep) {
-        fer_buf_done(&r->headers);
-        fer_arena_free(r->arena);
-        fer_free(r);
+        http_req_free(r);
         return;
     }
-    *r = (http_req){.arena = r->arena, .headers = r->headers, .next = s->free_reqs};
+    *r =
+        (http_req){.head = r->head, .arena = r->arena, .headers = r->headers, .next = s->free_reqs};
     s->free_reqs = r;
     s->n_free_reqs++;
 }
@@ -75,7 +90,7 @@ bool http_req_fill(http_req *r, const http_head *h, const char *remote)
     r->n_fields = h->n_fields;
     r->accepts_gzip = http_accepts_gzip(http_req_header(r, "Accept-Encoding"));
     memcpy(r->remote, remote, sizeof r->remote);
-    return http_unescape(h->path, false, r->arena, &r->path, NULL) == FER_OK;
+    return http_unescape(h->path, false, r->head, &r->path, NULL) == FER_OK;
 }
 
 /* ---- the body ---- */
@@ -94,8 +109,32 @@ static bool charge_body(http_req *r, size_t bytes)
     return true;
 }
 
+static void set_body_cap(http_req *r, size_t cap)
+{
+    r->body = fer_realloc(r->body, cap);
+    r->body_cap = cap;
+}
+
+/* Room for n bytes in all, at most body_max. */
+static void grow_body(http_req *r, size_t n)
+{
+    size_t cap = r->body_cap == 0 ? BODY_FIRST_BYTES : r->body_cap;
+    while (cap < n)
+        cap *= 2;
+    set_body_cap(r, cap < r->body_max ? cap : r->body_max);
+}
+
+void http_req_body_expect(http_req *r, size_t n)
+{
+    r->body_max = n;
+    if (n != 0)
+        set_body_cap(r, n < BODY_EXPECT_BYTES ? n : BODY_EXPECT_BYTES);
+}
+
 char *http_req_body_room(http_req *r, size_t n, size_t *ret_n)
 {
+    if (r->body_n == r->body_cap)
+        grow_body(r, r->body_n + 1);
     if (n > r->body_cap - r->body_n)
         n = r->body_cap - r->body_n;
     if (n > 4 * BODY_CHARGE_BYTES)
@@ -111,13 +150,8 @@ int http_req_body_add(void *req, const char *p, size_t n)
     http_req *r = req;
     if (n > r->body_max - r->body_n)
         return 413;
-    if (n > r->body_cap - r->body_n) {
-        size_t cap = r->body_cap == 0 ? BODY_FIRST_BYTES : r->body_cap;
-        while (cap < r->body_n + n)
-            cap *= 2;
-        r->body = fer_realloc(r->body, cap);
-        r->body_cap = cap;
-    }
+    if (n > r->body_cap - r->body_n)
+        grow_body(r, r->body_n + n);
     if (!charge_body(r, r->body_n + n))
         return 503;
     memcpy(r->body + r->body_n, p, n);
@@ -163,6 +197,8 @@ fer_str http_req_remote(const http_req *r)
 
 fer_arena *http_req_arena(http_req *r)
 {
+    if (r->arena == NULL)
+        r->arena = fer_arena_new(r->s->o.account, HTTP_ARENA_BYTES);
     return r->arena;
 }
 
@@ -195,11 +231,12 @@ static void read_form(http_req *r)
     if (r->form_read)
         return;
     r->form_read = true;
-    fer_err *err = fer_arena_alloc(r->arena, sizeof *err);
+    fer_arena *a = http_req_arena(r);
+    fer_err *err = fer_arena_alloc(a, sizeof *err);
     fer_code body = FER_OK;
     if (has_form_body(r))
-        body = http_form_parse(&r->form, http_req_body(r), r->arena, err);
-    fer_code query = http_form_parse(&r->form, r->query, r->arena, body == FER_OK ? err : NULL);
+        body = http_form_parse(&r->form, http_req_body(r), a, err);
+    fer_code query = http_form_parse(&r->form, r->query, a, body == FER_OK ? err : NULL);
     r->form_code = body != FER_OK ? body : query;
     r->form_err = err;
 }
@@ -227,7 +264,7 @@ size_t http_req_params(http_req *r, const char *name, const fer_str **ret)
     size_t n = 0;
     for (size_t i = 0; i < r->form.n; i++)
         n += str_eq(r->form.pairs[i].name, want);
-    fer_str *values = n == 0 ? NULL : ARENA_ARRAY(r->arena, fer_str, n);
+    fer_str *values = n == 0 ? NULL : ARENA_ARRAY(http_req_arena(r), fer_str, n);
     *ret = values;
     if (values == NULL)
         return 0;

@@ -110,8 +110,18 @@ static void begin(http_req *r, int status, const char *type)
     r->gzipped = r->compressible && r->accepts_gzip;
 }
 
+/* Tells the ledger of bytes that wait to be sent; they are given back with the buffer. */
+static void charge_out(http_req *r)
+{
+    if (r->out.acct != NULL || r->out.cap == 0)
+        return;
+    r->out.acct = r->s->o.account;
+    fer_account_force(r->out.acct, r->out.cap);
+}
+
 static void finish_whole(http_req *r)
 {
+    charge_out(r);
     r->reply = HTTP_REPLY_WHOLE;
     http_req_release(r);
     http_post(r);
@@ -237,6 +247,7 @@ static void step(http_req *r, bool first)
     if (code == FER_OK)
         code = encode(r, &raw, done);
     fer_buf_done(&raw);
+    charge_out(r);
     if (code != FER_OK)
         r->reply = HTTP_REPLY_CUT;
     else if (done)

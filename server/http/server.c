@@ -487,9 +487,7 @@ void http_server_free(http_server *s)
     while (s->free_reqs != NULL) {
         http_req *r = s->free_reqs;
         s->free_reqs = r->next;
-        fer_buf_done(&r->headers);
-        fer_arena_free(r->arena);
-        fer_free(r);
+        http_req_free(r);
     }
     for (size_t i = 0; i < s->n_signals; i++)
         fer_free(s->signals[i]);

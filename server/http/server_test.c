@@ -1,6 +1,7 @@
 /* server_test.c - what clients of a running server see: answers, routes, parameters, compression. */
 #include "server/http/testkit.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -761,6 +762,37 @@ static void several_addresses_are_served(void **state)
     kit_stop(&two, 1000);
 }
 
+static void remote(http_req *r, void *arg)
+{
+    (void)arg;
+    http_reply(r, 200, NULL, http_req_remote(r));
+}
+
+static void clients_are_known_by_their_address(void **state)
+{
+    (void)state;
+    static const http_route route = {.path = "/", .methods = HTTP_GET, .fn = remote};
+    static const char *const listens[] = {"127.0.0.1:0", ":0"}; /* IPv4, and both on one socket */
+    for (int i = 0; i < 2; i++) {
+        const char *listen[] = {listens[i]};
+        kit own;
+        kit_start(&own, &(http_options){.listen = listen, .n_listen = 1}, &route, 1);
+        int fd = kit_connect(&own);
+        struct sockaddr_in sa;
+        socklen_t n = sizeof sa;
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
+        char want[40];
+        snprintf(want, sizeof want, "127.0.0.1:%u", ntohs(sa.sin_port));
+        kit_puts(fd, "GET /" H "\r\n");
+        kit_answer a;
+        kit_read(fd, &a, false);
+        assert_string_equal(a.body, want);
+        kit_done(&a);
+        close(fd);
+        kit_stop(&own, 1000);
+    }
+}
+
 static void on_usr1(void *arg, int signum)
 {
     http_server **s = arg;
@@ -815,6 +847,7 @@ int main(void)
         T(a_taken_address_is_named),
         T(addresses_come_in_gos_forms),
         T(several_addresses_are_served),
+        T(clients_are_known_by_their_address),
         T(signals_reach_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
