@@ -30,7 +30,7 @@ enum {
     RANK_HEAD = 110,
     SLOT_BLOCK = 4096,
     SLOT_MAX = 1 << 28,
-    OPEN_BYTES_FIRST = 32, /* of a new chunk */
+    OPEN_BYTES_FIRST = 24, /* of a new chunk */
     CHUNK_SAMPLES = 120,   /* Prometheus' target; FORMAT.md 13 */
     HEAD_ALIASES_MAX = 8   /* other spellings remembered per series */
 };
@@ -47,10 +47,12 @@ typedef struct pub_rec {
     xor_appender app; /* of the open chunk; app.n == 0 before the first sample */
     int64_t min_t;    /* first of the open chunk */
     uint32_t next_ms; /* a new chunk begins at min_t + next_ms */
-    slab_ref open;    /* bytes of the open chunk */
+    slab_ref open;    /* bytes of the open chunk, but for the count in front and the tail */
     slab_ref full;    /* full_list, 0 while there is none */
     slab_ref labels;  /* series_labels; never changes */
-    uint64_t spare;
+    uint16_t cap;     /* bytes the open chunk's item holds */
+    uint8_t tail;     /* the byte of the open chunk that is not full yet; 0 when all are */
+    uint8_t spare[5];
 } pub_rec;
 
 /* A chunk that takes no more samples. */
@@ -256,15 +258,14 @@ static inline uint32_t head_find_fp(const head *h, fer_hash128 fp)
 
 /* Appends to the open chunk, cutting it where Prometheus does. t is above the series' last. */
 void head_append(head *h, uint32_t slot, int64_t t, double v);
+/* The open chunk as a whole: xor_bytes(&s->app) bytes. */
+void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out);
 /* Asks for the bytes the next append to the series writes. */
 static inline void head_prefetch_open(const head *h, uint32_t slot)
 {
     const pub_rec *s = head_pub_rec(h, slot);
-    if (s->open == 0)
-        return;
-    const uint8_t *p = slab_ptr(&h->chunks, s->open);
-    __builtin_prefetch(p, 1); /* the count */
-    __builtin_prefetch(p + s->app.bits / 8, 1);
+    if (s->open != 0)
+        __builtin_prefetch((const uint8_t *)slab_ptr(&h->chunks, s->open) + s->app.bits / 8, 1);
 }
 /* Whether the series has samples in a chunk that overlaps [mint, maxt]. */
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);

@@ -4,16 +4,18 @@
  * when its bytes pass XOR_CHUNK_BYTES_SOFT, at the end of its 2 h range, at the time foreseen after a quarter
  * of its samples so that chunks of a range get equal length, or at twice the target.
  *
- * An open chunk grows by moving to a larger item; what a reader pinned stays as it is: bytes before
- * the pinned end are never written again in place, and items left behind go to the retired list while
+ * An open chunk's item holds its whole bytes; the count in front is written when it is full, and the byte
+ * being filled stands in the record. It grows by moving to a larger item; what a reader pinned stays as
+ * it is: whole bytes are never changed, and items left behind go to the retired list while
  * any reader that could know them is open.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "base/varint.h"
 #include "tsdb/head.h"
 
-enum { CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
+enum { HEADER_BYTES = 2, CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
 
 /* ---- retiring ---- */
 
@@ -90,7 +92,8 @@ static void begin_chunk(head *h, pub_rec *s, int64_t t)
 {
     xor_init(&s->app);
     s->open = slab_alloc(&h->chunks, OPEN_BYTES_FIRST);
-    memset(slab_ptr(&h->chunks, s->open), 0, OPEN_BYTES_FIRST);
+    s->cap = OPEN_BYTES_FIRST;
+    s->tail = 0;
     s->min_t = t;
     s->next_ms = range_left(t, h->chunk_range_ms);
     h->n_chunks++;
@@ -116,16 +119,22 @@ static full_list *full_room(head *h, pub_rec *s)
     return list;
 }
 
+void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out)
+{
+    size_t whole = s->app.bits / 8;
+    be16_put(out, s->app.n);
+    memcpy(out + 2, (const uint8_t *)slab_ptr(&h->chunks, s->open) + 2, whole - 2);
+    if (s->app.bits % 8 != 0)
+        out[whole] = s->tail;
+}
+
 /* Moves the open chunk to the list of full ones, in an item of its size. */
 static void finish_chunk(head *h, pub_rec *s)
 {
     size_t bytes = xor_bytes(&s->app);
-    slab_ref data = s->open;
-    if (slab_round(bytes) < slab_size(&h->chunks, data)) {
-        data = slab_alloc(&h->chunks, bytes);
-        memcpy(slab_ptr(&h->chunks, data), slab_ptr(&h->chunks, s->open), bytes);
-        retire(h, s->open);
-    }
+    slab_ref data = slab_alloc(&h->chunks, bytes);
+    head_open_bytes(h, s, slab_ptr(&h->chunks, data));
+    retire(h, s->open);
     full_list *list = full_room(h, s);
     list->c[list->n++] = (full_chunk){s->min_t, s->app.t, data, (uint16_t)bytes, s->app.n};
     s->open = 0;
@@ -143,17 +152,40 @@ static bool must_cut(pub_rec *s, int64_t t)
     return (uint64_t)t - (uint64_t)s->min_t >= s->next_ms || s->app.n >= 2 * CHUNK_SAMPLES;
 }
 
-/* Moves the open chunk to a larger item. */
+/* Moves the open chunk to an item with room for `need` bytes. */
 static void grow_open(head *h, pub_rec *s, size_t need)
 {
-    size_t bytes = xor_bytes(&s->app);
     slab_ref ref = slab_alloc(&h->chunks, need + need / 8);
-    size_t size = slab_size(&h->chunks, ref);
-    uint8_t *p = slab_ptr(&h->chunks, ref);
-    memcpy(p, slab_ptr(&h->chunks, s->open), bytes);
-    memset(p + bytes, 0, size - bytes);
+    memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), s->app.bits / 8);
     retire(h, s->open);
     s->open = ref;
+    s->cap = (uint16_t)slab_size(&h->chunks, ref);
+}
+
+/* Encodes one sample behind the open chunk's bytes. The encoder works on a copy that begins with the open
+ * byte, kept in the record: so the chunk's memory, mostly far away, is only written to, and an item
+ * needs no room beyond its bytes. */
+static void encode(head *h, pub_rec *s, int64_t t, double v)
+{
+    uint8_t copy[HEADER_BYTES + 2 * XOR_SAMPLE_BYTES_MAX] = {0};
+    uint32_t from = s->app.bits / 8; /* of the chunk's bytes, where the copy's begin */
+    copy[HEADER_BYTES] = s->tail;
+    s->app.bits = HEADER_BYTES * 8 + s->app.bits % 8;
+    xor_append(&s->app, copy, t, v);
+    uint32_t bytes = (s->app.bits + 7) / 8 - HEADER_BYTES;
+    s->tail = copy[s->app.bits / 8];
+
+    uint32_t bits = s->app.bits + (from - HEADER_BYTES) * 8;
+    if (from + bytes > s->cap) {
+        s->app.bits = from * 8;
+        grow_open(h, s, from + bytes);
+    }
+    s->app.bits = bits;
+    uint8_t *to = (uint8_t *)slab_ptr(&h->chunks, s->open) + from;
+    if (bytes <= 8 && from + 8 <= s->cap)
+        memcpy(to, copy + HEADER_BYTES, 8);
+    else
+        memcpy(to, copy + HEADER_BYTES, bytes);
 }
 
 void head_append(head *h, uint32_t slot, int64_t t, double v)
@@ -165,10 +197,7 @@ void head_append(head *h, uint32_t slot, int64_t t, double v)
         finish_chunk(h, s);
         begin_chunk(h, s, t);
     }
-    size_t need = xor_bytes(&s->app) + XOR_SAMPLE_BYTES_MAX;
-    if (need > slab_size(&h->chunks, s->open))
-        grow_open(h, s, need);
-    xor_append(&s->app, slab_ptr(&h->chunks, s->open), t, v);
+    encode(h, s, t, v);
     if (t < h->min_time)
         h->min_time = t;
     if (t > h->max_time)

@@ -12,9 +12,10 @@ typedef struct head_pin {
     slab_ref labels;
     slab_ref full; /* full_list */
     uint32_t n_full;
-    slab_ref open; /* 0: nothing of it in the selected range */
-    uint16_t bytes, n;
-    uint8_t tail; /* the last of bytes */
+    slab_ref open;         /* 0: nothing of it in the selected range */
+    uint16_t bytes, whole; /* of the open chunk, with and without the byte being filled */
+    uint16_t n;            /* samples */
+    uint8_t tail;          /* the byte being filled */
 } head_pin;
 
 /* Pair id to the query's label ids: open addressing, at most half full. */
@@ -109,12 +110,13 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
 static fer_code read_open(const head *h, const head_pin *pin, int64_t mint, int64_t maxt,
                           samples *out)
 {
-    uint8_t bytes[XOR_CHUNK_BYTES_SOFT + XOR_SAMPLE_BYTES_MAX];
+    uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
     assert(pin->bytes <= sizeof bytes && pin->bytes > 2);
-    /* The writer may be changing the count in front and the byte at the end; those are the pin's. */
-    memcpy(bytes + 2, (const uint8_t *)slab_ptr(&h->chunks, pin->open) + 2, pin->bytes - 3U);
+    /* The count in front is not there yet and the last byte may be changing: both are the pin's. */
+    memcpy(bytes + 2, (const uint8_t *)slab_ptr(&h->chunks, pin->open) + 2, pin->whole - 2U);
     be16_put(bytes, pin->n);
-    bytes[pin->bytes - 1] = pin->tail;
+    if (pin->whole < pin->bytes)
+        bytes[pin->whole] = pin->tail;
     return xor_decode((fer_str){(const char *)bytes, pin->bytes}, pin->n, mint, maxt, out);
 }
 
@@ -157,8 +159,9 @@ static void pin_series(const head *h, uint32_t slot, int64_t mint, int64_t maxt,
     if (s->min_t <= maxt && s->app.t >= mint) {
         ret->open = s->open;
         ret->bytes = (uint16_t)xor_bytes(&s->app);
+        ret->whole = (uint16_t)(s->app.bits / 8);
         ret->n = s->app.n;
-        ret->tail = ((const uint8_t *)slab_ptr(&h->chunks, s->open))[ret->bytes - 1];
+        ret->tail = s->tail;
     }
 }
 

@@ -4,13 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/varint.h"
 #include "tsdb/head.h"
-
-static fer_str open_bytes(const head *h, const pub_rec *s)
-{
-    return (fer_str){slab_ptr(&h->chunks, s->open), xor_bytes(&s->app)};
-}
 
 /* Appends the samples of one chunk in the range; chunks of the head decode. */
 static void read_chunk(fer_str bytes, uint32_t n, int64_t mint, int64_t maxt, samples *out)
@@ -28,8 +22,11 @@ static void read_range(const head *h, const pub_rec *s, int64_t mint, int64_t ma
         if (c->mint <= maxt && c->maxt >= mint)
             read_chunk((fer_str){slab_ptr(&h->chunks, c->data), c->bytes}, c->n, mint, maxt, out);
     }
-    if (s->open != 0)
-        read_chunk(open_bytes(h, s), s->app.n, mint, maxt, out);
+    if (s->open != 0) {
+        uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
+        head_open_bytes(h, s, bytes);
+        read_chunk((fer_str){(const char *)bytes, xor_bytes(&s->app)}, s->app.n, mint, maxt, out);
+    }
 }
 
 static void drop_chunks(head *h, pub_rec *s)
