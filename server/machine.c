@@ -39,26 +39,27 @@ static int64_t file_number(const char *path)
     return leading_number(read_small(path, buf, sizeof buf));
 }
 
-/* The path after "0::" (cgroup v2) of /proc/self/cgroup, e.g. "/system.slice/x"; "/" when unknown. */
-static fer_str own_cgroup(char *buf, size_t cap)
+/* The path behind `key` in /proc/self/cgroup ("0::" for version 2, ":memory:" for version 1), such as
+ * "/system.slice/x"; "/" when it is not there. */
+static fer_str own_cgroup(const char *key, char *buf, size_t cap)
 {
     fer_str text = read_small("/proc/self/cgroup", buf, cap);
-    const char *at = text.n == 0 ? NULL : strstr(text.p, "0::");
+    const char *at = text.n == 0 ? NULL : strstr(text.p, key);
     if (at == NULL)
         return STR("/");
-    fer_str path = str_from(text, (size_t)(at + 3 - text.p));
+    fer_str path = str_from(text, (size_t)(at - text.p) + strlen(key));
     const char *nl = memchr(path.p, '\n', path.n);
     return nl == NULL ? path : str_head(path, (size_t)(nl - path.p));
 }
 
-/* The least memory.max from the own cgroup up to the root; -1 when none is set. */
-static int64_t cgroup2_limit(void)
+/* The least limit in `file` from the own cgroup up to the root of `mount`; -1 when none is set. */
+static int64_t cgroup_limit(const char *mount, const char *key, const char *file)
 {
-    char buf[1024], path[1200];
-    fer_str group = own_cgroup(buf, sizeof buf);
+    char buf[1024], path[1300];
+    fer_str group = own_cgroup(key, buf, sizeof buf);
     int64_t least = -1;
     for (;;) {
-        snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.max", STR_FMT(group));
+        snprintf(path, sizeof path, "%s%.*s/%s", mount, STR_FMT(group), file);
         int64_t v = file_number(path);
         if (v >= 0 && (least < 0 || v < least))
             least = v;
@@ -86,8 +87,10 @@ static int64_t proc_field(const char *file, const char *key)
 int64_t machine_memory_bytes(void)
 {
     int64_t total = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    int64_t limits[] = {cgroup2_limit(),
-                        file_number("/sys/fs/cgroup/memory/memory.limit_in_bytes")};
+    int64_t limits[] = {
+        cgroup_limit("/sys/fs/cgroup", "0::", "memory.max"),
+        cgroup_limit("/sys/fs/cgroup/memory", ":memory:", "memory.limit_in_bytes"),
+    };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (limits[i] > 0 && limits[i] < total)
             total = limits[i];

@@ -27,33 +27,15 @@ static fer_hash128 model_fingerprint(const void *arg, fer_str raw)
         }                                                                                          \
     } while (0)
 
-static bool has_nul(fer_str s)
-{
-    return s.n != 0 && memchr(s.p, 0, s.n) != NULL;
-}
-
-static void model_check_labels(const Prompb__TimeSeries *ts, fer_str raw)
-{
-    fer_arena *a = fer_arena_new(NULL, 0);
-    label *l;
-    size_t n;
-    fer_err err;
-    fer_code c = rw1_labels(NULL, raw, a, &l, &n, &err);
-    if (ts->n_labels > LABELS_MAX) {
-        MODEL_CHECK(c == FER_INVALID);
-    } else {
-        MODEL_CHECK(c == FER_OK && n == ts->n_labels);
-        for (size_t i = 0; i < n; i++) {
-            /* protobuf-c's strings end at a NUL; ours do not. */
-            MODEL_CHECK(has_nul(l[i].name) || str_eq(l[i].name, str_of(ts->labels[i]->name)));
-            MODEL_CHECK(has_nul(l[i].value) || str_eq(l[i].value, str_of(ts->labels[i]->value)));
-        }
-    }
-    fer_arena_free(a);
-}
-
-/* The messages rw1_scan() reads into; what it takes as opaque bytes is not walked. */
-typedef enum model_kind { MODEL_REQUEST, MODEL_SERIES, MODEL_SAMPLE, MODEL_METADATA } model_kind;
+/* The messages rw1.c reads; what the scan takes as opaque bytes is not walked with the request. */
+typedef enum model_kind {
+    MODEL_REQUEST,
+    MODEL_SERIES,
+    MODEL_SAMPLE,
+    MODEL_METADATA,
+    MODEL_LABELS, /* the label fields of a series */
+    MODEL_LABEL,
+} model_kind;
 
 /* Takes a varint off the front; false where there is none. */
 static bool model_varint(fer_str *s, uint64_t *ret)
@@ -84,6 +66,10 @@ static bool model_known_field(model_kind kind, uint64_t num, uint64_t type, fer_
         return num > 4 || (type == 2 && (num != 2 || model_legal(bytes, MODEL_SAMPLE)));
     case MODEL_SAMPLE:
         return num > 2 || type == (num == 1 ? 1 : 0);
+    case MODEL_LABELS:
+        return num == 1 && type == 2 && model_legal(bytes, MODEL_LABEL);
+    case MODEL_LABEL:
+        return num > 2 || type == 2;
     default:
         return num > 5 || num == 3 || type == (num == 1 ? 0 : 2);
     }
@@ -108,6 +94,31 @@ static bool model_legal(fer_str msg, model_kind kind)
         msg = str_from(msg, skip);
     }
     return true;
+}
+
+static bool has_nul(fer_str s)
+{
+    return s.n != 0 && memchr(s.p, 0, s.n) != NULL;
+}
+
+static void model_check_labels(const Prompb__TimeSeries *ts, fer_str raw)
+{
+    fer_arena *a = fer_arena_new(NULL, 0);
+    label *l;
+    size_t n;
+    fer_err err;
+    fer_code c = rw1_labels(NULL, raw, a, &l, &n, &err);
+    if (ts->n_labels > LABELS_MAX || !model_legal(raw, MODEL_LABELS)) {
+        MODEL_CHECK(c == FER_INVALID);
+    } else {
+        MODEL_CHECK(c == FER_OK && n == ts->n_labels);
+        for (size_t i = 0; i < n; i++) {
+            /* protobuf-c's strings end at a NUL; ours do not. */
+            MODEL_CHECK(has_nul(l[i].name) || str_eq(l[i].name, str_of(ts->labels[i]->name)));
+            MODEL_CHECK(has_nul(l[i].value) || str_eq(l[i].value, str_of(ts->labels[i]->value)));
+        }
+    }
+    fer_arena_free(a);
 }
 
 /* True when rw1 and protobuf-c read the message; aborts when they read it differently, or when rw1
