@@ -13,11 +13,15 @@
  *   min, max       a
  *   count          count
  *   stddev, stdvar a sum of squares, b mean, count
+ *
+ * They reach from the first to the last step at which the group has been seen, and grow when a series
+ * lives longer: groups that come and go cost their own time only.
  */
 typedef struct group {
-    double *a, *b, *count;
+    double *a, *b, *count; /* [i - from] */
     uint64_t *has;
     uint64_t *overflowed; /* avg: steps that went over to updating the mean; NULL until needed */
+    size_t from, to;      /* multiples of 64, or the end */
     bool drop_name;
 } group;
 
@@ -29,26 +33,65 @@ typedef struct aggregate_op {
     group *groups;
     size_t cap, next;
     bool done;
+    vec out;
 } aggregate_op;
 
-static fer_code group_init(aggregate_op *g, group *x)
+static bool grow_column(query *q, double **column, const group *old, const group *x, double fill)
+{
+    size_t n = x->to - x->from;
+    double *c = QUERY_ARRAY(q, double, n);
+    if (c == NULL)
+        return false;
+    for (size_t i = 0; fill != 0 && i < n; i++)
+        c[i] = fill;
+    if (*column != NULL)
+        memcpy(c + (old->from - x->from), *column, (old->to - old->from) * sizeof *c);
+    *column = c;
+    return true;
+}
+
+static bool grow_bits(query *q, uint64_t **bits, const group *old, const group *x)
+{
+    uint64_t *b = QUERY_ARRAY(q, uint64_t, bits_words(x->to - x->from));
+    if (b == NULL)
+        return false;
+    if (*bits != NULL)
+        bits_copy(b + (old->from - x->from) / 64, *bits, old->to - old->from);
+    *bits = b;
+    return true;
+}
+
+/* Makes the columns reach over [from, to), and further by half of what they were. */
+static fer_code reach(aggregate_op *g, group *x, size_t from, size_t to)
 {
     query *q = g->o.q;
     size_t n = g->o.g->n;
-    bool two =
-        g->kind == AGG_SUM || g->kind == AGG_AVG || g->kind == AGG_STDDEV || g->kind == AGG_STDVAR;
-    bool counts = g->kind == AGG_AVG || g->kind == AGG_COUNT || g->kind == AGG_STDDEV ||
-                  g->kind == AGG_STDVAR;
-    *x = (group){.has = QUERY_ARRAY(q, uint64_t, bits_words(n)), .a = QUERY_ARRAY(q, double, n)};
-    if (two)
-        x->b = QUERY_ARRAY(q, double, n);
-    if (counts)
-        x->count = QUERY_ARRAY(q, double, n);
-    if (x->has == NULL || x->a == NULL || (two && x->b == NULL) || (counts && x->count == NULL))
+    bool is_new = x->has == NULL;
+    if (!is_new && from >= x->from && to <= x->to)
+        return FER_OK;
+    group old = *x;
+    size_t slack = is_new ? 0 : (x->to - x->from) / 128 * 64;
+    if (is_new || from < x->from)
+        x->from = from > slack ? from - slack : 0;
+    if (is_new || to > x->to)
+        x->to = to + slack < n ? to + slack : n;
+    x->to = (x->to + 63) / 64 * 64 < n ? (x->to + 63) / 64 * 64 : n;
+
+    agg k = g->kind;
+    bool extreme = k == AGG_MIN || k == AGG_MAX, variance = k == AGG_STDDEV || k == AGG_STDVAR;
+    bool ok = grow_bits(q, &x->has, &old, x);
+    if (k != AGG_COUNT && k != AGG_GROUP) /* NaN gives way to anything */
+        ok = ok && grow_column(q, &x->a, &old, x, extreme ? NAN : 0);
+    if (k == AGG_SUM || k == AGG_AVG || variance)
+        ok = ok && grow_column(q, &x->b, &old, x, 0);
+    if (k == AGG_COUNT || k == AGG_AVG || variance)
+        ok = ok && grow_column(q, &x->count, &old, x, 0);
+    if (x->overflowed != NULL)
+        ok = ok && grow_bits(q, &x->overflowed, &old, x);
+    if (!ok)
         return QUERY_NOMEM(q);
-    for (size_t i = 0; (g->kind == AGG_MIN || g->kind == AGG_MAX) && i < n; i++)
-        x->a[i] = NAN; /* gives way to anything */
-    return query_hold(q, n);
+    query_release(q, old.to - old.from);
+    return query_hold(q, x->to - x->from);
 }
 
 /* The next value of a mean whose sum would overflow. */
@@ -61,6 +104,7 @@ static void update_mean(group *x, size_t i, double v)
     x->b[i] = k.c;
 }
 
+/* The columns and v begin at the same step from here on. */
 static fer_code add_avg(aggregate_op *g, group *x, const double *v, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
@@ -80,7 +124,7 @@ static fer_code add_avg(aggregate_op *g, group *x, const double *v, size_t from,
             continue;
         }
         if (x->overflowed == NULL)
-            x->overflowed = QUERY_ARRAY(g->o.q, uint64_t, bits_words(g->o.g->n));
+            x->overflowed = QUERY_ARRAY(g->o.q, uint64_t, bits_words(x->to - x->from));
         if (x->overflowed == NULL)
             return QUERY_NOMEM(g->o.q);
         bits_set(x->overflowed, i);
@@ -118,25 +162,27 @@ static void add_variance(group *x, const double *v, size_t from, size_t to)
     }
 }
 
-static fer_code add(aggregate_op *g, group *x, const vec *v)
+static fer_code add(aggregate_op *g, group *x, const vec *series)
 {
-    size_t n = g->o.g->n;
-    bits_or(x->has, v->has, n);
-    x->drop_name = x->drop_name || v->drop_name;
-    BITS_RUNS(v->has, n, from, to)
-    {
+    size_t n = series->to - x->from, at = series->from - x->from;
+    const double *v = series->v + x->from;
+    const uint64_t *has = series->has + x->from / 64;
+    bits_or(x->has + at / 64, has + at / 64, n - at);
+    x->drop_name = x->drop_name || series->drop_name;
+    for (size_t from = bits_next(has, at, n), to; from < n; from = bits_next(has, to, n)) {
+        to = bits_next_clear(has, from, n);
         switch (g->kind) {
         case AGG_SUM:
-            kahan_add_columns(x->a + from, x->b + from, v->v + from, to - from);
+            kahan_add_columns(x->a + from, x->b + from, v + from, to - from);
             break;
         case AGG_AVG:
-            FER_TRY(add_avg(g, x, v->v, from, to));
+            FER_TRY(add_avg(g, x, v, from, to));
             break;
         case AGG_MIN:
-            add_min(x, v->v, from, to);
+            add_min(x, v, from, to);
             break;
         case AGG_MAX:
-            add_max(x, v->v, from, to);
+            add_max(x, v, from, to);
             break;
         case AGG_COUNT:
             for (size_t i = from; i < to; i++)
@@ -144,7 +190,7 @@ static fer_code add(aggregate_op *g, group *x, const vec *v)
             break;
         case AGG_STDDEV:
         case AGG_STDVAR:
-            add_variance(x, v->v, from, to);
+            add_variance(x, v, from, to);
             break;
         default:
             break;
@@ -161,13 +207,14 @@ static fer_code take_all(aggregate_op *g)
     while ((c = oper_next(g->of, &v)) == FER_OK) {
         uint32_t at;
         bool is_new;
-        FER_TRY(query_work(q, g->o.g->n));
+        FER_TRY(query_work(q, v.to - v.from));
         FER_TRY(grouping_find(q, &g->by, v.labels, &at, &is_new));
         if (is_new) {
             if (!query_grow(q, &g->groups, &g->cap, at + 1, sizeof *g->groups))
                 return QUERY_NOMEM(q);
-            FER_TRY(group_init(g, &g->groups[at]));
+            g->groups[at] = (group){0};
         }
+        FER_TRY(reach(g, &g->groups[at], v.from, v.to));
         FER_TRY(add(g, &g->groups[at], &v));
     }
     return c == FER_END ? FER_OK : c;
@@ -198,18 +245,26 @@ static double result(const aggregate_op *g, const group *x, size_t i)
 static fer_code aggregate_next(oper *o, vec *ret)
 {
     aggregate_op *g = (aggregate_op *)o;
-    if (!g->done)
+    if (!g->done) {
         FER_TRY(take_all(g));
+        if (!vec_alloc(o->q, &g->out, o->g->n))
+            return QUERY_NOMEM(o->q);
+    }
     g->done = true;
     if (g->next == g->by.map.n)
         return FER_END;
-    group *x = &g->groups[g->next];
-    FER_TRY(query_work(o->q, o->g->n));
-    for (size_t i = 0; i < o->g->n; i++)
-        x->a[i] = result(g, x, i);
-    *ret = (vec){
-        .labels = g->by.map.keys[g->next], .v = x->a, .has = x->has, .drop_name = x->drop_name};
-    g->next++;
+    const group *x = &g->groups[g->next];
+    size_t n = x->to - x->from;
+    FER_TRY(query_work(o->q, n));
+    for (size_t i = 0; i < n; i++)
+        g->out.v[x->from + i] = result(g, x, i);
+    bits_zero(g->out.has, o->g->n);
+    bits_copy(g->out.has + x->from / 64, x->has, n);
+    g->out.from = x->from;
+    g->out.to = x->to;
+    g->out.labels = g->by.map.keys[g->next++];
+    g->out.drop_name = x->drop_name;
+    *ret = g->out;
     return FER_OK;
 }
 

@@ -17,7 +17,7 @@
 
 /* A series of the one side. */
 typedef struct entry {
-    vec v;
+    kept k;
     uint32_t sig;
     uint32_t next; /* of the same signature */
 } entry;
@@ -82,7 +82,6 @@ static uint64_t *steps_of(const binary_op *b, uint64_t *steps, uint32_t at)
 static fer_code add_entry(binary_op *b, const vec *v)
 {
     query *q = b->o.q;
-    size_t n = b->o.g->n;
     uint32_t at;
     bool is_new;
     FER_TRY(matching_signature(q, &b->m, v->labels, &b->sig_buf));
@@ -94,11 +93,10 @@ static fer_code add_entry(binary_op *b, const vec *v)
     uint32_t index = (uint32_t)b->n_entries++;
     entry *e = &b->entries[index];
     *e = (entry){.sig = at, .next = NO_ENTRY};
-    e->v.labels = lset_dup(q, v->labels);
-    if (e->v.labels.l == NULL || !vec_alloc(q, &e->v, n))
+    e->k.labels = lset_dup(q, v->labels);
+    if (e->k.labels.l == NULL)
         return QUERY_NOMEM(q);
-    memcpy(e->v.v, v->v, n * sizeof *v->v);
-    bits_copy(e->v.has, v->has, n);
+    FER_TRY(kept_take(q, &e->k, v));
 
     if (is_new)
         b->by_sig[at].first = index;
@@ -121,10 +119,13 @@ static fer_code index_steps(binary_op *b)
     if (b->has == NULL || b->matched == NULL || b->duplicate == NULL || b->many_any == NULL)
         return QUERY_NOMEM(q);
     for (size_t i = 0; i < b->n_entries; i++) {
-        uint64_t *has = steps_of(b, b->has, b->entries[i].sig);
-        for (size_t w = 0; w < words; w++)
-            b->duplicate[w] |= has[w] & b->entries[i].v.has[w];
-        bits_or(has, b->entries[i].v.has, n);
+        const kept *k = &b->entries[i].k;
+        uint64_t *has = steps_of(b, b->has, b->entries[i].sig) + k->from / 64;
+        uint64_t *duplicate = b->duplicate + k->from / 64;
+        for (size_t w = 0; w < bits_words(k->to - k->from); w++) {
+            duplicate[w] |= has[w] & k->has[w];
+            has[w] |= k->has[w];
+        }
     }
     b->any_duplicate = bits_any(b->duplicate, n);
     return FER_OK;
@@ -136,8 +137,7 @@ static fer_code build_one(binary_op *b)
     vec v;
     fer_code c;
     while ((c = oper_next(b->one_op, &v)) == FER_OK) {
-        FER_TRY(query_hold(q, bits_count(v.has, b->o.g->n)));
-        FER_TRY(query_work(q, b->o.g->n));
+        FER_TRY(query_work(q, v.to - v.from));
         FER_TRY(add_entry(b, &v));
     }
     if (c != FER_END)
@@ -176,10 +176,10 @@ static fer_code fail_duplicate(binary_op *b, size_t step)
     const entry *first = NULL, *second = NULL;
     for (size_t j = 0; j < b->n_entries && second == NULL; j++) {
         const entry *e = &b->entries[j];
-        if (!bits_get(e->v.has, step))
+        if (!kept_has(&e->k, step))
             continue;
         for (uint32_t k = b->by_sig[e->sig].first; k != (uint32_t)j; k = b->entries[k].next)
-            if (bits_get(b->entries[k].v.has, step)) {
+            if (kept_has(&b->entries[k].k, step)) {
                 first = &b->entries[k];
                 second = e;
                 break;
@@ -187,7 +187,7 @@ static fer_code fail_duplicate(binary_op *b, size_t step)
     }
     if (second == NULL)
         return query_fail(q, "found duplicate series for the match group");
-    fer_str a = metric_text(b, first->v.labels), c = metric_text(b, second->v.labels);
+    fer_str a = metric_text(b, first->k.labels), c = metric_text(b, second->k.labels);
     if (str_cmp(a, c) > 0) {
         fer_str x = a;
         a = c;
@@ -256,16 +256,18 @@ static fer_code note_match(binary_op *b, uint32_t at_sig)
     return FER_OK;
 }
 
-/* The result where out.has says; afterwards out.has is where there is one. */
+/* The result at the steps in out.has, all of them in [out.from, out.to); afterwards out.has is where
+ * there is one. The columns begin at out.from. */
 static fer_code combine(binary_op *b, uint32_t at_sig, lset many, const double *many_v, lset one,
                         const double *one_v)
 {
-    size_t n = b->o.g->n;
+    size_t from = b->out.from, n = b->out.to - from;
     const double *l = b->swapped ? one_v : many_v, *r = b->swapped ? many_v : one_v;
+    double *out = b->out.v + from;
     op kind = b->b->op;
     FER_TRY(query_work(b->o.q, n));
     if (kind == OP_TRIM_LOWER || kind == OP_TRIM_UPPER) {
-        bits_zero(b->out.has, n);
+        bits_zero(b->out.has, b->o.g->n);
         return binary_incompatible(b->o.q, b->o.p);
     }
     FER_TRY(result_labels(b, many, one));
@@ -273,14 +275,14 @@ static fer_code combine(binary_op *b, uint32_t at_sig, lset many, const double *
     b->out.labels = lset_of(&b->labels);
     b->out.drop_name = b->b->return_bool;
     if (!op_is_comparison(kind)) {
-        arith(kind, l, r, b->out.v, n);
+        arith(kind, l, r, out, n);
         return FER_OK;
     }
     compare(kind, l, r, b->keep, n);
     for (size_t i = 0; i < n; i++)
-        b->out.v[i] = b->b->return_bool ? bits_get(b->keep, i) : l[i];
+        out[i] = b->b->return_bool ? bits_get(b->keep, i) : l[i];
     if (!b->b->return_bool)
-        bits_and(b->out.has, b->keep, n);
+        bits_and(b->out.has + from / 64, b->keep, n);
     return FER_OK;
 }
 
@@ -319,27 +321,44 @@ static fer_code next_many(binary_op *b)
     return FER_OK;
 }
 
+/* Where the current series of the many side meets an entry; false when nowhere. */
+static bool meet(binary_op *b, const kept *k)
+{
+    const vec *m = &b->many;
+    size_t from = m->from > k->from ? m->from : k->from, to = m->to < k->to ? m->to : k->to;
+    bits_zero(b->out.has, b->o.g->n);
+    if (from >= to)
+        return false;
+    b->out.from = from;
+    b->out.to = to;
+    bits_copy(b->out.has + from / 64, m->has + from / 64, to - from);
+    bits_and(b->out.has + from / 64, k->has + (from - k->from) / 64, to - from);
+    return bits_any(b->out.has, b->o.g->n);
+}
+
 /* The next part of the result with the current series of the many side; FER_END when it has met
  * all. */
 static fer_code next_part(binary_op *b)
 {
     size_t n = b->o.g->n;
+    const vec *m = &b->many;
     while (b->at_entry != NO_ENTRY) {
         const entry *e = &b->entries[b->at_entry];
         b->at_entry = e->next;
-        bits_copy(b->out.has, b->many.has, n);
-        bits_and(b->out.has, e->v.has, n);
-        if (bits_any(b->out.has, n))
-            return combine(b, b->at_sig, b->many.labels, b->many.v, e->v.labels, e->v.v);
+        if (meet(b, &e->k))
+            return combine(b, b->at_sig, m->labels, m->v + b->out.from, e->k.labels,
+                           e->k.v + (b->out.from - e->k.from));
     }
     if (!b->fill_pending)
         return FER_END;
     b->fill_pending = false;
-    bits_copy(b->out.has, b->many.has, n);
+    bits_copy(b->out.has, m->has, n);
     bits_and_not(b->out.has, steps_of(b, b->has, b->at_sig), n);
+    b->out.from = m->from;
+    b->out.to = m->to;
     if (!bits_any(b->out.has, n))
         return FER_END;
-    return combine(b, b->at_sig, b->many.labels, b->many.v, b->sigs.keys[b->at_sig], b->fill_one);
+    return combine(b, b->at_sig, m->labels, m->v + m->from, b->sigs.keys[b->at_sig], b->fill_one);
 }
 
 /* With the many side filled: series of the one side where nothing met them. */
@@ -348,10 +367,13 @@ static fer_code next_filled(binary_op *b)
     size_t n = b->o.g->n;
     while (b->fill_many != NULL && b->fill_entry < b->n_entries) {
         const entry *e = &b->entries[b->fill_entry++];
-        bits_copy(b->out.has, e->v.has, n);
+        bits_zero(b->out.has, n);
+        bits_copy(b->out.has + e->k.from / 64, e->k.has, e->k.to - e->k.from);
         bits_and_not(b->out.has, steps_of(b, b->matched, e->sig), n);
+        b->out.from = e->k.from;
+        b->out.to = e->k.to;
         if (bits_any(b->out.has, n))
-            return combine(b, e->sig, b->sigs.keys[e->sig], b->fill_many, e->v.labels, e->v.v);
+            return combine(b, e->sig, b->sigs.keys[e->sig], b->fill_many, e->k.labels, e->k.v);
     }
     return FER_END;
 }

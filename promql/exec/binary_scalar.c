@@ -16,18 +16,19 @@ typedef struct vector_scalar_op {
 
 static fer_code apply(vector_scalar_op *b, vec *v)
 {
-    size_t n = b->o.g->n;
-    const double *l = b->scalar_left ? b->s : v->v, *r = b->scalar_left ? v->v : b->s;
+    size_t n = v->to - v->from;
+    double *x = v->v + v->from;
+    const double *s = b->s + v->from, *l = b->scalar_left ? s : x, *r = b->scalar_left ? x : s;
     if (!op_is_comparison(b->kind)) {
-        arith(b->kind, l, r, v->v, n);
+        arith(b->kind, l, r, x, n);
         return FER_OK;
     }
     compare(b->kind, l, r, b->keep, n);
     if (b->return_bool) {
         for (size_t i = 0; i < n; i++)
-            v->v[i] = bits_get(b->keep, i);
+            x[i] = bits_get(b->keep, i);
     } else {
-        bits_and(v->has, b->keep, n);
+        bits_and(v->has + v->from / 64, b->keep, n);
     }
     return FER_OK;
 }

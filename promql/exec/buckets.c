@@ -14,8 +14,7 @@
 typedef struct row {
     double upper;
     size_t seq; /* order of arrival */
-    double *v;
-    uint64_t *has;
+    kept k;
 } row;
 
 typedef struct histogram_rows {
@@ -65,7 +64,6 @@ static fer_code warn_le(buckets_op *b, const vec *v, fer_str le)
 static fer_code keep(buckets_op *b, const vec *v)
 {
     query *q = b->o.q;
-    size_t n = b->o.g->n;
     fer_str le = lset_get_text(q, v->labels, q->sym_le);
     double upper;
     if (!num_parse_f64(le, &upper))
@@ -83,17 +81,10 @@ static fer_code keep(buckets_op *b, const vec *v)
     if (!query_grow(q, &h->rows, &h->cap, h->n + 1, sizeof *h->rows))
         return QUERY_NOMEM(q);
     row *r = &h->rows[h->n];
-    *r = (row){.upper = upper,
-               .seq = h->n,
-               .v = QUERY_ARRAY(q, double, n),
-               .has = QUERY_ARRAY(q, uint64_t, bits_words(n))};
-    if (r->v == NULL || r->has == NULL)
-        return QUERY_NOMEM(q);
-    memcpy(r->v, v->v, n * sizeof *v->v);
-    bits_copy(r->has, v->has, n);
+    *r = (row){.upper = upper, .seq = h->n};
     h->n++;
     b->largest = h->n > b->largest ? h->n : b->largest;
-    return query_hold(q, bits_count(v->has, n));
+    return kept_take(q, &r->k, v);
 }
 
 static int by_bound(const void *pa, const void *pb)
@@ -136,7 +127,7 @@ static fer_code take_all(buckets_op *b)
     fer_code c;
     FER_TRY(check_quantiles(b));
     while ((c = oper_next(b->of, &v)) == FER_OK) {
-        FER_TRY(query_work(q, b->o.g->n));
+        FER_TRY(query_work(q, v.to - v.from));
         FER_TRY(keep(b, &v));
     }
     if (c != FER_END)
@@ -170,8 +161,8 @@ static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
     const histogram_rows *h = &b->h[at];
     size_t n = 0;
     for (size_t r = 0; r < h->n; r++)
-        if (bits_get(h->rows[r].has, i))
-            b->tmp[n++] = (bucket){h->rows[r].upper, h->rows[r].v[i]};
+        if (kept_has(&h->rows[r].k, i))
+            b->tmp[n++] = (bucket){h->rows[r].upper, h->rows[r].k.v[i - h->rows[r].k.from]};
     if (n == 0)
         return FER_OK;
     bits_set(b->out.has, i);

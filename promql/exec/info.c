@@ -304,8 +304,10 @@ static fer_code next_part(info_op *f, vec *ret)
         *ret = (vec){.labels = lset_of(&f->labels),
                      .v = f->out.v,
                      .has = f->out.has,
+                     .from = base.from,
+                     .to = base.to,
                      .drop_name = base.drop_name};
-        memcpy(f->out.v, base.v, n * sizeof *base.v);
+        memcpy(f->out.v + base.from, base.v + base.from, (base.to - base.from) * sizeof *base.v);
         return lset_guard_add(f->o.q, &f->guard, ret->labels, ret->has);
     }
 }

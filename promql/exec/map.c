@@ -18,9 +18,9 @@ typedef struct map_op {
     bool done;
 } map_op;
 
-static void clamp(const double *lo, const double *hi, vec *v, size_t n)
+static void clamp(const double *lo, const double *hi, vec *v)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = v->from; i < v->to; i++) {
         double min = lo == NULL ? -INFINITY : lo[i];
         double max = hi == NULL ? INFINITY : hi[i];
         if (max < min)
@@ -30,9 +30,9 @@ static void clamp(const double *lo, const double *hi, vec *v, size_t n)
     }
 }
 
-static void round_to(const double *nearest, vec *v, size_t n)
+static void round_to(const double *nearest, vec *v)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = v->from; i < v->to; i++) {
         double inverse = 1.0 / (nearest == NULL ? 1 : nearest[i]);
         v->v[i] = floor(v->v[i] * inverse + 0.5) / inverse;
     }
@@ -43,21 +43,21 @@ static void apply(map_op *m, vec *v)
     size_t n = m->o.g->n;
     switch (m->id) {
     case FN_CLAMP:
-        clamp(m->args[0], m->args[1], v, n);
+        clamp(m->args[0], m->args[1], v);
         return;
     case FN_CLAMP_MIN:
-        clamp(m->args[0], NULL, v, n);
+        clamp(m->args[0], NULL, v);
         return;
     case FN_CLAMP_MAX:
-        clamp(NULL, m->args[0], v, n);
+        clamp(NULL, m->args[0], v);
         return;
     case FN_ROUND:
-        round_to(m->args[0], v, n);
+        round_to(m->args[0], v);
         return;
     case FN_VECTOR:
         return;
     case FN_TIMESTAMP:
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = v->from; i < v->to; i++)
             v->v[i] = (double)grid_at(m->o.g, i) / 1000;
         return;
     default:

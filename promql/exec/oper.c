@@ -16,9 +16,37 @@ void *oper_new(query *q, size_t size, const plan *p, const grid *g,
 
 bool vec_alloc(query *q, vec *v, size_t n)
 {
+    v->from = 0;
+    v->to = n;
     v->v = QUERY_ARRAY(q, double, n);
     v->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
     return v->v != NULL && v->has != NULL;
+}
+
+fer_code kept_take(query *q, kept *k, const vec *v)
+{
+    size_t n = v->to - v->from, at = v->from / 64;
+    k->from = v->from;
+    k->to = v->to;
+    k->drop_name = v->drop_name;
+    k->v = QUERY_ARRAY(q, double, n);
+    k->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
+    if (k->v == NULL || k->has == NULL)
+        return QUERY_NOMEM(q);
+    memcpy(k->v, v->v + v->from, n * sizeof *k->v);
+    bits_copy(k->has, v->has + at, n);
+    return query_hold(q, bits_count(k->has, n));
+}
+
+void kept_give(const kept *k, size_t n, vec *ret)
+{
+    bits_zero(ret->has, n);
+    memcpy(ret->v + k->from, k->v, (k->to - k->from) * sizeof *k->v);
+    bits_copy(ret->has + k->from / 64, k->has, k->to - k->from);
+    ret->labels = k->labels;
+    ret->from = k->from;
+    ret->to = k->to;
+    ret->drop_name = k->drop_name;
 }
 
 fer_code oper_scalar(oper *o, const double **ret)

@@ -18,10 +18,21 @@
 
 typedef struct vec {
     lset labels;
-    double *v;      /* per step; undefined where absent */
-    uint64_t *has;  /* which steps, never all absent */
-    bool drop_name; /* with delayed name removal: the metric name goes at the end */
+    double *v;       /* per step; undefined where absent */
+    uint64_t *has;   /* which steps, never all absent */
+    size_t from, to; /* no step outside is present; from is a multiple of 64 */
+    bool drop_name;  /* with delayed name removal: the metric name goes at the end */
 } vec;
+
+/* A series kept in memory: the part of its columns between from and to, so that what lived for an hour
+ * of a month costs an hour. v[i - from], has[(i - from) / 64]. */
+typedef struct kept {
+    lset labels;
+    double *v;
+    uint64_t *has;
+    size_t from, to;
+    bool drop_name;
+} kept;
 
 typedef struct oper oper;
 
@@ -47,7 +58,15 @@ FER_MUST_CHECK fer_code oper_build(query *q, const plan *p, eval_ctx ec, oper **
 void *oper_new(query *q, size_t size, const plan *p, const grid *g,
                fer_code (*next)(oper *o, vec *ret));
 
-/* Room for one series' values; false with q->err filled past the budget. */
+/* Copies the values (not the labels) and holds as many points; the reverse, into columns of n steps. */
+FER_MUST_CHECK fer_code kept_take(query *q, kept *k, const vec *v);
+void kept_give(const kept *k, size_t n, vec *ret);
+static inline bool kept_has(const kept *k, size_t i)
+{
+    return i >= k->from && i < k->to && bits_get(k->has, i - k->from);
+}
+
+/* Room for one series' values, all steps long; false with q->err filled past the budget. */
 FER_MUST_CHECK bool vec_alloc(query *q, vec *v, size_t n);
 
 /* The values of a scalar operator, one a step, valid from then on. */

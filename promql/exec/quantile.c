@@ -10,8 +10,7 @@ enum { TILE_STEPS = 8 };
 
 typedef struct row {
     struct row *next;
-    double *v;
-    uint64_t *has;
+    kept k;
 } row;
 
 typedef struct group {
@@ -62,17 +61,9 @@ static fer_code check_param(quantile_op *g)
 
 static fer_code keep(quantile_op *g, group *x, const vec *v)
 {
-    query *q = g->o.q;
-    size_t n = g->o.g->n;
-    row *r = QUERY_NEW(q, row);
+    row *r = QUERY_NEW(g->o.q, row);
     if (r == NULL)
-        return QUERY_NOMEM(q);
-    r->v = QUERY_ARRAY(q, double, n);
-    r->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
-    if (r->v == NULL || r->has == NULL)
-        return QUERY_NOMEM(q);
-    memcpy(r->v, v->v, n * sizeof *v->v);
-    bits_copy(r->has, v->has, n);
+        return QUERY_NOMEM(g->o.q);
     if (x->last == NULL)
         x->first = r;
     else
@@ -81,7 +72,7 @@ static fer_code keep(quantile_op *g, group *x, const vec *v)
     x->n++;
     x->drop_name = x->drop_name || v->drop_name;
     g->largest = x->n > g->largest ? x->n : g->largest;
-    return query_hold(q, bits_count(v->has, n));
+    return kept_take(g->o.q, &r->k, v);
 }
 
 static fer_code take_all(quantile_op *g)
@@ -93,7 +84,7 @@ static fer_code take_all(quantile_op *g)
     while ((c = oper_next(g->of, &v)) == FER_OK) {
         uint32_t at;
         bool is_new;
-        FER_TRY(query_work(q, g->o.g->n));
+        FER_TRY(query_work(q, v.to - v.from));
         FER_TRY(grouping_find(q, &g->by, v.labels, &at, &is_new));
         if (is_new) {
             if (!query_grow(q, &g->groups, &g->cap, at + 1, sizeof *g->groups))
@@ -113,8 +104,8 @@ static void evaluate_tile(quantile_op *g, const group *x, size_t from, size_t to
     size_t n[TILE_STEPS] = {0};
     for (const row *r = x->first; r != NULL; r = r->next)
         for (size_t i = from; i < to; i++)
-            if (bits_get(r->has, i))
-                g->tile[(i - from) * g->largest + n[i - from]++] = r->v[i];
+            if (kept_has(&r->k, i))
+                g->tile[(i - from) * g->largest + n[i - from]++] = r->k.v[i - r->k.from];
     for (size_t i = from; i < to; i++) {
         if (n[i - from] == 0)
             continue;

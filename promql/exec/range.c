@@ -57,11 +57,6 @@ static fer_code start(range_op *r)
     const expr_selector *sel = NULL;
     if (r->matrix->kind == EXPR_MATRIX)
         sel = &r->matrix->e->u.matrix.selector->u.selector;
-    r->w.n_steps = n;
-    r->w.lo = r->lo;
-    r->w.hi = r->hi;
-    r->w.ref = r->ref;
-    r->w.ts = r->ts;
     r->w.range_ms = r->matrix->range_ms;
     r->w.range_s = ms_to_seconds(r->matrix->range_ms);
     r->w.anchored = sel != NULL && sel->anchored;
@@ -83,13 +78,32 @@ static size_t first_after(const range_series *s, int64_t t)
     return lo;
 }
 
-/* The windows of all steps; the number of samples in them together. */
+/* The first step in [0, n) whose time in `times` is at or after t; n when there is none. */
+static size_t step_at(const int64_t *times, size_t n, int64_t t)
+{
+    size_t lo = 0, hi = n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (times[mid] >= t)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+/* The windows of the steps that can see a sample; the number of samples in them together. */
 static uint64_t find_windows(range_op *r, const range_series *s)
 {
-    size_t steps = r->o.g->n, n = s->n, lo = first_after(s, r->from[0]), hi = lo;
+    size_t steps = r->o.g->n, n = s->n;
     const int64_t *t = s->t;
+    r->out.from = step_at(r->to, steps, t[0]) / 64 * 64;
+    r->out.to = step_at(r->from, steps, t[n - 1]);
+    if (r->out.to <= r->out.from)
+        return 0;
+    size_t lo = first_after(s, r->from[r->out.from]), hi = lo;
     uint64_t total = 0;
-    for (size_t i = 0; i < steps; i++) {
+    for (size_t i = r->out.from; i < r->out.to; i++) {
         while (hi < n && t[hi] <= r->to[i])
             hi++;
         while (lo < hi && t[lo] <= r->from[i])
@@ -104,8 +118,8 @@ static uint64_t find_windows(range_op *r, const range_series *s)
 /* A step reads what no window before had. */
 static uint64_t newly_read(const range_op *r, size_t i)
 {
-    if (i == 0)
-        return r->hi[0] - r->lo[0];
+    if (i == r->out.from)
+        return r->hi[i] - r->lo[i];
     uint32_t from = r->lo[i] > r->hi[i - 1] ? r->lo[i] : r->hi[i - 1];
     return r->hi[i] - from;
 }
@@ -114,11 +128,11 @@ static void count_samples(range_op *r, uint64_t total)
 {
     counter *c = r->count;
     c->total += total;
-    for (size_t i = 0; c->total_at != NULL && i < r->o.g->n; i++)
+    for (size_t i = r->out.from; c->total_at != NULL && i < r->out.to; i++)
         c->total_at[i] += r->hi[i] - r->lo[i];
     if (range_input_is_subquery(r->in))
         return;
-    for (size_t i = 0; i < r->o.g->n; i++) {
+    for (size_t i = r->out.from; i < r->out.to; i++) {
         uint64_t n = newly_read(r, i);
         c->read += n;
         if (c->read_at != NULL)
@@ -172,7 +186,7 @@ static fer_code warn_quantile(range_op *r, double value)
 static fer_code check_arguments(range_op *r)
 {
     double last = 0;
-    for (size_t i = 0; i < r->o.g->n; i++) {
+    for (size_t i = r->out.from; i < r->out.to; i++) {
         if (r->lo[i] >= r->hi[i])
             continue;
         double a = r->w.args[0][i];
@@ -201,12 +215,50 @@ static uint64_t count_overlaps(range_op *r)
         w->marks[n] = (uint32_t)i;
         n += w->st[i] != 0 && w->st[i] < w->t[i - 1] && w->st[i] != w->st[i - 1];
     }
-    for (size_t i = 0; i < w->n_steps; i++) {
-        while (from < n && w->marks[from] <= w->lo[i])
+    for (size_t i = r->out.from; i < r->out.to; i++) {
+        while (from < n && w->marks[from] <= r->lo[i])
             from++;
-        count += from < n && w->marks[from] < w->hi[i];
+        count += from < n && w->marks[from] < r->hi[i];
     }
     return count;
+}
+
+/* Steps evaluated between two looks at the deadline: as many as take about a million samples. */
+static size_t steps_at_once(uint64_t total, size_t steps)
+{
+    uint64_t each = total / steps + 1, most = (1 << 20) / each;
+    size_t n = steps;
+    if (most < steps) /* a power of two up to 64, or a multiple of 64 */
+        n = most >= 64 ? (size_t)most / 64 * 64
+            : most < 2 ? 1
+                       : (size_t)1 << (63 - __builtin_clzll(most));
+    return n;
+}
+
+/* The function over all steps that can see a sample. */
+static fer_code apply(range_op *r, uint64_t total)
+{
+    size_t from = r->out.from, to = r->out.to, some = steps_at_once(total, to - from);
+    for (size_t i = from; i < to; i += some) {
+        size_t n = to - i < some ? to - i : some;
+        windows w = r->w;
+        w.n_steps = n;
+        w.lo = r->lo + i;
+        w.hi = r->hi + i;
+        w.ref = r->ref + i;
+        w.ts = r->ts + i;
+        for (size_t k = 0; k < r->n_scalars; k++)
+            w.args[k] = r->w.args[k] + i;
+        if (some % 64 == 0 || n == to - from) {
+            r->fn(&w, r->out.v + i, r->out.has + i / 64);
+        } else {
+            uint64_t has = 0;
+            r->fn(&w, r->out.v + i, &has);
+            r->out.has[i / 64] |= has << (i % 64);
+        }
+        FER_TRY(query_work(r->o.q, n + total / (to - from) * n / 4));
+    }
+    return FER_OK;
 }
 
 static fer_code evaluate(range_op *r, const range_series *s)
@@ -214,10 +266,11 @@ static fer_code evaluate(range_op *r, const range_series *s)
     query *q = r->o.q;
     if (s->n > UINT32_MAX)
         return query_hold(q, q->max_samples + 1);
+    FER_TRY(query_hold(q, s->n));
+    query_release(q, s->n);
     uint64_t total = find_windows(r, s);
     if (total == 0)
         return FER_OK;
-    FER_TRY(query_work(q, r->o.g->n + total / 4));
     count_samples(r, total);
     if (r->id == FN_QUANTILE_OVER_TIME || r->id == FN_DOUBLE_EXPONENTIAL_SMOOTHING)
         FER_TRY(check_arguments(r));
@@ -232,8 +285,7 @@ static fer_code evaluate(range_op *r, const range_series *s)
     if (r->w.st != NULL && (r->id == FN_RATE || r->id == FN_INCREASE) && !r->w.anchored &&
         !r->w.smoothed)
         r->overlaps = count_overlaps(r);
-    r->fn(&r->w, r->out.v, r->out.has);
-    return FER_OK;
+    return apply(r, total);
 }
 
 /* The labels of the result, and what the operator says about it. */

@@ -62,12 +62,36 @@ static double value_of(const selector_op *s, const samples *in, size_t i)
     }
 }
 
-static fer_code fill(selector_op *s, const samples *in)
+/* The first step whose time is at or after t. */
+static size_t step_at(const selector_op *s, int64_t t)
 {
     const grid *g = s->o.g;
+    if (s->sel->has_at || t <= ref_time(s, 0))
+        return 0;
+    uint64_t ahead = (uint64_t)t - (uint64_t)ref_time(s, 0), step = (uint64_t)g->step;
+    uint64_t i = ahead / step + (ahead % step != 0);
+    return i < g->n ? (size_t)i : g->n;
+}
+
+/* Between which steps samples may be seen. */
+static void set_span(selector_op *s, const samples *in, int64_t after)
+{
+    int64_t end = ms_add(in->t[in->n - 1], after);
+    size_t to = end == INT64_MAX ? s->o.g->n : step_at(s, end + 1);
+    s->out.from = step_at(s, in->t[0]) / 64 * 64;
+    s->out.to = s->sel->has_at ? s->o.g->n : to;
+    if (s->out.to < s->out.from)
+        s->out.to = s->out.from;
+}
+
+static fer_code fill(selector_op *s, const samples *in)
+{
     int64_t lookback = s->o.q->lookback_ms;
-    size_t next = first_after(in, ms_sub(ref_time(s, 0), lookback));
-    for (size_t i = 0; i < g->n; i++) {
+    set_span(s, in, lookback);
+    if (s->out.from == s->out.to)
+        return FER_OK;
+    size_t next = first_after(in, ms_sub(ref_time(s, s->out.from), lookback));
+    for (size_t i = s->out.from; i < s->out.to; i++) {
         int64_t ref = ref_time(s, i);
         while (next < in->n && in->t[next] <= ref)
             next++;
@@ -110,7 +134,8 @@ static fer_code fill_smoothed(selector_op *s, const samples *in)
 {
     if (in->type != NULL)
         return query_no_histograms(s->o.q);
-    for (size_t i = 0; i < s->o.g->n; i++) {
+    set_span(s, in, s->o.q->lookback_ms);
+    for (size_t i = s->out.from; i < s->out.to; i++) {
         int64_t ref = ref_time(s, i);
         size_t a, b;
         neighbours(in, ref, s->o.q->lookback_ms, &a, &b);
@@ -139,11 +164,11 @@ static fer_code selector_next(oper *o, vec *ret)
     for (;;) {
         const samples *in;
         FER_TRY(cursor_next(q, &s->cur, &in));
-        FER_TRY(query_work(q, o->g->n));
         if (in->n == 0)
             continue;
         bits_zero(s->out.has, o->g->n);
         FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
+        FER_TRY(query_work(q, s->out.to - s->out.from));
         if (!bits_any(s->out.has, o->g->n))
             continue;
         if (s->kind != SELECT_SMOOTHED)

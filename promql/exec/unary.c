@@ -9,8 +9,8 @@ typedef struct unary_op {
 static fer_code negate_next(oper *o, vec *ret)
 {
     FER_TRY(oper_next(((unary_op *)o)->of, ret));
-    FER_TRY(query_work(o->q, o->g->n));
-    for (size_t i = 0; i < o->g->n; i++)
+    FER_TRY(query_work(o->q, ret->to - ret->from));
+    for (size_t i = ret->from; i < ret->to; i++)
         ret->v[i] = -ret->v[i];
     return FER_OK;
 }
