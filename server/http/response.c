@@ -192,7 +192,7 @@ void http_reply_own(http_req *r, int status, const char *text)
     char body[256];
     int n = snprintf(body, sizeof body, "%d %s%s%s", status, http_status_text(status),
                      *text == '\0' ? "" : ": ", text);
-    r->accepts_gzip = false;
+    r->own_encoding = true; /* as it is */
     http_reply(r, status, "text/plain; charset=utf-8", (fer_str){body, (size_t)n});
 }
 
