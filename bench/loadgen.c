@@ -66,11 +66,22 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return z ^ (z >> 31);
 }
 
-/* A counter: grows by 1 + i % 97 a sample, with jitter below that, so that it never falls. */
+/* Every twentieth series is a bucket of a classic histogram: its le has this place, from 0. */
+static const char *const bounds[] = {"0.1", "0.5", "1", "5", "+Inf"};
+enum { METRICS = 20, BOUNDS = sizeof bounds / sizeof *bounds };
+
+static bool is_bucket(uint64_t i)
+{
+    return i % METRICS == METRICS - 1;
+}
+
+/* A counter: grows by 1 + i % 97 a sample, with jitter below that, so that it never falls; buckets grow
+ * the faster the higher their bound. */
 static double series_value(uint64_t i, uint64_t k)
 {
     uint64_t slope = 1 + i % 97;
-    return (double)(i % 1000 + k * slope + mix(i, k) % slope);
+    uint64_t v = i % 1000 + k * slope + mix(i, k) % slope;
+    return (double)(is_bucket(i) ? v * (1 + i / METRICS % BOUNDS) : v);
 }
 
 static void put_varint(fer_buf *b, uint64_t v)
@@ -97,16 +108,19 @@ static void put_label(fer_buf *b, const char *name, const char *fmt, uint64_t v)
 /* Series i in generation g (churn gives every generation new pods). */
 static void put_labels(fer_buf *b, uint64_t i, uint64_t g)
 {
-    put_label(b, "__name__", "bench_http_requests_%02" PRIu64 "_total", i % 20);
+    put_label(b, "__name__", "bench_http_requests_%02" PRIu64 "_total", i % METRICS);
     put_label(b, "cluster", "production-eu-%02" PRIu64, i / 50000 % 4);
     put_label(b, "container", "application-%02" PRIu64, i / 20 % 10);
     put_label(b, "endpoint", "metrics-%" PRIu64, i / 20 % 2);
     put_label(b, "instance", "10.1.%" PRIu64 ".17:9100", i / 20 % 250);
     put_label(b, "job", "kubernetes-service-%03" PRIu64, i / 200 % 100);
+    if (is_bucket(i))
+        put_label(b, "le", bounds[i / METRICS % BOUNDS], 0);
     put_label(b, "method", i % 2 == 0 ? "GET" : "POST", 0);
     put_label(b, "namespace", "team-%02" PRIu64 "-backend", i / 1000 % 30);
     put_label(b, "pod", "application-5d8f7c9b4d-%08" PRIx64, g << 32 | i);
-    put_label(b, "status", "%" PRIu64, 200 + i % 5);
+    if (!is_bucket(i))
+        put_label(b, "status", "%" PRIu64, 200 + i % 5);
 }
 
 static void put_series(fer_buf *out, fer_buf *scratch, uint64_t i, uint64_t g, int64_t t, double v)

@@ -31,7 +31,8 @@ def mix(a, b):
 def value(i, k):
     """What loadgen sends as sample k of series i (bench/loadgen.c, series_value)."""
     slope = 1 + i % 97
-    return i % 1000 + k * slope + mix(i, k) % slope
+    v = i % 1000 + k * slope + mix(i, k) % slope
+    return v * (1 + i // 20 % 5) if i % 20 == 19 else v
 
 
 def series_of(labels):
