@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 
+import differences
 import programs
 import promql_random
 import remote
@@ -23,32 +24,6 @@ SEED = int(os.environ.get("FERULA_RANDOM_SEED", "1"))
 SHOWN_MAX = 20
 AGAIN = 20
 FEATURES = "--enable-feature=promql-experimental-functions"
-
-
-def known_notes():
-    """Texts of annotations that differ on purpose: (pattern, what it becomes)."""
-    with open(os.path.join(programs.ROOT, "testdata", "differences.json"), encoding="utf-8") as file:
-        return [(re.compile(d["note"]), d["becomes"]) for d in json.load(file) if "note" in d]
-
-
-def known_queries():
-    """Patterns of queries whose answers differ on purpose."""
-    with open(os.path.join(programs.ROOT, "testdata", "differences.json"), encoding="utf-8") as file:
-        return [re.compile(d["query"]) for d in json.load(file) if "query" in d]
-
-
-NOTES = known_notes()
-QUERIES = known_queries()
-
-
-def normal(note):
-    for pattern, becomes in NOTES:
-        note = pattern.sub(becomes, note)
-    return note
-
-
-def normal_notes(notes):
-    return sorted({normal(note) for note in notes} - {""})
 
 
 def first_difference(theirs, ours, where=""):
@@ -126,11 +101,7 @@ class RandomQueries(unittest.TestCase):
             ordered = re.match(r"\s*(sort|topk|bottomk)", params["query"]) and path == "query"
             if not ordered:
                 data["result"].sort(key=lambda s: sorted(s["metric"].items()))
-        if "error" in answer:
-            answer["error"] = normal(answer["error"])
-        for notes in ("warnings", "infos"):
-            answer[notes] = normal_notes(answer.get(notes, []))
-        return status, answer
+        return status, differences.normal_answer(answer)
 
     @staticmethod
     def agree(theirs, ours, inexact):
@@ -163,7 +134,7 @@ class RandomQueries(unittest.TestCase):
             empty += theirs[0] == 200 and not theirs[1]["data"]["result"]
             if self.agree(theirs, ours, inexact):
                 continue
-            if any(pattern.search(params["query"]) for pattern in QUERIES):
+            if differences.of_query(params["query"]):
                 continue
             if self.unsteady(path, params, theirs, ours, inexact):
                 unsteady += 1
