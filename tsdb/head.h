@@ -32,7 +32,8 @@ enum {
     SLOT_MAX = 1 << 28,
     OPEN_BYTES_FIRST = 24, /* of a new chunk */
     CHUNK_SAMPLES = 120,   /* Prometheus' target; FORMAT.md 13 */
-    HEAD_ALIASES_MAX = 8   /* other spellings remembered per series */
+    HEAD_ALIASES_MAX = 8,  /* other spellings remembered per series */
+    HEAD_RECENT = 32
 };
 #define SLOT_NONE UINT32_MAX
 #define SAMPLE_T_NONE INT64_MIN
@@ -136,6 +137,7 @@ typedef struct head {
     head_dict dict;
     slab labels;
     head_table by_fp, by_labels;
+    uint32_t recent[HEAD_RECENT]; /* pairs of the label set looked up last, by place */
     head_aliases aliases;
     head_counters count;
     int64_t bytes_series;
@@ -169,12 +171,23 @@ static inline uint64_t head_ref(const head *h, uint32_t slot)
     return b->refs == NULL ? b->ref_base + i : b->refs[i];
 }
 
-/* The slot of a label set, or SLOT_NONE. Canonical labels; under mu. */
-uint32_t head_find_labels(const head *h, labels ls);
-/* Finds or creates. ref 0 takes the next; another is the one a log gave. *ret_new tells whether it is new
- * (may be NULL). FER_LIMIT for texts the dictionary cannot hold, or too many slots. Under mu. */
-FER_MUST_CHECK fer_code head_get_series(head *h, labels ls, uint64_t ref, uint32_t *ret,
-                                        bool *ret_new, fer_err *err);
+/* A label set as the head looks it up. */
+typedef struct head_key {
+    labels ls;                /* canonical */
+    uint64_t hash;            /* of the encoded pair ids; valid when all pairs are known */
+    size_t n;                 /* bytes encoded; 0 when not all pairs are known */
+    uint32_t ids[LABELS_MAX]; /* DICT_NONE: not known */
+    uint8_t bytes[5 * (LABELS_MAX + 1)];
+} head_key;
+
+/* The slot of a label set, or SLOT_NONE; fills the key for head_create(). FER_LIMIT for more labels or longer
+ * texts than the head can hold. Under mu. */
+FER_MUST_CHECK fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret,
+                                         fer_err *err);
+/* A new series, which head_find_labels has just not found. ref 0 takes the next; another is the one a
+ * log gave. FER_LIMIT when there are too many series. Under mu. */
+FER_MUST_CHECK fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret,
+                                    fer_err *err);
 /* False when the head's account cannot take another series of these labels. */
 bool head_has_room(head *h, labels ls);
 

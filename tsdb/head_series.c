@@ -13,7 +13,6 @@
 enum {
     CACHE_LINE = 64,
     SLOT_BLOCK_BYTES = SLOT_BLOCK * (sizeof(stage_rec) + sizeof(pub_rec)) + CACHE_LINE,
-    LABELS_BYTES_MAX = 5 * (LABELS_MAX + 1),
     /* What a new series takes beside its label text, with the tables' growth; generous. */
     SERIES_BYTES_GUESS = 1024
 };
@@ -90,16 +89,20 @@ labels head_labels(const head *h, uint32_t slot, label *l)
     return (labels){l, n};
 }
 
-/* The pair ids of known labels; false when one is not known, and so no series has the set. */
-static bool find_pairs(const head *h, labels ls, uint32_t *ids)
+static bool is_pair(const head *h, uint32_t pair, const label *l)
 {
-    for (size_t i = 0; i < ls.n; i++) {
-        uint32_t name = dict_name_find(&h->dict, ls.l[i].name);
-        ids[i] = name == DICT_NONE ? DICT_NONE : dict_pair_find(&h->dict, name, ls.l[i].value);
-        if (ids[i] == DICT_NONE)
-            return false;
-    }
-    return true;
+    return str_eq(dict_pair_value(&h->dict, pair), l->value) &&
+           str_eq(dict_pair_name(&h->dict, pair), l->name);
+}
+
+/* Label sets met one after another have most pairs in common, in the same places. */
+static uint32_t find_pair(head *h, size_t place, const label *l)
+{
+    if (place < HEAD_RECENT && h->recent[place] < h->dict.n_pairs &&
+        is_pair(h, h->recent[place], l))
+        return h->recent[place];
+    uint32_t name = dict_name_find(&h->dict, l->name);
+    return name == DICT_NONE ? DICT_NONE : dict_pair_find(&h->dict, name, l->value);
 }
 
 static size_t encode_pairs(const uint32_t *ids, size_t n, uint8_t *out)
@@ -127,14 +130,40 @@ static uint32_t find_encoded(const head *h, const uint8_t *bytes, size_t n, uint
     return SLOT_NONE;
 }
 
-uint32_t head_find_labels(const head *h, labels ls)
+static fer_code check_sizes(labels ls, fer_err *err)
 {
-    uint32_t ids[LABELS_MAX];
-    uint8_t bytes[LABELS_BYTES_MAX];
-    if (ls.n > LABELS_MAX || !find_pairs(h, ls, ids))
-        return SLOT_NONE;
-    size_t n = encode_pairs(ids, ls.n, bytes);
-    return find_encoded(h, bytes, n, hash_pairs(h, bytes, n));
+    if (ls.n > LABELS_MAX)
+        return fer_fail(err, FER_LIMIT, "%zu labels, more than %d", ls.n, LABELS_MAX);
+    for (size_t i = 0; i < ls.n; i++)
+        if (ls.l[i].name.n > DICT_TEXT_MAX || ls.l[i].value.n > DICT_TEXT_MAX)
+            return fer_fail(err, FER_LIMIT, "label text longer than %d bytes", DICT_TEXT_MAX);
+    return FER_OK;
+}
+
+static void encode_key(const head *h, head_key *key)
+{
+    key->n = encode_pairs(key->ids, key->ls.n, key->bytes);
+    key->hash = hash_pairs(h, key->bytes, key->n);
+}
+
+fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_err *err)
+{
+    FER_TRY(check_sizes(ls, err));
+    key->ls = ls;
+    key->n = 0;
+    bool known = true;
+    for (size_t i = 0; i < ls.n; i++) {
+        key->ids[i] = find_pair(h, i, &ls.l[i]);
+        known = known && key->ids[i] != DICT_NONE;
+        if (i < HEAD_RECENT && key->ids[i] != DICT_NONE)
+            h->recent[i] = key->ids[i];
+    }
+    *ret = SLOT_NONE;
+    if (known) {
+        encode_key(h, key);
+        *ret = find_encoded(h, key->bytes, key->n, key->hash);
+    }
+    return FER_OK;
 }
 
 /* ---- slots ---- */
@@ -203,47 +232,31 @@ bool head_has_room(head *h, labels ls)
     return true;
 }
 
-static fer_code check_sizes(const head *h, labels ls, fer_err *err)
+static void make_missing_pairs(head *h, head_key *key)
 {
-    if (ls.n > LABELS_MAX)
-        return fer_fail(err, FER_LIMIT, "%zu labels, more than %d", ls.n, LABELS_MAX);
-    for (size_t i = 0; i < ls.n; i++)
-        if (ls.l[i].name.n > DICT_TEXT_MAX || ls.l[i].value.n > DICT_TEXT_MAX)
-            return fer_fail(err, FER_LIMIT, "label text longer than %d bytes", DICT_TEXT_MAX);
-    if (h->n_slots == SLOT_MAX)
-        return fer_fail(err, FER_LIMIT, "more than %d series", SLOT_MAX);
-    return FER_OK;
+    for (size_t i = 0; i < key->ls.n; i++) {
+        if (key->ids[i] == DICT_NONE)
+            key->ids[i] = dict_pair_make(&h->dict, key->ls.l[i].name, key->ls.l[i].value);
+        if (i < HEAD_RECENT)
+            h->recent[i] = key->ids[i];
+    }
 }
 
-fer_code head_get_series(head *h, labels ls, uint64_t ref, uint32_t *ret, bool *ret_new,
-                         fer_err *err)
+fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret, fer_err *err)
 {
-    FER_TRY(check_sizes(h, ls, err));
-    uint32_t ids[LABELS_MAX];
-    uint8_t bytes[LABELS_BYTES_MAX];
-    if (find_pairs(h, ls, ids)) {
-        size_t n = encode_pairs(ids, ls.n, bytes);
-        *ret = find_encoded(h, bytes, n, hash_pairs(h, bytes, n));
-        if (*ret != SLOT_NONE) {
-            if (ret_new != NULL)
-                *ret_new = false;
-            return FER_OK;
-        }
+    if (h->n_slots == SLOT_MAX)
+        return fer_fail(err, FER_LIMIT, "more than %d series", SLOT_MAX);
+    if (key->n == 0) {
+        make_missing_pairs(h, key);
+        encode_key(h, key);
     }
-
-    for (size_t i = 0; i < ls.n; i++)
-        ids[i] = dict_pair_make(&h->dict, ls.l[i].name, ls.l[i].value);
-    size_t n = encode_pairs(ids, ls.n, bytes);
-    slab_ref stored = slab_alloc(&h->labels, n);
-    memcpy(slab_ptr(&h->labels, stored), bytes, n);
-
+    slab_ref stored = slab_alloc(&h->labels, key->n);
+    memcpy(slab_ptr(&h->labels, stored), key->bytes, key->n);
     uint32_t slot = new_slot(h, ref, stored);
-    head_table_insert(&h->by_labels, hash_pairs(h, bytes, n), slot);
-    for (size_t i = 0; i < ls.n; i++)
-        postings_add(&h->dict.posts, &dict_pair_of(&h->dict, ids[i])->post, slot);
+    head_table_insert(&h->by_labels, key->hash, slot);
+    for (size_t i = 0; i < key->ls.n; i++)
+        postings_add(&h->dict.posts, &dict_pair_of(&h->dict, key->ids[i])->post, slot);
     *ret = slot;
-    if (ret_new != NULL)
-        *ret_new = true;
     return FER_OK;
 }
 

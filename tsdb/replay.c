@@ -122,11 +122,14 @@ static fer_code on_series(void *arg, uint64_t ref, labels ls)
     replayer *r = arg;
     see_ref(r, ref);
     label copy[LABELS_MAX];
-    fer_err err = {0};
+    fer_err err;
+    head_key key;
     uint32_t slot;
     fer_code code = canonical(ls, copy, &ls, &err);
     if (code == FER_OK)
-        code = head_get_series(r->h, ls, ref, &slot, NULL, &err);
+        code = head_find_labels(r->h, ls, &key, &slot, &err);
+    if (code == FER_OK && slot == SLOT_NONE)
+        code = head_create(r->h, &key, ref, &slot, &err);
     if (code != FER_OK) {
         r->stats->corruptions++;
         LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err.msg);

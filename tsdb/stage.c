@@ -125,7 +125,7 @@ static void reject_labels(stager *s, tsdb_reject why, fer_str text, labels ls)
 /* Reads the row's labels; on failure the row is reported and false returned. */
 static bool parse_labels(stager *s, const tsdb_row *row, labels *ret)
 {
-    fer_err err = {0};
+    fer_err err;
     label *l = NULL;
     size_t n = 0;
     fer_code code = s->req->parse(s->req->parse_arg, row->raw, s->req->scratch, &l, &n, &err);
@@ -152,23 +152,22 @@ static void reject_for_limit(stager *s, labels ls)
     reject_labels(s, REJECT_LIMIT, (fer_str){text, (size_t)n}, ls);
 }
 
-static uint32_t create_series(stager *s, const tsdb_row *row, labels ls)
+static uint32_t create_series(stager *s, head_key *key)
 {
-    if (!head_has_room(s->h, ls)) {
-        reject_for_limit(s, ls);
+    if (!head_has_room(s->h, key->ls)) {
+        reject_for_limit(s, key->ls);
         return SLOT_NONE;
     }
-    fer_err err = {0};
+    fer_err err;
     uint32_t slot;
-    if (head_get_series(s->h, ls, 0, &slot, NULL, &err) != FER_OK) {
-        reject_labels(s, REJECT_LIMIT, str_of(err.msg), ls);
+    if (head_create(s->h, key, 0, &slot, &err) != FER_OK) {
+        reject_labels(s, REJECT_LIMIT, str_of(err.msg), key->ls);
         return SLOT_NONE;
     }
-    head_remember_fp(s->h, slot, row->fp);
     if (!s->series_begun)
         record_series_begin(&s->b->series.bytes);
     s->series_begun = true;
-    record_series_add(&s->b->series.bytes, head_ref(s->h, slot), ls);
+    record_series_add(&s->b->series.bytes, head_ref(s->h, slot), key->ls);
     s->report->new_series++;
     return slot;
 }
@@ -179,10 +178,17 @@ static uint32_t meet_series(stager *s, const tsdb_row *row)
     labels ls;
     if (!parse_labels(s, row, &ls))
         return SLOT_NONE;
-    uint32_t slot = head_find_labels(s->h, ls);
+    fer_err err;
+    head_key key;
+    uint32_t slot;
+    if (head_find_labels(s->h, ls, &key, &slot, &err) != FER_OK) {
+        reject_labels(s, REJECT_LABELS, str_of(err.msg), ls);
+        return SLOT_NONE;
+    }
     if (slot == SLOT_NONE)
-        return create_series(s, row, ls);
-    head_remember_fp(s->h, slot, row->fp);
+        slot = create_series(s, &key);
+    if (slot != SLOT_NONE)
+        head_remember_fp(s->h, slot, row->fp);
     return slot;
 }
 
