@@ -25,10 +25,16 @@ typedef struct bench {
     tsdb *db;
     char *raw; /* RAW_BYTES per series */
     tsdb_row *rows;
-    _Atomic uint64_t waiting;
+    fer_mutex mu;
+    fer_cond told;
+    uint64_t waiting; /* requests without an answer; under mu */
 } bench;
 
-enum { RAW_BYTES = 320, INTERVAL_MS = 15000 };
+enum {
+    RAW_BYTES = 320,
+    INTERVAL_MS = 15000,
+    IN_FLIGHT = 2 /* requests, as of a sender with two connections */
+};
 
 /* Ends without running what other threads may still need. */
 static _Noreturn void die(const char *what, const char *why)
@@ -66,7 +72,7 @@ static void make_raw(char *raw, uint64_t i)
     uint64_t pod = i / 100, metric = i % 100;
     snprintf(
         raw, RAW_BYTES,
-        "__name__=container_bench_metric_number_%03" PRIu64 "_total,cluster=eu-west-1-production,"
+        "__name__=container_bench_metric_number_%02" PRIu64 "_total,cluster=eu-west-1-production,"
         "container=main,env=production,instance=10.%" PRIu64 ".%" PRIu64 ".%" PRIu64 ":9100,"
         "job=kubernetes-pods,namespace=team-%" PRIu64 ",node=node-%04" PRIu64 ".example.internal,"
         "pod=service-%05" PRIu64 "-7d9f8b6c5-x%04" PRIu64 ",zone=eu-west-1a",
@@ -98,7 +104,18 @@ static void on_done(void *arg, fer_code code)
     bench *b = arg;
     if (code != FER_OK)
         die("not durable", fer_code_name(code));
-    atomic_fetch_sub(&b->waiting, 1);
+    fer_mutex_lock(&b->mu);
+    b->waiting--;
+    fer_mutex_unlock(&b->mu);
+    fer_cond_signal(&b->told);
+}
+
+static void wait_for_answers(bench *b, uint64_t at_most)
+{
+    fer_mutex_lock(&b->mu);
+    while (b->waiting > at_most)
+        fer_cond_wait(&b->told, &b->mu);
+    fer_mutex_unlock(&b->mu);
 }
 
 static void stage(bench *b, fer_arena *scratch, uint64_t from, uint64_t n)
@@ -106,7 +123,9 @@ static void stage(bench *b, fer_arena *scratch, uint64_t from, uint64_t n)
     tsdb_report report;
     fer_err err;
     fer_arena_reset(scratch);
-    atomic_fetch_add(&b->waiting, 1);
+    fer_mutex_lock(&b->mu);
+    b->waiting++;
+    fer_mutex_unlock(&b->mu);
     fer_code code;
     while ((code = tsdb_stage(b->db, b->rows + from, n, parse, NULL, scratch, &report, on_done, b,
                               &err)) == FER_BUSY)
@@ -151,11 +170,9 @@ static void run_round(bench *b, uint64_t round, fer_arena *scratch, costs *c)
                 die("commit", fer_code_name(code));
             c->commit += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - staged;
         }
-        while (atomic_load(&b->waiting) > 2)
-            usleep(20); /* as a sender with two connections */
+        wait_for_answers(b, IN_FLIGHT);
     }
-    while (atomic_load(&b->waiting) > 0)
-        usleep(20);
+    wait_for_answers(b, 0);
     c->cpu += cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     c->wall += wall_seconds() - wall;
 }
@@ -180,6 +197,44 @@ static void print_memory(const bench *b, double before)
            " syncs of %.0f us\n",
            (double)st.wal_bytes / (n * (double)b->samples), st.commits, st.wal_fsyncs,
            st.wal_fsyncs == 0 ? 0.0 : (double)st.wal_fsync_ns / (double)st.wal_fsyncs * 1e-3);
+}
+
+/* Selects by one matcher and reads all samples. */
+static void measure_select(bench *b, const char *what, matcher_type type, const char *value)
+{
+    fer_arena *a = fer_arena_new(NULL, 0);
+    query_ctx ctx = {.arena = a, .syms = syms_new(a)};
+    matcher m;
+    querier *q;
+    selection *sel;
+    select_hints h = {.mint = INT64_MIN, .maxt = INT64_MAX};
+    if (matcher_make(a, type, STR("__name__"), str_of(value), &m, NULL) != FER_OK ||
+        storage_querier(tsdb_storage(b->db), &ctx, INT64_MIN, INT64_MAX, &q, NULL) != FER_OK)
+        die(what, "no querier");
+    double begun = wall_seconds();
+    if (querier_select(q, &h, &m, 1, &sel, NULL) != FER_OK)
+        die(what, "select failed");
+    double selected = wall_seconds();
+    for (size_t i = 0, n; i < sel->n; i++)
+        if (selection_labels(sel, i, &n) == NULL)
+            die(what, "no labels");
+    double labelled = wall_seconds();
+    samples got;
+    samples_init(&got, NULL);
+    size_t read = 0;
+    for (size_t i = 0; i < sel->n; i++, read += got.n) {
+        samples_clear(&got);
+        if (selection_read(sel, i, INT64_MIN, INT64_MAX, &got, NULL) != FER_OK)
+            die(what, "no samples");
+    }
+    double done = wall_seconds();
+    samples_done(&got);
+    printf("%-14s %zu series in %.2f ms (%.0f ns each), labels %.0f ns a series, samples %.1f ns "
+           "each\n",
+           what, sel->n, (selected - begun) * 1e3, (selected - begun) / (double)sel->n * 1e9,
+           (labelled - selected) / (double)sel->n * 1e9, (done - labelled) / (double)read * 1e9);
+    querier_close(q);
+    fer_arena_free(a);
 }
 
 static void open_db(bench *b)
@@ -223,6 +278,8 @@ static void measure_replay(bench *b)
 
 static void run(bench *b)
 {
+    fer_mutex_init(&b->mu, "bench", 0);
+    fer_cond_init(&b->told);
     open_db(b);
     prepare(b);
     fer_thread committer;
@@ -238,6 +295,9 @@ static void run(bench *b)
     if (b->samples > 1)
         print_costs("known series", &rest, (double)(b->series * (b->samples - 1)));
     print_memory(b, before);
+    measure_select(b, "select one", MATCH_EQ, "container_bench_metric_number_42_total");
+    measure_select(b, "select regex", MATCH_RE, "container_bench.*_1._total|x");
+    measure_select(b, "select all", MATCH_RE, ".+");
     if (b->thread) {
         tsdb_stop_committer(b->db);
         fer_thread_join(&committer);
@@ -253,6 +313,8 @@ static void run(bench *b)
     }
     fer_free(b->rows);
     fer_free(b->raw);
+    fer_cond_done(&b->told);
+    fer_mutex_done(&b->mu);
 }
 
 static bool option(const char *arg, const char *name, const char **ret)

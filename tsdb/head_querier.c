@@ -31,6 +31,8 @@ typedef struct head_querier {
     bool reading; /* reader is in the head's list */
     pair_map_entry *map;
     uint32_t map_n, map_cap;
+    uint32_t *names; /* the query's ids by the head's, SYM_NONE while not asked for */
+    uint32_t n_names;
 } head_querier;
 
 typedef struct head_selection {
@@ -70,6 +72,24 @@ static bool map_grow(head_querier *q)
     return true;
 }
 
+/* The query's id of a label name of the head; SYM_NONE past the budget. */
+static uint32_t name_id_of(head_querier *q, uint32_t name)
+{
+    if (name >= q->n_names) {
+        uint32_t n = name + 64;
+        uint32_t *p =
+            fer_arena_grow(q->base.ctx.arena, q->names, q->n_names * sizeof *p, n * sizeof *p);
+        if (p == NULL)
+            return SYM_NONE;
+        memset(p + q->n_names, 0xff, (n - q->n_names) * sizeof *p);
+        q->names = p;
+        q->n_names = n;
+    }
+    if (q->names[name] == SYM_NONE)
+        q->names[name] = syms_intern(q->base.ctx.syms, dict_name_text(&q->h->dict, name));
+    return q->names[name];
+}
+
 /* The query's ids of a pair; false past the budget. */
 static bool label_id_of(head_querier *q, uint32_t pair, label_id *ret)
 {
@@ -78,7 +98,7 @@ static bool label_id_of(head_querier *q, uint32_t pair, label_id *ret)
     pair_map_entry *e = map_place(q->map, q->map_cap, pair);
     if (e->pair == DICT_NONE) {
         /* Copied: a result's texts are read after the querier has gone. */
-        label_id id = {syms_intern(q->base.ctx.syms, dict_pair_name(&q->h->dict, pair)),
+        label_id id = {name_id_of(q, dict_pair_of(&q->h->dict, pair)->name),
                        syms_intern(q->base.ctx.syms, dict_pair_value(&q->h->dict, pair))};
         if (id.name == SYM_NONE || id.value == SYM_NONE)
             return false;
