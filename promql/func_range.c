@@ -65,47 +65,36 @@ static void ts_of_last(const windows *w, double *out, uint64_t *has)
     }
 }
 
-static kahan sum_one(const windows *w, size_t i)
+/* Sums of the windows from step i on, as many as there are lanes: together as far as the shortest
+ * reaches, as chains of additions that do not wait for each other, then each by itself. How many. */
+static size_t sum_some(const windows *w, size_t i, kahan *k)
 {
-    kahan k = {0, 0};
-    for (size_t j = w->lo[i]; j < w->hi[i]; j++)
-        kahan_add(&k, w->v[j]);
-    return k;
-}
-
-/* Whether the windows of the next steps are as long as that of step i: then their sums are worked out
- * together, as chains of additions that do not wait for each other. */
-static bool same_length(const windows *w, size_t i)
-{
-    if (i + KAHAN_LANES > w->n_steps)
-        return false;
-    uint32_t len = w->hi[i] - w->lo[i];
-    for (size_t x = 1; x < KAHAN_LANES; x++)
-        if (w->hi[i + x] - w->lo[i + x] != len)
-            return false;
-    return len != 0;
-}
-
-static void put_sum(double *out, uint64_t *has, size_t i, kahan k)
-{
-    out[i] = isinf(k.sum) ? k.sum : k.sum + k.c;
-    bits_set(has, i);
+    size_t steps = w->n_steps - i < KAHAN_LANES ? w->n_steps - i : KAHAN_LANES;
+    uint32_t at[KAHAN_LANES], least = UINT32_MAX;
+    for (size_t x = 0; x < KAHAN_LANES; x++) {
+        size_t step = x < steps ? i + x : i;
+        uint32_t length = w->hi[step] - w->lo[step];
+        at[x] = w->lo[step];
+        least = length < least ? length : least;
+    }
+    kahan_sum_windows(w->v, at, least, k);
+    for (size_t x = 0; x < steps; x++)
+        for (size_t j = (size_t)at[x] + least; j < w->hi[i + x]; j++)
+            kahan_add(&k[x], w->v[j]);
+    return steps;
 }
 
 static void sum_over_time(const windows *w, double *out, uint64_t *has)
 {
-    for (size_t i = 0; i < w->n_steps;) {
-        if (same_length(w, i)) {
-            kahan k[KAHAN_LANES];
-            kahan_sum_windows(w->v, w->lo + i, w->hi[i] - w->lo[i], k);
-            for (size_t x = 0; x < KAHAN_LANES; x++)
-                put_sum(out, has, i + x, k[x]);
-            i += KAHAN_LANES;
-            continue;
+    kahan k[KAHAN_LANES];
+    for (size_t i = 0, steps; i < w->n_steps; i += steps) {
+        steps = sum_some(w, i, k);
+        for (size_t x = 0; x < steps; x++) {
+            if (w->lo[i + x] == w->hi[i + x])
+                continue;
+            out[i + x] = isinf(k[x].sum) ? k[x].sum : k[x].sum + k[x].c;
+            bits_set(has, i + x);
         }
-        if (w->lo[i] < w->hi[i])
-            put_sum(out, has, i, sum_one(w, i));
-        i++;
     }
 }
 
@@ -136,21 +125,19 @@ static double mean_of(const double *v, size_t n)
 
 static void avg_over_time(const windows *w, double *out, uint64_t *has)
 {
-    for (size_t i = 0; i < w->n_steps;) {
-        size_t len = w->hi[i] - w->lo[i], steps = same_length(w, i) ? KAHAN_LANES : 1;
-        kahan k[KAHAN_LANES];
-        if (steps == KAHAN_LANES)
-            kahan_sum_windows(w->v, w->lo + i, len, k);
-        for (size_t x = 0; x < steps && len != 0; x++) {
-            /* Started at 0 instead of the first sample, which changes the sign of a zero at most, and
-             * that is lost in the last addition; an overflow or NaN goes the long way. */
-            if (steps == KAHAN_LANES && isfinite(k[x].sum))
-                out[i + x] = k[x].sum / (double)len + k[x].c / (double)len;
-            else
-                out[i + x] = mean_of(w->v + w->lo[i + x], len);
+    kahan k[KAHAN_LANES];
+    for (size_t i = 0, steps; i < w->n_steps; i += steps) {
+        steps = sum_some(w, i, k);
+        for (size_t x = 0; x < steps; x++) {
+            size_t n = w->hi[i + x] - w->lo[i + x];
+            if (n == 0)
+                continue;
+            /* Sums start at 0 instead of the first sample, which changes the sign of a zero at most,
+             * and that is lost in the last addition; an overflow or NaN goes the long way. */
+            out[i + x] = isfinite(k[x].sum) ? k[x].sum / (double)n + k[x].c / (double)n
+                                            : mean_of(w->v + w->lo[i + x], n);
             bits_set(has, i + x);
         }
-        i += steps;
     }
 }
 
