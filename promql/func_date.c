@@ -17,7 +17,7 @@ typedef struct date {
     int month, day; /* from 1 */
     int year_day;   /* from 1 */
     int week_day;   /* Sunday 0 */
-    int second;     /* of the day */
+    int hour, minute;
 } date;
 
 static bool is_leap(int64_t y)
@@ -52,7 +52,9 @@ static date date_of(int64_t unix_seconds)
     d.day = doy - (153 * mp + 2) / 5 + 1;
     d.month = mp < 10 ? mp + 3 : mp - 9;
     d.year = yoe + era * 400 + (d.month <= 2);
-    d.second = (int)(since_zero % DAY_SECONDS);
+    int second = (int)(since_zero % DAY_SECONDS);
+    d.hour = second / 3600;
+    d.minute = second / 60 % 60;
     int64_t wd = (days + 4) % 7;
     d.week_day = (int)(wd < 0 ? wd + 7 : wd);
     d.year_day = d.month > 2 ? doy + 60 + is_leap(d.year) : doy - 305;
@@ -66,9 +68,9 @@ double func_date(function_id id, double unix_seconds)
     date d = date_of(fits ? (int64_t)unix_seconds : INT64_MIN);
     switch (id) {
     case FN_MINUTE:
-        return d.second / 60 % 60;
+        return d.minute;
     case FN_HOUR:
-        return d.second / 3600;
+        return d.hour;
     case FN_DAY_OF_WEEK:
         return d.week_day;
     case FN_DAY_OF_MONTH:

@@ -6,15 +6,16 @@
 #include "promql/exec/bits.h"
 #include "promql/kahan.h"
 
-/* Calls a function of one window, to be inlined, at every step with samples. */
-#define EACH_WINDOW(w, i)                                                                          \
-    for (size_t i = 0; i < (w)->n_steps; i++)                                                      \
-        if ((w)->lo[i] < (w)->hi[i])
+static bool is_empty(const windows *w, size_t i)
+{
+    return w->lo[i] >= w->hi[i];
+}
 
 static void count_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = w->hi[i] - w->lo[i];
         bits_set(has, i);
     }
@@ -22,8 +23,9 @@ static void count_over_time(const windows *w, double *out, uint64_t *has)
 
 static void present_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = 1;
         bits_set(has, i);
     }
@@ -31,8 +33,9 @@ static void present_over_time(const windows *w, double *out, uint64_t *has)
 
 static void last_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = w->v[w->hi[i] - 1];
         bits_set(has, i);
     }
@@ -40,8 +43,9 @@ static void last_over_time(const windows *w, double *out, uint64_t *has)
 
 static void first_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = w->v[w->lo[i]];
         bits_set(has, i);
     }
@@ -49,8 +53,9 @@ static void first_over_time(const windows *w, double *out, uint64_t *has)
 
 static void ts_of_first(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = (double)w->t[w->lo[i]] / 1000;
         bits_set(has, i);
     }
@@ -58,8 +63,9 @@ static void ts_of_first(const windows *w, double *out, uint64_t *has)
 
 static void ts_of_last(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = (double)w->t[w->hi[i] - 1] / 1000;
         bits_set(has, i);
     }
@@ -181,8 +187,9 @@ static void min_over_time(const windows *w, double *out, uint64_t *has)
 
 static void ts_of_max(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         size_t m = w->lo[i];
         for (size_t j = m; j < w->hi[i]; j++)
             if (w->v[j] >= w->v[m] || isnan(w->v[m]))
@@ -194,8 +201,9 @@ static void ts_of_max(const windows *w, double *out, uint64_t *has)
 
 static void ts_of_min(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         size_t m = w->lo[i];
         for (size_t j = m; j < w->hi[i]; j++)
             if (w->v[j] <= w->v[m] || isnan(w->v[m]))
@@ -221,8 +229,9 @@ static double variance_of(const double *v, size_t n)
 
 static void stdvar_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]);
         bits_set(has, i);
     }
@@ -230,8 +239,9 @@ static void stdvar_over_time(const windows *w, double *out, uint64_t *has)
 
 static void stddev_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         out[i] = sqrt(variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]));
         bits_set(has, i);
     }
@@ -239,8 +249,9 @@ static void stddev_over_time(const windows *w, double *out, uint64_t *has)
 
 static void quantile_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         size_t n = w->hi[i] - w->lo[i];
         memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
         out[i] = func_quantile(w->args[0][i], w->tmp, n);
@@ -261,8 +272,9 @@ static double deviation_of(double *v, size_t n)
 
 static void mad_over_time(const windows *w, double *out, uint64_t *has)
 {
-    EACH_WINDOW(w, i)
-    {
+    for (size_t i = 0; i < w->n_steps; i++) {
+        if (is_empty(w, i))
+            continue;
         size_t n = w->hi[i] - w->lo[i];
         memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
         out[i] = deviation_of(w->tmp, n);

@@ -323,7 +323,7 @@ static void columns_add_like_single_sums(void **state)
 {
     fer_rng_seeded r;
     fer_rng_seeded_init(&r, 7);
-    double sum[STEPS] = {0}, c[STEPS] = {0}, want[STEPS] = {0}, want_c[STEPS] = {0}, v[STEPS];
+    double sum[STEPS] = {0}, c[STEPS] = {0}, want[STEPS] = {0}, want_c[STEPS] = {0}, v[STEPS] = {0};
     for (size_t round = 0; round < 200; round++) {
         for (size_t i = 0; i < STEPS; i++) {
             v[i] = value(&r, i % 3 == 0 ? COUNTER : GAUGE, v[i]);

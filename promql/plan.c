@@ -12,6 +12,12 @@ typedef struct planner {
  * are handled by whoever holds them. */
 static fer_code make(planner *pl, const expr *e, fer_str hint, plan **ret, bool *ret_wrap);
 
+static fer_code no_memory(planner *pl)
+{
+    fer_fail_budget(pl->err, "query plan");
+    return FER_LIMIT;
+}
+
 static const expr *unparen(const expr *e)
 {
     while (e != NULL && e->kind == EXPR_PAREN)
@@ -61,13 +67,13 @@ static fer_code alloc_args(planner *pl, plan *p, size_t n)
 {
     p->n_args = n;
     p->args = ARENA_ARRAY(pl->a, plan *, n == 0 ? 1 : n);
-    return p->args == NULL ? fer_fail_budget(pl->err, "query plan") : FER_OK;
+    return p->args == NULL ? no_memory(pl) : FER_OK;
 }
 
 static fer_code make_subquery(planner *pl, fer_str hint, plan *p)
 {
     const expr_subquery *s = &p->e->u.subquery;
-    bool wrap;
+    bool wrap = false;
     FER_TRY(alloc_args(pl, p, 1));
     FER_TRY(make(pl, s->e, hint, &p->args[0], &wrap));
     p->args[0]->once = p->args[0]->invariant;
@@ -132,7 +138,7 @@ static fer_code make_call(planner *pl, plan *p, bool *ret_wrap)
         return FER_OK;
     }
     FER_TRY(alloc_args(pl, p, c->n_args));
-    bool all_invariant = true, wrap;
+    bool all_invariant = true, wrap = false;
     bool raw_times =
         c->fn->id == FN_TIMESTAMP; /* timestamp(x @ t): sample times, they stand still */
     for (size_t i = 0; i < c->n_args; i++) {
@@ -220,7 +226,7 @@ static fer_code make(planner *pl, const expr *e, fer_str hint, plan **ret, bool 
 {
     plan *p = ARENA_NEW(pl->a, plan);
     if (p == NULL)
-        return fer_fail_budget(pl->err, "query plan");
+        return no_memory(pl);
     p->e = unparen(e);
     p->kind = p->e->kind;
     p->type = p->e->type;
@@ -235,8 +241,8 @@ static fer_code make(planner *pl, const expr *e, fer_str hint, plan **ret, bool 
 fer_code promql_prepare(const expr *e, const plan_times *t, fer_arena *a, plan **ret, fer_err *err)
 {
     planner pl = {.t = t, .a = a, .err = err};
-    plan *p;
-    bool wrap;
+    plan *p = NULL;
+    bool wrap = false;
     FER_TRY(make(&pl, e, (fer_str){"", 0}, &p, &wrap));
     p->once = wrap;
     *ret = p;

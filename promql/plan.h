@@ -49,7 +49,8 @@ FER_MUST_CHECK fer_code promql_prepare(const expr *e, const plan_times *t, fer_a
 /* Seconds as Go's Duration.Seconds() rounds them: whole seconds plus the rest, each rounded. */
 static inline double ms_to_seconds(int64_t ms)
 {
-    return (double)(ms / 1000) + (double)(ms % 1000 * 1000000) / 1e9;
+    int64_t whole = ms / 1000, rest_ns = ms % 1000 * 1000000;
+    return (double)whole + (double)rest_ns / 1e9;
 }
 
 /* The value of a duration expression in ms (plan_duration.c). */

@@ -134,10 +134,17 @@ static inline size_t bits_next_clear(const uint64_t *b, size_t i, size_t n)
     return i < n ? i : n;
 }
 
-/* Loops over the runs [from, to) of set steps. */
-#define BITS_RUNS(b, n, from, to)                                                                  \
-    for (size_t from = bits_next((b), 0, (n)), to;                                                 \
-         from < (n) && (to = bits_next_clear((b), from, (n)), true);                               \
-         from = bits_next((b), to, (n)))
+/* A run [from, to) of set steps. */
+typedef struct bits_run {
+    size_t from, to;
+} bits_run;
+
+/* The first run at or after r->to; false when there is none. Begin with {0}. */
+static inline bool bits_next_run(const uint64_t *b, size_t n, bits_run *r)
+{
+    r->from = bits_next(b, r->to, n);
+    r->to = bits_next_clear(b, r->from, n);
+    return r->from < n;
+}
 
 #endif

@@ -189,7 +189,7 @@ static fer_code build(query *q, const plan *p, eval_ctx ec, fer_code (*next)(ope
         return QUERY_NOMEM(q);
     fer_buf_init(&l->text, REPLACED_BYTES_MAX, q->ctx.acct);
     if (!fer_arena_on_close(q->scratch, close_op, l))
-        return fer_fail_budget(q->err, "query");
+        return query_no_memory(q);
     l->dst = query_sym(q, text_arg(p, 1));
     if (l->dst == SYM_NONE)
         return QUERY_NOMEM(q);

@@ -178,8 +178,8 @@ static void bit_maps_walk_by_runs(void **state)
         bits_set(b, i);
     bits_clear(b, 100);
     size_t from_to[4], k = 0;
-    BITS_RUNS(b, 150, from, to)
-    {
+    for (bits_run run = {0}; bits_next_run(b, 150, &run);) {
+        size_t from = run.from, to = run.to;
         from_to[k++] = from;
         from_to[k++] = to;
     }

@@ -63,8 +63,8 @@ static void apply(map_op *m, vec *v)
     default:
         break;
     }
-    BITS_RUNS(v->has, n, from, to)
-    {
+    for (bits_run run = {0}; bits_next_run(v->has, n, &run);) {
+        size_t from = run.from, to = run.to;
         for (size_t i = from; i < to; i++)
             v->v[i] = m->math != NULL ? m->math(v->v[i]) : func_date(m->id, v->v[i]);
     }
@@ -84,6 +84,11 @@ static fer_code map_next(oper *o, vec *ret)
     return FER_OK;
 }
 
+static int64_t whole_seconds(int64_t ms)
+{
+    return ms / 1000;
+}
+
 /* hour() of the step's own time. */
 static fer_code date_now_next(oper *o, vec *ret)
 {
@@ -95,7 +100,7 @@ static fer_code date_now_next(oper *o, vec *ret)
         return QUERY_NOMEM(o->q);
     bits_fill(m->own.has, o->g->n);
     for (size_t i = 0; i < o->g->n; i++)
-        m->own.v[i] = func_date(m->id, (double)(grid_at(o->g, i) / 1000));
+        m->own.v[i] = func_date(m->id, (double)whole_seconds(grid_at(o->g, i)));
     *ret = m->own;
     return FER_OK;
 }

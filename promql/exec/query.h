@@ -88,6 +88,13 @@ FER_MUST_CHECK fer_code query_check(query *q);
 FER_MUST_CHECK fer_code query_hold(query *q, uint64_t points);
 void query_release(query *q, uint64_t points);
 
+/* Fills q->err for memory past the budget. */
+static inline fer_code query_no_memory(query *q)
+{
+    fer_fail_budget(q->err, "query");
+    return FER_LIMIT;
+}
+
 /* The id of a text; SYM_NONE with q->err filled past the budget. */
 uint32_t query_sym(query *q, fer_str text);
 /* A text as Go's %q shows it, in scratch; empty past the budget. */

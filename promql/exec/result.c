@@ -44,8 +44,8 @@ static fer_code points(result_builder *b, const vec *v, result_series *s)
     if (values == NULL || (gaps && t == NULL))
         return fer_fail_budget(q->err, "query result");
     FER_TRY(all_times(b));
-    BITS_RUNS(v->has, n, from, to)
-    {
+    for (bits_run run = {0}; bits_next_run(v->has, n, &run);) {
+        size_t from = run.from, to = run.to;
         memcpy(values + k, v->v + from, (to - from) * sizeof *values);
         if (gaps)
             memcpy(t + k, b->times + from, (to - from) * sizeof *t);

@@ -37,8 +37,8 @@ static fer_code add_part(rows *r, uint32_t at, const vec *v)
     kept_give(k, r->n_steps, o);
     if (bits_first_common(o->has, v->has, r->n_steps) < r->n_steps)
         return query_fail(r->q, "vector cannot contain metrics with the same labelset");
-    BITS_RUNS(v->has, r->n_steps, from, end)
-    {
+    for (bits_run run = {0}; bits_next_run(v->has, r->n_steps, &run);) {
+        size_t from = run.from, end = run.to;
         memcpy(o->v + from, v->v + from, (end - from) * sizeof *v->v);
     }
     bits_or(o->has, v->has, r->n_steps);

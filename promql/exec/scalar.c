@@ -25,8 +25,8 @@ static fer_code from_vector(scalar_op *s)
     fer_code c;
     while ((c = oper_next(s->args[0], &v)) == FER_OK) {
         FER_TRY(query_work(s->o.q, n));
-        BITS_RUNS(v.has, n, from, to)
-        {
+        for (bits_run run = {0}; bits_next_run(v.has, n, &run);) {
+            size_t from = run.from, to = run.to;
             memcpy(s->out.v + from, v.v + from, (to - from) * sizeof *v.v);
         }
         for (size_t w = 0; w < bits_words(n); w++)

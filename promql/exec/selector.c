@@ -194,7 +194,11 @@ static fer_code build(query *q, const plan *p, const plan *sel, eval_ctx ec, sel
     int64_t maxt = ref_time(s, ec.g->n - 1);
     if (kind == SELECT_SMOOTHED)
         maxt = ms_add(maxt, q->lookback_ms);
-    FER_TRY(source_use(q, sel, &sel->e->u.selector, mint, maxt, query_step(q, ec.g), &s->cur));
+    source_range range = {.mint = mint,
+                          .maxt = maxt,
+                          .step_ms = query_step(q, ec.g),
+                          .newest_only = ec.g->n == 1 && kind != SELECT_SMOOTHED};
+    FER_TRY(source_use(q, sel, &sel->e->u.selector, range, &s->cur));
     *ret = &s->o;
     return FER_OK;
 }

@@ -30,9 +30,10 @@ static void close_samples(void *arg)
     samples_done(arg);
 }
 
-fer_code source_use(query *q, const plan *p, const expr_selector *sel, int64_t mint, int64_t maxt,
-                    int64_t step_ms, source_cursor *ret)
+fer_code source_use(query *q, const plan *p, const expr_selector *sel, source_range range,
+                    source_cursor *ret)
 {
+    int64_t mint = range.mint, maxt = range.maxt;
     source *s = q->sources;
     while (s != NULL && !(same_matchers(s, sel) && worth_sharing(s, mint, maxt)))
         s = s->next;
@@ -44,7 +45,7 @@ fer_code source_use(query *q, const plan *p, const expr_selector *sel, int64_t m
         s->nm = sel->n_matchers;
         s->hints = (select_hints){.mint = mint,
                                   .maxt = maxt,
-                                  .step_ms = step_ms,
+                                  .step_ms = range.step_ms,
                                   .range_ms = p->range_ms,
                                   .func = p->hint_func};
         source **at = &q->sources; /* selects run in the order written */
@@ -52,6 +53,8 @@ fer_code source_use(query *q, const plan *p, const expr_selector *sel, int64_t m
             at = &(*at)->next;
         *at = s;
     }
+    /* Two readers of the newest sample may look at different times. */
+    s->hints.newest_only = s->uses == 0 && range.newest_only;
     s->uses++;
     s->hints.mint = mint < s->hints.mint ? mint : s->hints.mint;
     s->hints.maxt = maxt > s->hints.maxt ? maxt : s->hints.maxt;
@@ -61,7 +64,7 @@ fer_code source_use(query *q, const plan *p, const expr_selector *sel, int64_t m
     *ret = (source_cursor){.s = s};
     samples_init(&ret->buf, q->ctx.acct);
     if (!fer_arena_on_close(q->scratch, close_samples, &ret->buf))
-        return fer_fail_budget(q->err, "query");
+        return query_no_memory(q);
     return FER_OK;
 }
 
@@ -89,7 +92,7 @@ static fer_code open_one(query *q, source *s)
     for (size_t i = 0; i < s->n_kept; i++)
         samples_init(&s->kept[i], q->ctx.acct);
     if (!fer_arena_on_close(q->scratch, close_kept, s))
-        return fer_fail_budget(q->err, "query");
+        return query_no_memory(q);
     return FER_OK;
 }
 

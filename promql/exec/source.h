@@ -28,9 +28,15 @@ typedef struct source_cursor {
     samples buf;
 } source_cursor;
 
-/* Registers a reader of [mint, maxt] and gives it a cursor at the first series. */
-FER_MUST_CHECK fer_code source_use(query *q, const plan *p, const expr_selector *sel, int64_t mint,
-                                   int64_t maxt, int64_t step_ms, source_cursor *ret);
+typedef struct source_range {
+    int64_t mint, maxt; /* inclusive */
+    int64_t step_ms;
+    bool newest_only; /* the newest sample is enough */
+} source_range;
+
+/* Registers a reader and gives it a cursor at the first series. */
+FER_MUST_CHECK fer_code source_use(query *q, const plan *p, const expr_selector *sel,
+                                   source_range range, source_cursor *ret);
 FER_MUST_CHECK fer_code sources_open(query *q);
 void sources_close(query *q);
 

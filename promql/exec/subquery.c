@@ -56,7 +56,8 @@ static fer_code open_selector(range_input *in)
         mint = ms_sub(mint, q->lookback_ms);
     if (sel->smoothed)
         maxt = ms_add(maxt, q->lookback_ms);
-    return source_use(q, in->p, sel, mint, maxt, query_step(q, in->ec.g), &in->cur);
+    source_range range = {.mint = mint, .maxt = maxt, .step_ms = query_step(q, in->ec.g)};
+    return source_use(q, in->p, sel, range, &in->cur);
 }
 
 /* The subquery's steps: multiples of its step, the first one after the first window's left end. */
@@ -174,8 +175,8 @@ static fer_code next_evaluated(range_input *in, range_series *ret)
     query_release(in->q, n);
     if (!room(in, n, false))
         return QUERY_NOMEM(in->q);
-    BITS_RUNS(in->v.has, in->g.n, from, to)
-    {
+    for (bits_run run = {0}; bits_next_run(in->v.has, in->g.n, &run);) {
+        size_t from = run.from, to = run.to;
         for (size_t i = from; i < to; i++) {
             in->t[k] = grid_at(&in->g, i);
             in->values[k++] = in->v.v[i];

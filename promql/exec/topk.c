@@ -133,8 +133,8 @@ static fer_code take(topk_op *t, const vec *v)
         if (t->groups[at] == NULL)
             return QUERY_NOMEM(q);
     }
-    BITS_RUNS(v->has, t->o.g->n, from, to)
-    {
+    for (bits_run run = {0}; bits_next_run(v->has, t->o.g->n, &run);) {
+        size_t from = run.from, to = run.to;
         for (size_t i = from; i < to; i++) {
             if (!(t->k[i] >= 1))
                 continue;
