@@ -42,11 +42,12 @@ static bool model_varint(fer_str *s, uint64_t *ret)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < s->n && i < VARINT_MAX; i++) {
-        v |= (uint64_t)(s->p[i] & 0x7f) << (7 * i);
-        if ((s->p[i] & 0x80) == 0) {
+        unsigned char byte = (unsigned char)s->p[i];
+        v |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if ((byte & 0x80) == 0) {
             *s = str_from(*s, i + 1);
             *ret = v;
-            return i < VARINT_MAX - 1 || (unsigned char)s->p[i] <= 1;
+            return i < VARINT_MAX - 1 || byte <= 1;
         }
     }
     return false;
