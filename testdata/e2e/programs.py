@@ -160,7 +160,7 @@ class Prometheus(Program):
         port = port or free_port()
         self._folder = tempfile.mkdtemp(prefix="prometheus-e2e-")
         self.data = data or os.path.join(self._folder, "data")
-        path = os.path.join(self._folder, "prometheus.yml")
+        self._config = path = os.path.join(self._folder, "prometheus.yml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(config)
         super().__init__(
@@ -173,6 +173,14 @@ class Prometheus(Program):
             ],
             port,
         )
+
+    def reload(self, config):
+        """Takes another configuration; wants --web.enable-lifecycle."""
+        with open(self._config, "w", encoding="utf-8") as file:
+            file.write(config)
+        status, _, text = self.request("/-/reload", method="POST")
+        if status != 200:
+            raise AssertionError(f"reload: {status} {text}")
 
     def __exit__(self, *exc):
         super().__exit__(*exc)

@@ -100,7 +100,7 @@ class FirstLight(unittest.TestCase):
         cls.exporter.start()
         port = programs.free_port()
         text = config([("node", cls.exporter.port), ("prometheus", port)], cls.ferula)
-        cls.prometheus = programs.Prometheus(text, port=port)
+        cls.prometheus = programs.Prometheus(text, "--web.enable-lifecycle", port=port)
         cls.addClassCleanup(cls.prometheus.__exit__)
         cls.prometheus.start()
         time.sleep(RUN_S)
