@@ -168,6 +168,13 @@ static const char *at(fixture *f, const char *text, int64_t t)
 
 enum { MINUTE = 60000 };
 
+/* How much longer sanitizers may take from one look at the deadline to the next. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(FERULA_DEBUG)
+enum { SLOWNESS = 8 };
+#else
+enum { SLOWNESS = 1 };
+#endif
+
 /* ---- selection ---- */
 
 static void a_selector_gives_the_newest_sample_within_lookback(void **state)
@@ -474,6 +481,64 @@ static void a_query_ends_when_nobody_waits(void **state)
     assert_string_equal(f->err.msg, "query timed out in expression evaluation");
 }
 
+/* ---- hostile queries ---- */
+
+/* Time as this thread's CPU time, so that a busy machine does not matter. */
+static uint64_t cpu_ns(fer_clock *c)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void hostile_queries_end_at_their_deadline_or_limit(void **state)
+{
+    fixture *f = *state;
+    static const char *const queries[] = {
+        "max_over_time(x[1y:1ms])",
+        "sum(max_over_time(max_over_time(x[1d:1s])[1d:1s]))",
+        "sum_over_time(sum_over_time(sum_over_time(x[10m:1s])[10m:1s])[10m:1s])",
+        "quantile_over_time(0.5, x[30d:1s])",
+        "stddev_over_time(x[30d:1s] @ 1e6)",
+        "count_values(\"v\", x + time())",
+        "topk(1e6, x)",
+        "quantile(0.5, x)",
+        "x * on(g) group_left() sum by (g) (x)",
+        "x * on() group_left() x",
+        "label_replace(x, \"a\", \"$1$1$1$1\", \"k\", \"(.*)\")",
+        "x or x or x or x or x or x",
+        "histogram_quantile(0.9, label_replace(x, \"le\", \"$1\", \"k\", \"(.*)\"))",
+        "deriv(x[12h:1s])",
+        "sort(x)",
+        "absent_over_time(nothing[1y:1ms])",
+    };
+    double v[200];
+    for (size_t i = 0; i < 200; i++)
+        v[i] = (double)(i * i % 97);
+    for (size_t i = 0; i < 300; i++) {
+        char metric[64];
+        snprintf(metric, sizeof metric, "x{k=\"%zu\",g=\"%zu\"}", i, i % 7);
+        load(f, metric, MINUTE, 200, v);
+    }
+    f->limits.max_samples = 2000000;
+    fer_clock clock = {.mono_ns = cpu_ns};
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        promql_result *r;
+        fer_cancel cancel;
+        fer_arena_reset(f->a);
+        f->acct.limit_bytes = fer_account_used(&f->acct) + (256 << 20);
+        uint64_t from = cpu_ns(&clock);
+        fer_cancel_init(&cancel, &clock, from + 200000000);
+        f->cancel = &cancel;
+        fer_code c = run(f, queries[i], 0, 10999 * 1000, 1000, &r);
+        double seconds = (double)(cpu_ns(&clock) - from) * 1e-9;
+        if (c != FER_OK && c != FER_TIMEOUT && c != FER_LIMIT && c != FER_INVALID)
+            fail_msg("%s: %s", queries[i], f->err.msg);
+        if (seconds > 0.2 + SLOWNESS * 0.25)
+            fail_msg("%s took %.2f s", queries[i], seconds);
+    }
+}
+
 /* ---- what goes wrong ---- */
 
 static void bad_requests_are_told_before_running(void **state)
@@ -582,6 +647,7 @@ int main(void)
         TEST(sums_hold_groups_not_series),
         TEST(memory_past_the_account_is_refused),
         TEST(a_query_ends_when_nobody_waits),
+        TEST(hostile_queries_end_at_their_deadline_or_limit),
         TEST(bad_requests_are_told_before_running),
         TEST(storage_errors_and_warnings_come_through),
         TEST(native_histograms_are_refused_not_misread),
