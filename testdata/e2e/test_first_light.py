@@ -105,8 +105,8 @@ class FirstLight(unittest.TestCase):
         cls.prometheus.start()
         time.sleep(RUN_S)
         cls.at = cls.quiet_time(time.time() - BACK_S)
+        cls.prometheus.reload(config([], cls.ferula))  # no more scrapes, so that the queue empties
         cls.wait_until_sent()
-
         cls.copy = tempfile.mkdtemp(prefix="ferula-first-light-")
         cls.addClassCleanup(shutil.rmtree, cls.copy)
         shutil.copytree(cls.prometheus.data, cls.copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock"))
