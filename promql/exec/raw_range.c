@@ -103,7 +103,7 @@ static fer_code add(raw_range *r, result_builder *b, range_series *s)
     query *q = r->q;
     int64_t end = range_input_ref(r->in, 0), start = ms_sub(end, r->p->range_ms);
     bool back = r->anchored || r->smoothed;
-    if (!range_input_is_subquery(r->in))
+    if (s->n != 0 && !range_input_is_subquery(r->in))
         cut(s, back ? ms_sub(start, q->lookback_ms) : start,
             r->smoothed ? ms_add(end, q->lookback_ms) : end);
     if (s->n == 0)
