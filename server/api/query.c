@@ -102,16 +102,23 @@ static fer_code read_params(app *a, http_req *r, query_request *q, fer_err *err)
     return FER_OK;
 }
 
+static promql_params params_of(const query_request *q, expr *e)
+{
+    return (promql_params){
+        .text = q->text,
+        .e = e,
+        .start_ms = q->start_ms,
+        .end_ms = q->end_ms,
+        .step_ms = q->step_ms,
+        .lookback_ms = q->lookback_ms,
+    };
+}
+
 static fer_code parse_query(query_run *run, const query_request *q, expr **ret, fer_err *err)
 {
     FER_TRY(promql_parse(q->text, &run->a->limits.features, run->arena, ret, err));
-    value_type t = (*ret)->type;
-    if (q->range && t != VALUE_SCALAR && t != VALUE_VECTOR)
-        return fer_fail(
-            err, FER_INVALID,
-            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
-            value_type_text(t));
-    return FER_OK;
+    promql_params p = params_of(q, *ret);
+    return promql_check(&run->a->limits, &p, run->arena, err);
 }
 
 /* Cuts the series beyond the limit and says so. */
@@ -136,14 +143,7 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
                         c == FER_TIMEOUT ? "query timed out in query queue"
                                          : "query was canceled in query queue");
     uint64_t t1 = a->clock->mono_ns(a->clock);
-    promql_params p = {
-        .text = q->text,
-        .e = e,
-        .start_ms = q->start_ms,
-        .end_ms = q->end_ms,
-        .step_ms = q->step_ms,
-        .lookback_ms = q->lookback_ms,
-    };
+    promql_params p = params_of(q, e);
     c = promql_exec(&a->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
     uint64_t t2 = a->clock->mono_ns(a->clock);
     query_gate_leave(a->gate);
