@@ -63,22 +63,44 @@ static double smallest(const double *v, size_t n)
     return m;
 }
 
+/* Where between which order statistics the quantile lies; false when it does not depend on them. */
+typedef struct rank {
+    size_t lower, upper;
+    double weight; /* of the upper one */
+} rank;
+
+static bool rank_of(double q, size_t n, rank *ret, double *ret_value)
+{
+    *ret_value = n == 0 || isnan(q) ? NAN : q < 0 ? -INFINITY : INFINITY;
+    if (n == 0 || !(q >= 0 && q <= 1))
+        return false;
+    double r = q * ((double)n - 1);
+    ret->lower = (size_t)floor(r);
+    ret->upper = ret->lower + 1 < n ? ret->lower + 1 : n - 1;
+    ret->weight = r - floor(r);
+    return true;
+}
+
 double func_quantile(double q, double *v, size_t n)
 {
-    if (n == 0 || isnan(q))
-        return NAN;
-    if (q < 0)
-        return -INFINITY;
-    if (q > 1)
-        return INFINITY;
+    rank r;
+    double value;
+    if (!rank_of(q, n, &r, &value))
+        return value;
     size_t nans = nans_first(v, n);
-    double rank = q * ((double)n - 1);
-    double weight = rank - floor(rank);
-    size_t lower = (size_t)floor(rank);
-    size_t upper = lower + 1 < n ? lower + 1 : n - 1;
-    if (lower >= nans)
-        select_kth(v + nans, n - nans, lower - nans);
-    double low = v[lower];
-    double high = upper == lower ? low : upper < nans ? v[upper] : smallest(v + upper, n - upper);
-    return low * (1 - weight) + high * weight;
+    if (r.lower >= nans)
+        select_kth(v + nans, n - nans, r.lower - nans);
+    double low = v[r.lower], high = low;
+    if (r.upper != r.lower)
+        high = r.upper < nans ? v[r.upper] : smallest(v + r.upper, n - r.upper);
+    return low * (1 - r.weight) + high * r.weight;
+}
+
+double func_quantile_sorted(double q, const double *v, size_t n)
+{
+    rank r;
+    double value;
+    if (!rank_of(q, n, &r, &value))
+        return value;
+    return v[r.lower] * (1 - r.weight) + v[r.upper] * r.weight;
 }

@@ -2,6 +2,7 @@
 #include "promql/func_range.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "promql/exec/bits.h"
 #include "promql/kahan.h"
@@ -71,23 +72,35 @@ static void ts_of_last(const windows *w, double *out, uint64_t *has)
     }
 }
 
-/* Sums of the windows from step i on, as many as there are lanes: together as far as the shortest
- * reaches, as chains of additions that do not wait for each other, then each by itself. How many. */
+/* The windows from step i on that are worked out together, as chains of operations that do not wait for
+ * each other: as far as the shortest reaches. */
+typedef struct lanes {
+    size_t steps; /* at most KAHAN_LANES; further lanes repeat the first */
+    uint32_t at[KAHAN_LANES], least;
+} lanes;
+
+static lanes lanes_from(const windows *w, size_t i)
+{
+    lanes l = {.steps = w->n_steps - i < KAHAN_LANES ? w->n_steps - i : KAHAN_LANES,
+               .least = UINT32_MAX};
+    for (size_t x = 0; x < KAHAN_LANES; x++) {
+        size_t step = x < l.steps ? i + x : i;
+        uint32_t length = w->hi[step] - w->lo[step];
+        l.at[x] = w->lo[step];
+        l.least = length < l.least ? length : l.least;
+    }
+    return l;
+}
+
+/* Sums of the windows from step i on, as many as there are lanes. How many. */
 static size_t sum_some(const windows *w, size_t i, kahan *k)
 {
-    size_t steps = w->n_steps - i < KAHAN_LANES ? w->n_steps - i : KAHAN_LANES;
-    uint32_t at[KAHAN_LANES], least = UINT32_MAX;
-    for (size_t x = 0; x < KAHAN_LANES; x++) {
-        size_t step = x < steps ? i + x : i;
-        uint32_t length = w->hi[step] - w->lo[step];
-        at[x] = w->lo[step];
-        least = length < least ? length : least;
-    }
-    kahan_sum_windows(w->v, at, least, k);
-    for (size_t x = 0; x < steps; x++)
-        for (size_t j = (size_t)at[x] + least; j < w->hi[i + x]; j++)
+    lanes l = lanes_from(w, i);
+    kahan_sum_windows(w->v, l.at, l.least, k);
+    for (size_t x = 0; x < l.steps; x++)
+        for (size_t j = (size_t)l.at[x] + l.least; j < w->hi[i + x]; j++)
             kahan_add(&k[x], w->v[j]);
-    return steps;
+    return l.steps;
 }
 
 static void sum_over_time(const windows *w, double *out, uint64_t *has)
@@ -213,48 +226,123 @@ static void ts_of_min(const windows *w, double *out, uint64_t *has)
     }
 }
 
-/* Welford's update with both running values compensated. */
-static double variance_of(const double *v, size_t n)
+static void variance_over_time(const windows *w, bool root, double *out, uint64_t *has)
 {
-    kahan mean = {0, 0}, aux = {0, 0};
-    double count = 0;
-    for (size_t i = 0; i < n; i++) {
-        count++;
-        double delta = v[i] - (mean.sum + mean.c);
-        kahan_add(&mean, delta / count);
-        kahan_add(&aux, delta * (v[i] - (mean.sum + mean.c)));
+    kahan_moments m[KAHAN_LANES];
+    for (size_t i = 0, steps; i < w->n_steps; i += steps) {
+        lanes l = lanes_from(w, i);
+        steps = l.steps;
+        kahan_moments_of_windows(w->v, l.at, l.least, m);
+        for (size_t x = 0; x < steps; x++) {
+            size_t n = w->hi[i + x] - w->lo[i + x];
+            if (n == 0)
+                continue;
+            for (size_t j = l.least; j < n; j++)
+                kahan_moments_add(&m[x], (double)(j + 1), w->v[l.at[x] + j]);
+            double variance = (m[x].squares.sum + m[x].squares.c) / (double)n;
+            out[i + x] = root ? sqrt(variance) : variance;
+            bits_set(has, i + x);
+        }
     }
-    return (aux.sum + aux.c) / count;
 }
 
 static void stdvar_over_time(const windows *w, double *out, uint64_t *has)
 {
-    for (size_t i = 0; i < w->n_steps; i++) {
-        if (is_empty(w, i))
-            continue;
-        out[i] = variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]);
-        bits_set(has, i);
-    }
+    variance_over_time(w, false, out, has);
 }
 
 static void stddev_over_time(const windows *w, double *out, uint64_t *has)
 {
-    for (size_t i = 0; i < w->n_steps; i++) {
-        if (is_empty(w, i))
-            continue;
-        out[i] = sqrt(variance_of(w->v + w->lo[i], w->hi[i] - w->lo[i]));
-        bits_set(has, i);
+    variance_over_time(w, true, out, has);
+}
+
+/* The window in ascending order, NaN first, in w->tmp: as samples come and go they are put in and taken
+ * out, unless so many do that sorting anew is less work. */
+typedef struct sorted {
+    double *v;
+    size_t n, nans;
+    size_t lo, hi; /* the samples in it */
+} sorted;
+
+/* The first place in v[nans..n) whose value is not less than x. */
+static size_t place_of(const sorted *s, double x)
+{
+    size_t lo = s->nans, hi = s->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->v[mid] < x)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
+    return lo;
+}
+
+static void put_in(sorted *s, double x)
+{
+    size_t at = isnan(x) ? s->nans++ : place_of(s, x);
+    memmove(s->v + at + 1, s->v + at, (s->n - at) * sizeof *s->v);
+    s->v[at] = x;
+    s->n++;
+}
+
+static void take_out(sorted *s, double x)
+{
+    size_t at = isnan(x) ? --s->nans : place_of(s, x);
+    s->n--;
+    memmove(s->v + at, s->v + at + 1, (s->n - at) * sizeof *s->v);
+}
+
+static int ascending(const void *pa, const void *pb)
+{
+    double a = *(const double *)pa, b = *(const double *)pb;
+    if (isnan(a) || isnan(b))
+        return isnan(b) - isnan(a);
+    return (a > b) - (a < b);
+}
+
+static void slide_to(sorted *s, const windows *w, size_t lo, size_t hi)
+{
+    size_t changes = (lo - s->lo) + (hi - s->hi);
+    if (lo >= s->hi || changes * 4 > hi - lo) {
+        s->n = hi - lo;
+        memcpy(s->v, w->v + lo, s->n * sizeof *s->v);
+        qsort(s->v, s->n, sizeof *s->v, ascending);
+        for (s->nans = 0; s->nans < s->n && isnan(s->v[s->nans]); s->nans++)
+            ;
+    } else {
+        for (size_t j = s->lo; j < lo; j++)
+            take_out(s, w->v[j]);
+        for (size_t j = s->hi; j < hi; j++)
+            put_in(s, w->v[j]);
+    }
+    s->lo = lo;
+    s->hi = hi;
+}
+
+/* Windows that share little are not sorted but partitioned. */
+static bool shares_much(const windows *w, size_t i)
+{
+    size_t n = w->hi[i] - w->lo[i];
+    return i + 1 < w->n_steps && n > 16 && w->hi[i] > w->lo[i + 1] &&
+           ((w->lo[i + 1] - w->lo[i]) + (w->hi[i + 1] - w->hi[i])) * 4 <= n;
 }
 
 static void quantile_over_time(const windows *w, double *out, uint64_t *has)
 {
+    sorted s = {.v = w->tmp};
     for (size_t i = 0; i < w->n_steps; i++) {
         if (is_empty(w, i))
             continue;
         size_t n = w->hi[i] - w->lo[i];
-        memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
-        out[i] = func_quantile(w->args[0][i], w->tmp, n);
+        bool in_order = s.hi > w->lo[i] || shares_much(w, i);
+        if (in_order) {
+            slide_to(&s, w, w->lo[i], w->hi[i]);
+            out[i] = func_quantile_sorted(w->args[0][i], s.v, n);
+        } else {
+            memcpy(w->tmp, w->v + w->lo[i], n * sizeof *w->v);
+            out[i] = func_quantile(w->args[0][i], w->tmp, n);
+        }
         bits_set(has, i);
     }
 }

@@ -57,6 +57,8 @@ void func_smoothing(const windows *w, double *out, uint64_t *has);
 /* The quantile of n numbers, which are reordered: linear between the two neighbours of rank
  * q (n - 1), NaN sorting lowest. -Inf below 0, +Inf above 1, NaN for NaN or n = 0. */
 double func_quantile(double q, double *v, size_t n);
+/* The same of numbers in ascending order, NaN first. */
+double func_quantile_sorted(double q, const double *v, size_t n);
 
 /* A new start timestamp says that the counter began anew (FEATURES.md 3.5). */
 bool func_start_reset(int64_t prev_st, int64_t prev_t, int64_t st, int64_t t);

@@ -170,6 +170,17 @@ static double plain_resets(const double *v, size_t n)
     return c;
 }
 
+static double plain_variance(const double *v, size_t n)
+{
+    double mean = 0, mean_c = 0, aux = 0, aux_c = 0;
+    for (size_t i = 0; i < n; i++) {
+        double delta = v[i] - (mean + mean_c);
+        plain_add(&mean, &mean_c, delta / (double)(i + 1));
+        plain_add(&aux, &aux_c, delta * (v[i] - (mean + mean_c)));
+    }
+    return (aux + aux_c) / (double)n;
+}
+
 static int nan_first(const void *pa, const void *pb)
 {
     double a = *(const double *)pa, b = *(const double *)pb;
@@ -217,6 +228,7 @@ static void every_window_gives_what_it_gives_alone(void **state)
         make(s, seed, seed % SHAPES, seed / SHAPES % KINDS, ranges[seed % 4], steps[seed / 4 % 2]);
         compare(s, FN_SUM_OVER_TIME, plain_sum, false);
         compare(s, FN_AVG_OVER_TIME, plain_avg, false);
+        compare(s, FN_STDVAR_OVER_TIME, plain_variance, false);
         compare(s, FN_MAX_OVER_TIME, plain_max, true);
         compare(s, FN_MIN_OVER_TIME, plain_min, true);
         compare(s, FN_CHANGES, plain_changes, false);

@@ -59,6 +59,31 @@ INLINE void sum_windows(const double *v, const uint32_t *at, size_t len, kahan *
         ret[x] = (kahan){sum[x / FOUR][x % FOUR], c[x / FOUR][x % FOUR]};
 }
 
+INLINE void moments_of_windows(const double *v, const uint32_t *at, size_t len, kahan_moments *ret)
+{
+    four mean[VECTORS], mean_c[VECTORS], squares[VECTORS], squares_c[VECTORS];
+    memset(mean, 0, sizeof mean);
+    memset(mean_c, 0, sizeof mean_c);
+    memset(squares, 0, sizeof squares);
+    memset(squares_c, 0, sizeof squares_c);
+    for (size_t j = 0; j < len; j++) {
+        double n = (double)(j + 1);
+        const four count = {n, n, n, n};
+        for (size_t k = 0; k < VECTORS; k++) {
+            const uint32_t *a = at + k * FOUR;
+            four x = {v[a[0] + j], v[a[1] + j], v[a[2] + j], v[a[3] + j]};
+            four delta = x - (mean[k] + mean_c[k]), step = delta / count;
+            add_four(&mean[k], &mean_c[k], &step);
+            four square = delta * (x - (mean[k] + mean_c[k]));
+            add_four(&squares[k], &squares_c[k], &square);
+        }
+    }
+    for (size_t x = 0; x < KAHAN_LANES; x++) {
+        size_t k = x / FOUR, l = x % FOUR;
+        ret[x] = (kahan_moments){{mean[k][l], mean_c[k][l]}, {squares[k][l], squares_c[k][l]}};
+    }
+}
+
 #if defined(__x86_64__)
 
 #define AVX2 __attribute__((target("avx2")))
@@ -71,6 +96,12 @@ AVX2 static void add_columns_avx2(double *sum, double *c, const double *v, size_
 AVX2 static void sum_windows_avx2(const double *v, const uint32_t *at, size_t len, kahan *ret)
 {
     sum_windows(v, at, len, ret);
+}
+
+AVX2 static void moments_of_windows_avx2(const double *v, const uint32_t *at, size_t len,
+                                         kahan_moments *ret)
+{
+    moments_of_windows(v, at, len, ret);
 }
 
 static bool has_avx2(void)
@@ -87,6 +118,7 @@ static bool has_avx2(void)
 
 #define add_columns_avx2 add_columns
 #define sum_windows_avx2 sum_windows
+#define moments_of_windows_avx2 moments_of_windows
 
 #endif
 
@@ -104,4 +136,12 @@ void kahan_sum_windows(const double *v, const uint32_t *at, size_t len, kahan *r
         sum_windows_avx2(v, at, len, ret);
     else
         sum_windows(v, at, len, ret);
+}
+
+void kahan_moments_of_windows(const double *v, const uint32_t *at, size_t len, kahan_moments *ret)
+{
+    if (has_avx2())
+        moments_of_windows_avx2(v, at, len, ret);
+    else
+        moments_of_windows(v, at, len, ret);
 }

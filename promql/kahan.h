@@ -42,4 +42,19 @@ void kahan_add_columns(double *sum, double *c, const double *v, size_t n);
 enum { KAHAN_LANES = 8 };
 void kahan_sum_windows(const double *v, const uint32_t *at, size_t len, kahan *ret);
 
+/* Welford's running mean and sum of squared differences, both compensated. */
+typedef struct kahan_moments {
+    kahan mean, squares;
+} kahan_moments;
+
+static inline void kahan_moments_add(kahan_moments *m, double count, double x)
+{
+    double delta = x - (m->mean.sum + m->mean.c);
+    kahan_add(&m->mean, delta / count);
+    kahan_add(&m->squares, delta * (x - (m->mean.sum + m->mean.c)));
+}
+
+/* The same of KAHAN_LANES windows, as kahan_sum_windows(). */
+void kahan_moments_of_windows(const double *v, const uint32_t *at, size_t len, kahan_moments *ret);
+
 #endif
