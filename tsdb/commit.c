@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-    KEEP_BYTES = 256 * 1024, /* a batch above this gives its memory back */
-    PREFETCH_RECORD = 24,    /* samples ahead */
+    KEEP_BYTES = 2 * 1024 * 1024, /* a batch above this gives its memory back */
+    PREFETCH_RECORD = 24,         /* samples ahead */
     PREFETCH_CHUNK = 12
 };
 #define MS_NS 1000000ULL
@@ -76,15 +76,19 @@ static void records_end(batch_records *r)
     r->ends[r->n++] = r->bytes.n;
 }
 
-void batch_end_records(batch *b)
+bool batch_end_record(batch_records *r, size_t min_bytes)
 {
-    records_end(&b->series);
-    records_end(&b->samples);
+    size_t begin = r->n == 0 ? 0 : r->ends[r->n - 1];
+    if (r->bytes.n - begin < min_bytes)
+        return false;
+    records_end(r);
+    return true;
 }
 
+/* What the batch takes until it is durable: its records twice, for the log copies them. */
 static size_t batch_bytes(const batch *b)
 {
-    return b->series.bytes.n + b->samples.bytes.n + b->n * sizeof *b->s +
+    return 2 * (b->series.bytes.n + b->samples.bytes.n) + b->n * sizeof *b->s +
            b->n_waits * sizeof *b->waits;
 }
 

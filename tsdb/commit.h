@@ -86,8 +86,8 @@ void committer_done(committer *c, fer_code code);
 
 /* Whether the staging budget is used up. */
 bool committer_is_full(const committer *c);
-/* Ends the records begun in the batch, if any. */
-void batch_end_records(batch *b);
+/* Ends the record begun, if any, when it has at least so many bytes; true when it did. */
+bool batch_end_record(batch_records *r, size_t min_bytes);
 /* A request's end: its done waits for the open batch. */
 void committer_add_wait(committer *c, tsdb_done_fn done, void *arg);
 

@@ -31,6 +31,7 @@ typedef struct ref_map {
     ref_page **pages;
     uint32_t n, cap;
     ref_page *last;
+    fer_account *acct;
 } ref_map;
 
 static uint64_t hash_number(uint64_t number)
@@ -55,6 +56,7 @@ static ref_page *make_page(ref_map *m, uint64_t number)
     ref_page *page = find_page(m, number);
     if (page != NULL)
         return page;
+    fer_account_force(m->acct, sizeof *page);
     if (m->n == m->cap) {
         m->cap = m->cap == 0 ? 64 : m->cap * 2;
         m->pages = fer_realloc(m->pages, m->cap * sizeof *m->pages);
@@ -72,6 +74,7 @@ static void ref_map_done(ref_map *m)
     for (uint32_t i = 0; i < m->n; i++)
         fer_free(m->pages[i]);
     fer_free(m->pages);
+    fer_account_release(m->acct, m->n * sizeof(ref_page));
     head_table_done(&m->by_number);
 }
 
@@ -289,7 +292,8 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
                          replay_stats *stats, fer_err *err)
 {
     replayer r = {.h = h, .stats = stats};
-    head_table_init(&r.refs.by_number, NULL);
+    r.refs.acct = &h->acct;
+    head_table_init(&r.refs.by_number, &h->acct);
     fer_code code = wal_read(fs, wal_dir, on_record, on_damage, &r,
                              progress != NULL ? &progress->current : NULL, err);
     finish(&r);

@@ -16,7 +16,12 @@
 #include "base/num.h"
 #include "tsdb/samples.h"
 
-enum { PREFETCH_TABLE = 8 };
+enum {
+    PREFETCH_TABLE = 8,
+    /* A large request becomes several records, so that damage to one costs less. */
+    RECORD_BYTES_FULL = 128 * 1024,
+    RECORD_SAMPLES_FULL = 8192
+};
 #define FUTURE_MS (INT64_C(10) * 60 * 1000)
 
 typedef struct stager {
@@ -168,6 +173,8 @@ static uint32_t create_series(stager *s, head_key *key)
         record_series_begin(&s->b->series.bytes);
     s->series_begun = true;
     record_series_add(&s->b->series.bytes, head_ref(s->h, slot), key->ls);
+    if (batch_end_record(&s->b->series, RECORD_BYTES_FULL))
+        s->series_begun = false;
     s->report->new_series++;
     return slot;
 }
@@ -236,6 +243,8 @@ static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row
         record_samples_begin(&s->rec, &s->b->samples.bytes);
     s->samples_begun = true;
     record_samples_add(&s->rec, &s->b->samples.bytes, head_ref(s->h, slot), row->t, row->v);
+    if (s->rec.n == RECORD_SAMPLES_FULL && batch_end_record(&s->b->samples, 0))
+        s->samples_begun = false;
     batch_add_sample(s->b, slot, row->t, row->v);
     if (row->t > s->max_t)
         s->max_t = row->t;
@@ -301,7 +310,8 @@ fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report 
             head_table_prefetch(&h->by_fp, head_fp_hash(req->rows[i + PREFETCH_TABLE].fp));
         stage_row(&s, &req->rows[i]);
     }
-    batch_end_records(s.b);
+    batch_end_record(&s.b->series, 0);
+    batch_end_record(&s.b->samples, 0);
     if (s.max_t > h->staged_max)
         h->staged_max = s.max_t;
     committer_add_wait(c, req->done, req->done_arg);

@@ -65,7 +65,8 @@ typedef struct tsdb_row {
 } tsdb_row;
 
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints
- * the head does not know. FER_INVALID with a text makes the row a reported failure. */
+ * the head does not know. FER_INVALID with a text makes the row a reported failure. Runs under the
+ * head's lock: it must not call into the database or wait. */
 typedef fer_code (*tsdb_labels_fn)(void *arg, fer_str raw, fer_arena *scratch, label **ret,
                                    size_t *ret_n, fer_err *err);
 

@@ -4,6 +4,7 @@
  * them. A reader must find every series of a group at the same round (requests are visible whole), with
  * all rounds before it, and never behind a round that was acknowledged before it selected.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/thread.h"
+#include "base/vfs_fault.h"
 #include "tsdb/tsdb_testing.h"
 
 enum { WRITERS = 8, READERS = 3, GROUP = 20, ROUNDS = 150 };
@@ -174,11 +176,124 @@ static void so_they_are_without_a_sync_per_commit(void **state)
     run(WAL_SYNC_INTERVAL);
 }
 
+/* ---- the committer by itself ---- */
+
+typedef struct told {
+    _Atomic int n;
+    _Atomic int code;
+} told;
+
+static void on_told(void *arg, fer_code code)
+{
+    told *t = arg;
+    atomic_store(&t->code, (int)code);
+    atomic_fetch_add(&t->n, 1);
+}
+
+static void stage_one(test_db *t, int64_t ts, told *answer)
+{
+    tsdb_row row = test_row(t, "__name__=m", ts, 1);
+    fer_code code =
+        tsdb_stage(t->db, &row, 1, test_parse, NULL, t->scratch, &t->report, on_told, answer, NULL);
+    assert_int_equal(code, FER_OK);
+}
+
+static uint64_t ms_until(fer_clock *clock, _Atomic int *n, int at_least)
+{
+    uint64_t begun = clock->mono_ns(clock);
+    while (atomic_load(n) < at_least)
+        sched_yield();
+    return (clock->mono_ns(clock) - begun) / 1000000;
+}
+
+typedef struct lonely {
+    shared s;
+    vfs_fault *disk;
+    fer_thread committer;
+} lonely;
+
+static lonely *lonely_new(wal_sync_mode mode)
+{
+    lonely *l = fer_calloc(1, sizeof *l);
+    l->disk = vfs_fault_new(NULL);
+    test_db_init_on(&l->s.t, vfs_fault_fs(l->disk), "data");
+    l->s.t.o.clock = fer_clock_system();
+    l->s.t.o.sync = mode;
+    test_db_open(&l->s.t);
+    assert_int_equal(fer_thread_start(&l->committer, "committer", committer_main, &l->s, NULL),
+                     FER_OK);
+    return l;
+}
+
+static void lonely_free(lonely *l)
+{
+    tsdb_stop_committer(l->s.t.db);
+    fer_thread_join(&l->committer);
+    test_db_done(&l->s.t);
+    vfs_fault_free(l->disk);
+    fer_free(l);
+}
+
+static void a_failing_disk_is_told_within_seconds_and_tried_again(void **state)
+{
+    (void)state;
+    lonely *l = lonely_new(WAL_SYNC_GROUP);
+    fer_clock *clock = fer_clock_system();
+    told first = {0}, second = {0}, third = {0};
+    stage_one(&l->s.t, 1000, &first);
+    ms_until(clock, &first.n, 1);
+    assert_int_equal(atomic_load(&first.code), FER_OK);
+
+    vfs_fault_rule dead = {.kind = VFS_CALL_SYNC, .nth = 1, .from_then_on = true, .sys = EIO};
+    vfs_fault_set(l->disk, &dead);
+    stage_one(&l->s.t, 2000, &second);
+    uint64_t ms = ms_until(clock, &second.n, 1);
+    assert_in_range(ms, 900, 20000);
+    assert_int_equal(atomic_load(&second.code), FER_IO);
+    assert_true(vfs_fault_hits(l->disk) >= 4); /* tried again meanwhile, but not in a rush */
+    assert_true(vfs_fault_hits(l->disk) < 200);
+    test_expect(&l->s.t, "__name__=m", "1000:1");
+
+    vfs_fault_clear(l->disk);
+    stage_one(&l->s.t, 3000, &third);
+    ms_until(clock, &third.n, 1);
+    assert_int_equal(atomic_load(&third.code), FER_OK);
+    test_expect(&l->s.t, "__name__=m", "1000:1 2000:1 3000:1");
+    assert_int_equal(atomic_load(&second.n), 1);
+    lonely_free(l);
+}
+
+static void wal_sync_interval_syncs_once_a_second_by_itself(void **state)
+{
+    (void)state;
+    lonely *l = lonely_new(WAL_SYNC_INTERVAL);
+    told answer = {0};
+    tsdb_stats st;
+    for (int i = 0; i < 50; i++) {
+        stage_one(&l->s.t, 1000 + i, &answer);
+        ms_until(fer_clock_system(), &answer.n, i + 1);
+    }
+    tsdb_stats_get(l->s.t.db, &st);
+    uint64_t before = st.wal_fsyncs;
+    assert_true(before <= 2);
+    uint64_t begun = fer_clock_system()->mono_ns(fer_clock_system());
+    do { /* nothing more is written: what was must be synced all the same */
+        sched_yield();
+        tsdb_stats_get(l->s.t.db, &st);
+    } while (st.wal_fsyncs == before);
+    uint64_t ms = (fer_clock_system()->mono_ns(fer_clock_system()) - begun) / 1000000;
+    assert_true(ms < 20000);
+    assert_int_equal(st.wal_fsyncs, before + 1);
+    lonely_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_seen_whole_and_once_acknowledged_for_good),
         cmocka_unit_test(so_they_are_without_a_sync_per_commit),
+        cmocka_unit_test(a_failing_disk_is_told_within_seconds_and_tried_again),
+        cmocka_unit_test(wal_sync_interval_syncs_once_a_second_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
