@@ -44,6 +44,7 @@ size_t fer_arena_bytes(const fer_arena *a);
 
 /* The usual failure when an arena allocation returns NULL. */
 fer_code fer_fail_budget(fer_err *err, const char *what);
+#define fer_fail_budget(...) fer_not_ok(fer_fail_budget(__VA_ARGS__))
 
 #define ARENA_NEW(a, type) ((type *)fer_arena_calloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)fer_arena_calloc((a), (count), sizeof(type)))

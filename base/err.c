@@ -1,14 +1,12 @@
 /* err.c - error values. */
 #include "base/err.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 fer_code fer_vfail(fer_err *err, fer_code code, const char *fmt, va_list ap)
 {
-    assert(code != FER_OK);
     if (err == NULL)
         return code;
     err->code = code;

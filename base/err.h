@@ -7,6 +7,7 @@
 #ifndef FERULA_BASE_ERR_H
 #define FERULA_BASE_ERR_H
 
+#include <assert.h>
 #include <stdarg.h>
 
 typedef enum fer_code {
@@ -48,8 +49,7 @@ fer_code fer_fail_sys(fer_err *err, int sys, const char *fmt, ...) FER_PRINTF(3,
 /* Tells compilers and analysers what they cannot see: who fails does not return FER_OK. */
 static inline fer_code fer_not_ok(fer_code code)
 {
-    if (code == FER_OK)
-        __builtin_unreachable();
+    assert(code != FER_OK);
     return code;
 }
 #define fer_fail(...) fer_not_ok(fer_fail(__VA_ARGS__))

@@ -36,7 +36,7 @@ bool query_grow(query *q, void *array, size_t *cap, size_t need, size_t size)
     return true;
 }
 
-fer_code query_fail(query *q, const char *fmt, ...)
+fer_code(query_fail)(query *q, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
