@@ -3,6 +3,7 @@
 #include "tsdb/wal_testing.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -29,8 +30,8 @@ static void put_series_record(fer_buf *b, uint64_t from, size_t n)
     record_series_begin(b);
     for (uint64_t i = from; i < from + n; i++) {
         char id[40];
-        unsigned long long x = i * 0x9e3779b97f4a7c15, y = i * 0xc2b2ae3d27d4eb4f;
-        int len = snprintf(id, sizeof id, "%016llx%016llx", x, y);
+        uint64_t x = i * 0x9e3779b97f4a7c15, y = i * 0xc2b2ae3d27d4eb4f;
+        int len = snprintf(id, sizeof id, "%016" PRIx64 "%016" PRIx64, x, y);
         label l[] = {{STR("__name__"), STR("a_metric")}, {STR("id"), {id, (size_t)len}}};
         record_series_add(b, i, (labels){l, 2});
     }

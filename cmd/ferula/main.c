@@ -14,9 +14,9 @@ static int print_help(void)
     fer_buf text;
     fer_buf_init(&text, 1 << 20, NULL);
     flags_help(&text);
-    fwrite(text.p, 1, text.n, stdout);
+    bool whole = fwrite(text.p, 1, text.n, stdout) == text.n;
     fer_buf_done(&text);
-    return 0;
+    return whole ? 0 : EXIT_FATAL;
 }
 
 static int serve(flags *f, app_options *o)

@@ -285,8 +285,7 @@ fer_code rw1_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, siz
     size_t n = 0;
     fer_rd r = rd_of(raw);
     pb_field f = {0};
-    fer_code c;
-    while ((c = pb_next(&r, &f)) == FER_OK)
+    while (pb_next(&r, &f) == FER_OK)
         n++;
     if (n > LABELS_MAX)
         return fer_fail(err, FER_INVALID, "more than %d labels", LABELS_MAX);
@@ -295,7 +294,7 @@ fer_code rw1_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, siz
         return fer_fail_budget(err, "labels");
     r = rd_of(raw);
     for (size_t i = 0; i < n; i++) {
-        c = pb_next(&r, &f);
+        fer_code c = pb_next(&r, &f);
         if (c == FER_OK)
             c = scan_label(f.bytes, &l[i]);
         if (c != FER_OK)
