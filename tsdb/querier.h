@@ -36,8 +36,8 @@ typedef struct select_hints {
     fer_str func;       /* innermost function or aggregation, may be empty */
     bool sorted;        /* series in label order; else any stable order (head: by ref) */
     uint64_t limit;     /* at most so many series, 0 = all */
-    bool newest_only;    /* of each series only the newest sample in [mint, maxt] counts: the others may
-                          * be left out when reading */
+    /* Of each series only the newest sample in [mint, maxt] counts: the others may be left out. */
+    bool newest_only;
 } select_hints;
 
 /* A growing list of texts (warnings) in an arena. */
