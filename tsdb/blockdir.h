@@ -25,12 +25,12 @@ static inline void *blockdir_get(const blockdir *d, uint32_t i)
 }
 
 /* Adds block number d->n; it is freed by blockdir_done(). */
-static inline void blockdir_put(blockdir *d, void *block)
+static inline void blockdir_put(blockdir *d, void *memory)
 {
     assert(d->n < BLOCKDIR_BLOCKS);
     if (d->top[d->n >> 8] == NULL)
         d->top[d->n >> 8] = fer_calloc(256, sizeof(void *));
-    d->top[d->n >> 8][d->n & 255] = block;
+    d->top[d->n >> 8][d->n & 255] = memory;
     d->n++;
 }
 

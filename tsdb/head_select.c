@@ -37,28 +37,6 @@ static fer_code add_value(head_select *s, pair_set *set, fer_str value, fer_err 
     return pair == DICT_NONE ? FER_OK : add_pair(s, set, pair, err);
 }
 
-/* The values that make up the set, when they can be looked up; 0 when all values must be judged. */
-static size_t listed_values(const pair_set *set, const fer_str **ret)
-{
-    const matcher *m = set->m;
-    switch (m->type) {
-    case MATCH_EQ:
-    case MATCH_NE:
-        *ret = &m->value;
-        return m->value.n != 0;
-    case MATCH_RE:
-        return set->forbids ? 0 : fer_regex_literals(m->re, ret);
-    case MATCH_NRE:
-        return set->forbids ? fer_regex_literals(m->re, ret) : 0;
-    }
-    return 0;
-}
-
-static bool belongs(const pair_set *set, fer_str value)
-{
-    return matcher_matches(set->m, value) != set->forbids;
-}
-
 static fer_code judge(head_select *s, pair_set *set, const uint32_t *pairs, uint32_t n,
                       fer_err *err)
 {
@@ -68,7 +46,7 @@ static fer_code judge(head_select *s, pair_set *set, const uint32_t *pairs, uint
             if (code != FER_OK)
                 return fer_fail(err, code, "selecting series: %s", fer_code_name(code));
         }
-        if (belongs(set, dict_pair_value(&s->h->dict, pairs[i])))
+        if (value_set_has(&set->values, dict_pair_value(&s->h->dict, pairs[i])))
             FER_TRY(add_pair(s, set, pairs[i], err));
     }
     set->seen += n;
@@ -81,7 +59,7 @@ static fer_code judge_ahead(head_select *s, pair_set *set, fer_err *err)
     head *h = s->h;
     uint32_t *copy = NULL, n = 0;
     fer_mutex_lock(&h->mu);
-    set->name = dict_name_find(&h->dict, set->m->name);
+    set->name = dict_name_find(&h->dict, set->values.m->name);
     if (set->name != DICT_NONE) {
         const dict_name *name = dict_name_of(&h->dict, set->name);
         n = name->n;
@@ -104,9 +82,9 @@ fer_code head_select_prepare(head_select *s, head *h, fer_arena *tmp, const fer_
         return no_memory(err);
     for (size_t i = 0; i < nm; i++) {
         pair_set *set = &s->sets[i];
-        *set = (pair_set){.m = &m[i], .forbids = matcher_matches_empty(&m[i]), .name = DICT_NONE};
+        *set = (pair_set){.values = value_set_of(&m[i]), .name = DICT_NONE};
         const fer_str *values;
-        if (listed_values(set, &values) == 0)
+        if (value_set_listed(&set->values, &values) == 0)
             FER_TRY(judge_ahead(s, set, err));
     }
     return FER_OK;
@@ -116,11 +94,11 @@ fer_code head_select_prepare(head_select *s, head *h, fer_arena *tmp, const fer_
 static fer_code complete(head_select *s, pair_set *set, fer_err *err)
 {
     const head_dict *d = &s->h->dict;
-    set->name = dict_name_find(d, set->m->name);
+    set->name = dict_name_find(d, set->values.m->name);
     if (set->name == DICT_NONE)
         return FER_OK;
     const fer_str *values;
-    size_t n = listed_values(set, &values);
+    size_t n = value_set_listed(&set->values, &values);
     if (n != 0) {
         for (size_t i = 0; i < n; i++)
             FER_TRY(add_value(s, set, values[i], err));
@@ -197,7 +175,7 @@ static fer_code filter_by_postings(head_select *s, const pair_set *set, slot_lis
         return no_memory(err);
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++)
-        if (bit(bits, list->v[i]) != set->forbids)
+        if (bit(bits, list->v[i]) != set->values.forbids)
             list->v[kept++] = list->v[i];
     list->n = kept;
     return FER_OK;
@@ -221,7 +199,7 @@ static fer_code filter_by_labels(head_select *s, const pair_set *set, slot_list 
         bits[set->pairs[i] / 64] |= UINT64_C(1) << (set->pairs[i] % 64);
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++)
-        if (has_pair_of(s->h, list->v[i], bits) != set->forbids)
+        if (has_pair_of(s->h, list->v[i], bits) != set->values.forbids)
             list->v[kept++] = list->v[i];
     list->n = kept;
     return FER_OK;
@@ -230,7 +208,7 @@ static fer_code filter_by_labels(head_select *s, const pair_set *set, slot_list 
 static fer_code apply(head_select *s, const pair_set *set, slot_list *list, fer_err *err)
 {
     if (set->n == 0) {
-        if (!set->forbids)
+        if (!set->values.forbids)
             list->n = 0;
         return FER_OK;
     }
@@ -249,7 +227,7 @@ fer_code head_select_slots(head_select *s, slot_list *ret, fer_err *err)
     for (size_t i = 0; i < s->n; i++) {
         pair_set *set = &s->sets[i];
         FER_TRY(complete(s, set, err));
-        if (!set->forbids && (base == NULL || set->total < base->total))
+        if (!set->values.forbids && (base == NULL || set->total < base->total))
             base = set;
     }
     if (base == NULL)

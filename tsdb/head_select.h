@@ -9,12 +9,11 @@
 
 #include "base/cancel.h"
 #include "tsdb/head.h"
-#include "tsdb/matcher.h"
+#include "tsdb/value_set.h"
 
 /* The pairs a matcher asks for or forbids. */
 typedef struct pair_set {
-    const matcher *m;
-    bool forbids;
+    value_set values;
     uint32_t name;   /* DICT_NONE while unknown */
     uint32_t *pairs; /* in the arena */
     uint32_t n, cap;

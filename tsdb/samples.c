@@ -102,6 +102,51 @@ fer_code samples_add(samples *s, int64_t t, double v)
     return FER_OK;
 }
 
+static void close_gap(void *p, size_t item, size_t from, size_t to, size_t n)
+{
+    if (p != NULL)
+        memmove((char *)p + from * item, (char *)p + to * item, (n - to) * item);
+}
+
+void samples_remove(samples *s, size_t from, size_t to)
+{
+    assert(from <= to && to <= s->n);
+    if (from == to)
+        return;
+    close_gap(s->t, sizeof *s->t, from, to, s->n);
+    close_gap(s->v, sizeof *s->v, from, to, s->n);
+    close_gap(s->type, sizeof *s->type, from, to, s->n);
+    close_gap((void *)s->h, sizeof *s->h, from, to, s->n);
+    close_gap(s->st, sizeof *s->st, from, to, s->n);
+    s->n -= to - from;
+}
+
+static void pick_items(void *p, size_t item, size_t from, const size_t *pick, size_t n, char *tmp)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < n; i++)
+        memcpy(tmp + i * item, (const char *)p + pick[i] * item, item);
+    memcpy((char *)p + from * item, tmp, n * item);
+}
+
+fer_code samples_pick(samples *s, size_t from, const size_t *pick, size_t n)
+{
+    assert(from <= s->n && n <= s->n - from);
+    if (!fer_account_charge(s->acct, n * sizeof *s->t)) /* no item is larger */
+        return FER_LIMIT;
+    char *tmp = fer_alloc(n * sizeof *s->t);
+    pick_items(s->t, sizeof *s->t, from, pick, n, tmp);
+    pick_items(s->v, sizeof *s->v, from, pick, n, tmp);
+    pick_items(s->type, sizeof *s->type, from, pick, n, tmp);
+    pick_items((void *)s->h, sizeof *s->h, from, pick, n, tmp);
+    pick_items(s->st, sizeof *s->st, from, pick, n, tmp);
+    s->n = from + n;
+    fer_free(tmp);
+    fer_account_release(s->acct, n * sizeof *s->t);
+    return FER_OK;
+}
+
 /* Makes type[] and h[], all floats so far. */
 static fer_code need_types(samples *s)
 {

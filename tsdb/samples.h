@@ -46,6 +46,12 @@ FER_MUST_CHECK fer_code samples_add(samples *s, int64_t t, double v);
 /* Takes in k floats written at t[n], v[n]; within the room reserved. */
 void samples_commit_floats(samples *s, size_t k);
 
+/* Takes out the samples [from, to); those behind move up. */
+void samples_remove(samples *s, size_t from, size_t to);
+/* The samples from `from` on become the n at the given positions, in that order; positions are not below
+ * `from`, each at most once. FER_LIMIT when the account refuses the copy this takes; nothing changes then. */
+FER_MUST_CHECK fer_code samples_pick(samples *s, size_t from, const size_t *pick, size_t n);
+
 /* Appends a histogram of the given type; h outlives the samples (see samples_arena). */
 FER_MUST_CHECK fer_code samples_add_histogram(samples *s, int64_t t, sample_type type,
                                               const histogram *h);

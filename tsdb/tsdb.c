@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tsdb/head_querier.h"
+#include "tsdb/db_querier.h"
 #include "tsdb/stage.h"
 
 enum { CLOSE_TRIES = 3 };
@@ -40,39 +40,6 @@ static fer_code take_lock(tsdb *db, fer_err *err)
     return code;
 }
 
-/* A block's folder has a ULID for a name: 26 digits of Crockford's base 32. */
-static bool is_ulid(const char *name)
-{
-    return strlen(name) == 26 && strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == 26;
-}
-
-typedef struct foreign {
-    uint64_t blocks;
-    bool wbl;
-} foreign;
-
-static fer_code note_foreign(void *arg, const char *name)
-{
-    foreign *f = arg;
-    f->blocks += is_ulid(name);
-    f->wbl = f->wbl || strcmp(name, "wbl") == 0;
-    return FER_OK;
-}
-
-/* Says once what lies in the directory and is not served by this version. */
-static void warn_of_foreign(tsdb *db)
-{
-    foreign f = {0};
-    if (vfs_list(db->o.fs, db->path, note_foreign, &f, NULL) != FER_OK)
-        return;
-    if (f.blocks != 0)
-        LOGW(db->o.log, "The directory holds blocks; this version keeps but does not serve them",
-             "blocks", LOG_INT(f.blocks));
-    if (f.wbl)
-        LOGW(db->o.log, "The directory holds a log of out-of-order samples (wbl); this version "
-                        "does not read it");
-}
-
 static int64_t chunk_range(const tsdb_options *o)
 {
     if (o->min_block_ms <= 0)
@@ -86,8 +53,31 @@ static void log_replay(const tsdb *db)
          LOG_INT(db->replay.samples), "duration_ms", LOG_INT(db->replay.ns / 1000000));
 }
 
+static void log_blocks(tsdb *db)
+{
+    block_set_stats st;
+    block_set_stats_get(&db->blocks, &st);
+    if (st.blocks + st.damaged != 0)
+        LOGI(db->o.log, "The blocks have been opened", "blocks", LOG_INT(st.blocks), "damaged",
+             LOG_INT(st.damaged), "bytes", LOG_INT(st.bytes));
+}
+
+/* Says once what lies in the directory and is not read by this version. */
+static void warn_of_wbl(tsdb *db)
+{
+    char *path = join(db->path, "wbl");
+    if (vfs_exists(db->o.fs, path))
+        LOGW(db->o.log, "The directory holds a log of out-of-order samples (wbl); this version "
+                        "does not read it");
+    fer_free(path);
+}
+
 static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
 {
+    warn_of_wbl(db);
+    FER_TRY(block_set_load(&db->blocks, db->o.fs, db->path, db->o.log, err));
+    log_blocks(db);
+    db->h.min_valid_time = block_set_end(&db->blocks);
     FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
     log_replay(db);
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
@@ -100,12 +90,13 @@ static fer_code open_storage(storage *st, const query_ctx *ctx, int64_t mint, in
                              querier **ret, fer_err *err)
 {
     tsdb *db = (tsdb *)((char *)st - offsetof(tsdb, storage));
-    return head_querier_open(&db->h, ctx, mint, maxt, ret, err);
+    return db_querier_open(&db->h, &db->blocks, ctx, mint, maxt, ret, err);
 }
 
 static void free_handle(tsdb *db)
 {
     head_done(&db->h);
+    block_set_done(&db->blocks);
     vfs_close(db->lock);
     fer_free(db->wal_dir);
     fer_free(db->path);
@@ -123,13 +114,12 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     db->storage.open = open_storage;
     fer_hash_key key;
     o->rng->fill(o->rng, key.secret, sizeof key.secret);
+    block_set_init(&db->blocks, o->account);
     head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
 
     fer_code code = take_lock(db, err);
-    if (code == FER_OK) {
-        warn_of_foreign(db);
+    if (code == FER_OK)
         code = fill(db, progress, err);
-    }
     if (code != FER_OK) {
         free_handle(db);
         return code;
@@ -267,9 +257,20 @@ static fer_code add_size(void *arg, const char *name)
     return FER_OK;
 }
 
+static void blocks_stats(tsdb *db, tsdb_stats *ret)
+{
+    block_set_stats st;
+    block_set_stats_get(&db->blocks, &st);
+    ret->blocks = st.blocks;
+    ret->blocks_damaged = st.damaged;
+    ret->blocks_bytes = st.bytes;
+    ret->blocks_min_time = st.min_time;
+}
+
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
 {
     *ret = (tsdb_stats){0};
+    blocks_stats(db, ret);
     published_stats(&db->h, ret);
     locked_stats(db, ret);
     ret->bytes_chunks = atomic_load_explicit(&db->h.chunks.bytes, memory_order_relaxed);

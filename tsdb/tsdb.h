@@ -41,8 +41,8 @@ typedef struct tsdb_options {
     bool no_lockfile;
 } tsdb_options;
 
-/* Opens the directory (made if absent), takes the lock, replays the WAL. FER_BUSY when another
- * process holds the directory. The caller owns *ret: tsdb_close().
+/* Opens the directory (made if absent), takes the lock, opens the blocks, replays the WAL. FER_BUSY when
+ * another process holds the directory. Damage never refuses: what it hits is left out and told. The caller owns *ret: tsdb_close().
  * `progress` (may be NULL) is updated during replay, readable from other threads. */
 typedef struct tsdb_progress {
     _Atomic uint64_t min, max, current; /* segment numbers, as status/walreplay */
@@ -138,6 +138,8 @@ typedef struct tsdb_stats {
     int64_t head_bytes;    /* the head's account */
     int64_t head_limit_bytes;
     int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
+    uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; index and chunks */
+    int64_t blocks_min_time;                       /* INT64_MAX without blocks */
     bool clean_start;
 } tsdb_stats;
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret);

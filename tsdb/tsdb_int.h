@@ -2,6 +2,7 @@
 #ifndef FERULA_TSDB_TSDB_INT_H
 #define FERULA_TSDB_TSDB_INT_H
 
+#include "tsdb/block_set.h"
 #include "tsdb/commit.h"
 #include "tsdb/head.h"
 #include "tsdb/replay.h"
@@ -13,6 +14,7 @@ struct tsdb {
     char *wal_dir;
     vfs_file *lock; /* NULL with no_lockfile */
     bool clean_start;
+    block_set blocks;
     head h;
     committer c;
     wal *w;

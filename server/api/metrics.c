@@ -236,7 +236,13 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
           st->clean_start);
     gauge(out, "prometheus_tsdb_data_replay_duration_seconds",
           "Time taken to replay the data on disk.", (double)st->replay_ns / 1e9);
-    gauge(out, "prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", 0);
+    gauge(out, "prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks",
+          (double)st->blocks);
+    gauge(out, "prometheus_tsdb_storage_blocks_bytes",
+          "The number of bytes that are currently used for local storage by all blocks.",
+          (double)st->blocks_bytes);
+    gauge(out, "ferula_tsdb_blocks_damaged", "Number of blocks that are damaged and not served.",
+          (double)st->blocks_damaged);
 }
 
 static void put_wal(fer_buf *out, const tsdb_stats *st)

@@ -1,0 +1,227 @@
+#include "tsdb/block_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tsdb/dir_file.h"
+
+enum { NAME_BYTES = 64 };
+
+void block_set_init(block_set *s, fer_account *parent)
+{
+    memset(s, 0, sizeof *s);
+    fer_mutex_init(&s->mu, "blocks", RANK_BLOCKS);
+    fer_account_init(&s->acct, "blocks", parent, 0);
+}
+
+void block_set_done(block_set *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        block_unref(s->v[i]);
+    for (size_t i = 0; i < s->n_damaged; i++)
+        fer_free(s->damaged[i].why);
+    fer_free(s->v);
+    fer_free(s->damaged);
+    fer_mutex_done(&s->mu);
+}
+
+/* ---- loading ---- */
+
+typedef struct dir_names {
+    char (*v)[NAME_BYTES];
+    size_t n, cap;
+} dir_names;
+
+/* Names of blocks, and of what unfinished work on blocks is called. */
+static fer_code note_name(void *arg, const char *name)
+{
+    dir_names *l = arg;
+    char id[ULID_CHARS + 1];
+    if (strlen(name) < ULID_CHARS || strlen(name) >= NAME_BYTES)
+        return FER_OK;
+    memcpy(id, name, ULID_CHARS);
+    id[ULID_CHARS] = '\0';
+    const char *end = name + ULID_CHARS;
+    if (!ulid_is_valid(id) || (*end != '\0' && strcmp(end, ".tmp-for-creation") != 0 &&
+                               strcmp(end, ".tmp-for-deletion") != 0 && strcmp(end, ".tmp") != 0))
+        return FER_OK;
+    if (l->n == l->cap) {
+        l->cap = l->cap == 0 ? 32 : l->cap * 2;
+        l->v = fer_realloc(l->v, l->cap * sizeof *l->v);
+    }
+    memcpy(l->v[l->n++], name, strlen(name) + 1);
+    return FER_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void remove_unfinished(vfs *fs, const char *dir, const char *name, fer_log *log)
+{
+    char path[PATH_MAX];
+    fer_err err = {0};
+    fer_code code = dir_file_path(path, dir, name, &err);
+    if (code == FER_OK)
+        code = vfs_remove_all(fs, path, &err);
+    if (code == FER_OK)
+        LOGI(log, "Removed an unfinished block", "dir", name);
+    else
+        LOGW(log, "An unfinished block cannot be removed", "dir", name, "err", err.msg);
+}
+
+static void add_damaged(block_set *s, vfs *fs, const char *dir, const char *name,
+                        const fer_err *why, fer_log *log)
+{
+    s->damaged = fer_realloc(s->damaged, (s->n_damaged + 1) * sizeof *s->damaged);
+    damaged_block *d = &s->damaged[s->n_damaged++];
+    *d = (damaged_block){.why = fer_memdup0(why->msg, strlen(why->msg))};
+    memcpy(d->id.text, name, sizeof d->id.text);
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    char path[PATH_MAX];
+    block_meta meta;
+    if (dir_file_path(path, dir, name, NULL) == FER_OK &&
+        block_meta_load(fs, path, a, &meta, NULL) == FER_OK) {
+        d->has_range = true;
+        d->min_time = meta.min_time;
+        d->max_time = meta.max_time;
+    }
+    LOGE(log, "A block is damaged and not served; it stays where it is", "block", name, "err",
+         d->why);
+}
+
+static void load_block(block_set *s, vfs *fs, const char *dir, const char *name, fer_log *log)
+{
+    block *b;
+    fer_err err = {0};
+    if (block_open(fs, dir, name, &s->acct, &b, &err) != FER_OK) {
+        add_damaged(s, fs, dir, name, &err, log);
+        return;
+    }
+    s->v = fer_realloc(s->v, (s->n + 1) * sizeof(block *));
+    s->v[s->n++] = b;
+}
+
+static bool is_parent(const block_set *s, const char *id)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const block_meta *m = &s->v[i]->meta;
+        for (size_t k = 0; k < m->n_parents; k++)
+            if (strcmp(m->parents[k].id.text, id) == 0 && strcmp(m->id.text, id) != 0)
+                return true;
+    }
+    return false;
+}
+
+/* Takes out what others replace. All are asked before one goes: a replaced block may itself name the blocks
+ * it replaced. */
+static void drop_replaced(block_set *s, fer_log *log)
+{
+    bool *gone = fer_calloc(s->n + s->n_damaged + 1, sizeof *gone);
+    for (size_t i = 0; i < s->n; i++)
+        gone[i] = s->v[i]->meta.deletable || is_parent(s, s->v[i]->meta.id.text);
+    for (size_t i = 0; i < s->n_damaged; i++)
+        gone[s->n + i] = is_parent(s, s->damaged[i].id.text);
+    size_t kept = 0, had = s->n;
+    for (size_t i = 0; i < had; i++) {
+        if (!gone[i]) {
+            s->v[kept++] = s->v[i];
+            continue;
+        }
+        LOGI(log, "A block that has been replaced is not served", "block", s->v[i]->name);
+        block_unref(s->v[i]);
+    }
+    s->n = kept;
+    kept = 0;
+    for (size_t i = 0; i < s->n_damaged; i++) {
+        if (gone[had + i])
+            fer_free(s->damaged[i].why);
+        else
+            s->damaged[kept++] = s->damaged[i];
+    }
+    s->n_damaged = kept;
+    fer_free(gone);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const block_meta *x = &(*(block *const *)a)->meta, *y = &(*(block *const *)b)->meta;
+    if (x->min_time != y->min_time)
+        return x->min_time < y->min_time ? -1 : 1;
+    return strcmp(x->id.text, y->id.text);
+}
+
+fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fer_err *err)
+{
+    dir_names names = {0};
+    fer_code code = vfs_list(fs, dir, note_name, &names, err);
+    if (code == FER_OK && names.n != 0) {
+        qsort(names.v, names.n, sizeof *names.v, by_name);
+        for (size_t i = 0; i < names.n; i++) {
+            if (names.v[i][ULID_CHARS] != '\0')
+                remove_unfinished(fs, dir, names.v[i], log);
+            else
+                load_block(s, fs, dir, names.v[i], log);
+        }
+        drop_replaced(s, log);
+        if (s->n != 0)
+            qsort(s->v, s->n, sizeof(block *), by_time);
+    }
+    fer_free(names.v);
+    return code;
+}
+
+/* ---- asking ---- */
+
+int64_t block_set_end(block_set *s)
+{
+    int64_t end = INT64_MIN;
+    fer_mutex_lock(&s->mu);
+    for (size_t i = 0; i < s->n; i++) {
+        const block_meta *m = &s->v[i]->meta;
+        if (m->max_time > end && !block_meta_has_hint(m, STR("from-out-of-order")) &&
+            !block_meta_has_hint(m, STR("from-stale-series")) &&
+            !block_meta_has_hint(m, STR("from-selected-series")))
+            end = m->max_time;
+    }
+    fer_mutex_unlock(&s->mu);
+    return end;
+}
+
+block **block_set_get(block_set *s, int64_t mint, int64_t maxt, fer_arena *a, size_t *ret_n)
+{
+    fer_mutex_lock(&s->mu);
+    size_t n = 0;
+    block **v = ARENA_ARRAY(a, block *, s->n);
+    for (size_t i = 0; v != NULL && i < s->n; i++)
+        if (block_overlaps(s->v[i], mint, maxt))
+            v[n++] = block_ref(s->v[i]);
+    fer_mutex_unlock(&s->mu);
+    *ret_n = n;
+    return v;
+}
+
+void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
+                            void (*fn)(void *arg, const damaged_block *d), void *arg)
+{
+    fer_mutex_lock(&s->mu);
+    for (size_t i = 0; i < s->n_damaged; i++) {
+        const damaged_block *d = &s->damaged[i];
+        if (!d->has_range || (d->min_time <= maxt && mint < d->max_time))
+            fn(arg, d);
+    }
+    fer_mutex_unlock(&s->mu);
+}
+
+void block_set_stats_get(block_set *s, block_set_stats *ret)
+{
+    fer_mutex_lock(&s->mu);
+    *ret = (block_set_stats){.blocks = s->n, .damaged = s->n_damaged, .min_time = INT64_MAX};
+    for (size_t i = 0; i < s->n; i++) {
+        ret->bytes += block_bytes(s->v[i]);
+        if (s->v[i]->meta.min_time < ret->min_time)
+            ret->min_time = s->v[i]->meta.min_time;
+    }
+    fer_mutex_unlock(&s->mu);
+}

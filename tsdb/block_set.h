@@ -1,0 +1,58 @@
+/* block_set.h - the blocks of a data directory.
+ *
+ * Loading never fails for a block's sake: a damaged one stays where it is, is named in the log, counted, and
+ * told in the answers of queries whose time it may cover. Blocks that others replace (their parents, or marked
+ * deletable) are not served; they are what a compaction that did not finish cleaning up leaves.
+ * Threads: load and free by one; the rest by any.
+ */
+#ifndef FERULA_TSDB_BLOCK_SET_H
+#define FERULA_TSDB_BLOCK_SET_H
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "tsdb/block.h"
+
+enum { RANK_BLOCKS = 90 };
+
+/* A block that could not be opened. */
+typedef struct damaged_block {
+    ulid id;
+    bool has_range; /* its meta.json could be read */
+    int64_t min_time, max_time;
+    char *why;
+} damaged_block;
+
+typedef struct block_set {
+    fer_mutex mu;
+    /* ---- under mu ---- */
+    block **v; /* by min_time */
+    size_t n;
+    damaged_block *damaged;
+    size_t n_damaged;
+    /* ---- immutable ---- */
+    fer_account acct;
+} block_set;
+
+void block_set_init(block_set *s, fer_account *parent);
+void block_set_done(block_set *s);
+/* Removes what unfinished work left (ULID.tmp-for-creation, .tmp-for-deletion, .tmp), then opens the blocks in
+ * dir. Fails only when the directory cannot be listed. */
+FER_MUST_CHECK fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log,
+                                       fer_err *err);
+/* The end of the newest block that was cut in order; INT64_MIN without one. The head begins there. */
+int64_t block_set_end(block_set *s);
+
+/* The blocks that overlap [mint, maxt], by min_time, each with a reference the caller drops. NULL past the
+ * arena's budget (then nothing is referenced). */
+block **block_set_get(block_set *s, int64_t mint, int64_t maxt, fer_arena *a, size_t *ret_n);
+/* Calls fn for each damaged block that may hold data of [mint, maxt]. */
+void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
+                            void (*fn)(void *arg, const damaged_block *d), void *arg);
+
+typedef struct block_set_stats {
+    uint64_t blocks, damaged, bytes;
+    int64_t min_time; /* of the oldest; INT64_MAX without blocks */
+} block_set_stats;
+void block_set_stats_get(block_set *s, block_set_stats *ret);
+
+#endif
