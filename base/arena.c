@@ -228,8 +228,3 @@ size_t fer_arena_bytes(const fer_arena *a)
 {
     return a->bytes;
 }
-
-fer_code(fer_fail_budget)(fer_err *err, const char *what)
-{
-    return fer_fail(err, FER_LIMIT, "%s: memory budget used up", what);
-}

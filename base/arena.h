@@ -43,8 +43,11 @@ bool fer_arena_on_close(fer_arena *a, void (*fn)(void *arg), void *arg)
 size_t fer_arena_bytes(const fer_arena *a);
 
 /* The usual failure when an arena allocation returns NULL: FER_LIMIT, in sight of the compiler. */
-fer_code fer_fail_budget(fer_err *err, const char *what);
-#define fer_fail_budget(...) (fer_fail_budget(__VA_ARGS__), FER_LIMIT)
+static inline fer_code fer_fail_budget(fer_err *err, const char *what)
+{
+    (void)fer_fail(err, FER_LIMIT, "%s: memory budget used up", what);
+    return FER_LIMIT;
+}
 
 #define ARENA_NEW(a, type) ((type *)fer_arena_calloc((a), 1, sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)fer_arena_calloc((a), (count), sizeof(type)))

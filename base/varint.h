@@ -29,7 +29,7 @@ static inline size_t uvarint_put(uint8_t *p, uint64_t v)
 
 static inline uint64_t zigzag_put(int64_t v)
 {
-    return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+    return ((uint64_t)v << 1) ^ -(uint64_t)(v < 0);
 }
 
 static inline int64_t zigzag_get(uint64_t v)

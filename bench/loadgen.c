@@ -90,11 +90,9 @@ static void put_varint(fer_buf *b, uint64_t v)
     b->n += uvarint_put((uint8_t *)at, v);
 }
 
-static void put_label(fer_buf *b, const char *name, const char *fmt, uint64_t v)
+static void put_label(fer_buf *b, const char *name, const char *value)
 {
-    char value[96];
-    size_t n = (size_t)snprintf(value, sizeof value, fmt, v);
-    size_t name_n = strlen(name);
+    size_t name_n = strlen(name), n = strlen(value);
     fer_buf_putc(b, 0x0a);
     put_varint(b, 4 + name_n + n);
     fer_buf_putc(b, 0x0a);
@@ -105,22 +103,29 @@ static void put_label(fer_buf *b, const char *name, const char *fmt, uint64_t v)
     fer_buf_put(b, value, n);
 }
 
+static void put_numbered(fer_buf *b, const char *name, const char *fmt, unsigned long v)
+{
+    char value[96];
+    snprintf(value, sizeof value, fmt, v);
+    put_label(b, name, value);
+}
+
 /* Series i in generation g (churn gives every generation new pods). */
 static void put_labels(fer_buf *b, uint64_t i, uint64_t g)
 {
-    put_label(b, "__name__", "bench_http_requests_%02" PRIu64 "_total", i % METRICS);
-    put_label(b, "cluster", "production-eu-%02" PRIu64, i / 50000 % 4);
-    put_label(b, "container", "application-%02" PRIu64, i / 20 % 10);
-    put_label(b, "endpoint", "metrics-%" PRIu64, i / 20 % 2);
-    put_label(b, "instance", "10.1.%" PRIu64 ".17:9100", i / 20 % 250);
-    put_label(b, "job", "kubernetes-service-%03" PRIu64, i / 200 % 100);
+    put_numbered(b, "__name__", "bench_http_requests_%02lu_total", i % METRICS);
+    put_numbered(b, "cluster", "production-eu-%02lu", i / 50000 % 4);
+    put_numbered(b, "container", "application-%02lu", i / 20 % 10);
+    put_numbered(b, "endpoint", "metrics-%lu", i / 20 % 2);
+    put_numbered(b, "instance", "10.1.%lu.17:9100", i / 20 % 250);
+    put_numbered(b, "job", "kubernetes-service-%03lu", i / 200 % 100);
     if (is_bucket(i))
-        put_label(b, "le", bounds[i / METRICS % BOUNDS], 0);
-    put_label(b, "method", i % 2 == 0 ? "GET" : "POST", 0);
-    put_label(b, "namespace", "team-%02" PRIu64 "-backend", i / 1000 % 30);
-    put_label(b, "pod", "application-5d8f7c9b4d-%08" PRIx64, g << 32 | i);
+        put_label(b, "le", bounds[i / METRICS % BOUNDS]);
+    put_label(b, "method", i % 2 == 0 ? "GET" : "POST");
+    put_numbered(b, "namespace", "team-%02lu-backend", i / 1000 % 30);
+    put_numbered(b, "pod", "application-5d8f7c9b4d-%08lx", g << 32 | i);
     if (!is_bucket(i))
-        put_label(b, "status", "%" PRIu64, 200 + i % 5);
+        put_numbered(b, "status", "%lu", 200 + i % 5);
 }
 
 static void put_series(fer_buf *out, fer_buf *scratch, uint64_t i, uint64_t g, int64_t t, double v)

@@ -174,15 +174,15 @@ static void take_unsorted(block_index *x, size_t n)
 
 static fer_code read_table(block_index *x, fer_err *err)
 {
-    fer_str body;
+    fer_str body = {0};
     if (x->toc.postings_table == 0)
         return fer_fail(err, FER_CORRUPT, "index: no postings offset table");
     FER_TRY(section(x, x->toc.postings_table, "the postings offset table", &body, err));
     if (body.n < 4)
         return fer_fail(err, FER_CORRUPT, "index: the postings offset table has no count");
     x->table = str_from(body, 4);
-    size_t n;
-    bool sorted;
+    size_t n = 0;
+    bool sorted = false;
     FER_TRY(walk_table(x, &n, &sorted, err));
     if (n != be32_get((const uint8_t *)body.p))
         return fer_fail(err, FER_CORRUPT, "index: postings offset table: wrong count");
