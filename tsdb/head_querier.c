@@ -1,22 +1,10 @@
 /* head_querier.c - selecting, pinning, labels and samples of the head's series. */
 #include "tsdb/head_querier.h"
 
-#include <assert.h>
 #include <string.h>
 
-#include "base/varint.h"
+#include "tsdb/head_pin.h"
 #include "tsdb/head_select.h"
-
-/* A series at one published commit. */
-typedef struct head_pin {
-    slab_ref labels;
-    slab_ref full; /* full_list */
-    uint32_t n_full;
-    slab_ref open;         /* 0: nothing of it in the selected range */
-    uint16_t bytes, whole; /* of the open chunk, with and without the byte being filled */
-    uint16_t n;            /* samples */
-    uint8_t tail;          /* the byte being filled */
-} head_pin;
 
 /* Pair id to the query's label ids: open addressing, at most half full. */
 typedef struct pair_map_entry {
@@ -131,12 +119,7 @@ static fer_code read_open(const head *h, const head_pin *pin, int64_t mint, int6
                           samples *out)
 {
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
-    assert(pin->bytes <= sizeof bytes && pin->bytes > 2);
-    /* The count in front is not there yet and the last byte may be changing: both are the pin's. */
-    memcpy(bytes + 2, (const uint8_t *)slab_ptr(&h->chunks, pin->open) + 2, pin->whole - 2U);
-    be16_put(bytes, pin->n);
-    if (pin->whole < pin->bytes)
-        bytes[pin->whole] = pin->tail;
+    head_pin_open_bytes(h, pin, bytes);
     return xor_decode((fer_str){(const char *)bytes, pin->bytes}, pin->n, mint, maxt, out);
 }
 
@@ -147,9 +130,9 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const head *h = s->q->h;
     const head_pin *pin = &s->pins[i];
     fer_code code = FER_OK;
-    const full_list *list = pin->n_full == 0 ? NULL : slab_ptr(&h->chunks, pin->full);
+    const full_chunk *full = head_pin_full(h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
-        const full_chunk *c = &list->c[k];
+        const full_chunk *c = &full[k];
         if (c->maxt < mint || c->mint > maxt)
             continue;
         fer_str bytes = {slab_ptr(&h->chunks, c->data), c->bytes};
@@ -167,23 +150,6 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
 static const selection_ops head_selection_ops = {selection_labels_of, selection_read_of};
 
 /* ---- select ---- */
-
-static void pin_series(const head *h, uint32_t slot, int64_t mint, int64_t maxt, head_pin *ret)
-{
-    const pub_rec *s = head_pub_rec(h, slot);
-    *ret = (head_pin){.labels = s->labels};
-    if (s->full != 0) {
-        ret->full = s->full;
-        ret->n_full = ((const full_list *)slab_ptr(&h->chunks, s->full))->n;
-    }
-    if (s->min_t <= maxt && s->app.t >= mint) {
-        ret->open = s->open;
-        ret->bytes = (uint16_t)xor_bytes(&s->app);
-        ret->whole = (uint16_t)(s->app.bits / 8);
-        ret->n = s->app.n;
-        ret->tail = s->tail;
-    }
-}
 
 static int by_ref(const void *a, const void *b, void *arg)
 {
@@ -218,7 +184,7 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     if (s->pins == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
-        pin_series(h, list.v[i], hints->mint, hints->maxt, &s->pins[i]);
+        head_pin_take(h, list.v[i], hints->mint, hints->maxt, &s->pins[i]);
     s->base.n = list.n;
     if (!q->reading) {
         head_reader_begin(h, &q->reader);

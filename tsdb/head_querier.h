@@ -1,8 +1,7 @@
 /* head_querier.h - the head as a storage for queries (querier.h, DESIGN D10).
  *
- * A select takes the head's locks once: finds the series and pins each at one published commit. A pin is
- * 24 bytes: handles of the open chunk and of the list of full ones, their lengths, and the open chunk's
- * last byte, the only pinned byte that may still change. Reading takes no lock.
+ * A select takes the head's locks once: finds the series and pins each at one published commit
+ * (head_pin.h). Reading takes no lock.
  */
 #ifndef FERULA_TSDB_HEAD_QUERIER_H
 #define FERULA_TSDB_HEAD_QUERIER_H

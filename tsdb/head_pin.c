@@ -1,0 +1,39 @@
+/* head_pin.c */
+#include "tsdb/head_pin.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/varint.h"
+
+void head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, head_pin *ret)
+{
+    const pub_rec *s = head_pub_rec(h, slot);
+    *ret = (head_pin){.labels = s->labels};
+    if (s->full != 0) {
+        ret->full = s->full;
+        ret->n_full = ((const full_list *)slab_ptr(&h->chunks, s->full))->n;
+    }
+    if (s->min_t <= maxt && s->app.t >= mint) {
+        ret->open = s->open;
+        ret->bytes = (uint16_t)xor_bytes(&s->app);
+        ret->whole = (uint16_t)(s->app.bits / 8);
+        ret->n = s->app.n;
+        ret->tail = s->tail;
+    }
+}
+
+const full_chunk *head_pin_full(const head *h, const head_pin *pin)
+{
+    return pin->n_full == 0 ? NULL : ((const full_list *)slab_ptr(&h->chunks, pin->full))->c;
+}
+
+void head_pin_open_bytes(const head *h, const head_pin *pin, uint8_t *out)
+{
+    assert(pin->bytes <= XOR_CHUNK_BYTES_SOFT && pin->bytes > 2);
+    /* The count in front is not there yet and the last byte may be changing: both are the pin's. */
+    memcpy(out + 2, (const uint8_t *)slab_ptr(&h->chunks, pin->open) + 2, pin->whole - 2U);
+    be16_put(out, pin->n);
+    if (pin->whole < pin->bytes)
+        out[pin->whole] = pin->tail;
+}
