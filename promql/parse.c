@@ -228,7 +228,7 @@ static fer_code parse_whole_selector(parser *p, expr **ret)
     return expect_end(p);
 }
 
-fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n,
+fer_code promql_parse_matchers(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n,
                                fer_err *err)
 {
     FER_TRY(check_size(text, err));
@@ -237,11 +237,21 @@ fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t
     parser_init(&p, text, NULL, a, err);
     if (parse_whole_selector(&p, &e) != FER_OK)
         return parser_result(&p);
-    const expr_selector *s = &e->u.selector;
-    for (size_t i = 0; i < s->n_matchers; i++)
-        if (!matcher_matches_empty(&s->matchers[i])) {
-            *ret = s->matchers;
-            *ret_n = s->n_matchers;
+    *ret = e->u.selector.matchers;
+    *ret_n = e->u.selector.n_matchers;
+    return FER_OK;
+}
+
+fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret, size_t *ret_n,
+                               fer_err *err)
+{
+    matcher *m = NULL;
+    size_t n = 0;
+    FER_TRY(promql_parse_matchers(text, a, &m, &n, err));
+    for (size_t i = 0; i < n; i++)
+        if (!matcher_matches_empty(&m[i])) {
+            *ret = m;
+            *ret_n = n;
             return FER_OK;
         }
     return fer_fail(err, FER_INVALID, "match[] must contain at least one non-empty matcher");

@@ -30,6 +30,9 @@ FER_MUST_CHECK fer_code promql_parse(fer_str text, const promql_features *f, fer
  * not match the empty string. */
 FER_MUST_CHECK fer_code promql_parse_selector(fer_str text, fer_arena *a, matcher **ret,
                                               size_t *ret_n, fer_err *err);
+/* As promql_parse_selector, but all matchers may match the empty string, as promtool has it. */
+FER_MUST_CHECK fer_code promql_parse_matchers(fer_str text, fer_arena *a, matcher **ret,
+                                              size_t *ret_n, fer_err *err);
 /* Series description of the test language and of exemplars: name{a="b"}; labels in the arena, sorted. */
 FER_MUST_CHECK fer_code promql_parse_metric(fer_str text, fer_arena *a, labels *ret, fer_err *err);
 

@@ -159,10 +159,10 @@ fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fe
     if (code == FER_OK && names.n != 0) {
         qsort(names.v, names.n, sizeof *names.v, by_name);
         for (size_t i = 0; i < names.n; i++) {
-            if (names.v[i][ULID_CHARS] != '\0')
-                remove_unfinished(fs, dir, names.v[i], log);
-            else
+            if (names.v[i][ULID_CHARS] == '\0')
                 load_block(s, fs, dir, names.v[i], log);
+            else if (!s->keep_unfinished)
+                remove_unfinished(fs, dir, names.v[i], log);
         }
         drop_replaced(s, log);
         if (s->n != 0)
@@ -217,11 +217,14 @@ void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
 void block_set_stats_get(block_set *s, block_set_stats *ret)
 {
     fer_mutex_lock(&s->mu);
-    *ret = (block_set_stats){.blocks = s->n, .damaged = s->n_damaged, .min_time = INT64_MAX};
+    *ret = (block_set_stats){
+        .blocks = s->n, .damaged = s->n_damaged, .min_time = INT64_MAX, .max_time = INT64_MIN};
     for (size_t i = 0; i < s->n; i++) {
         ret->bytes += block_bytes(s->v[i]);
         if (s->v[i]->meta.min_time < ret->min_time)
             ret->min_time = s->v[i]->meta.min_time;
+        if (s->v[i]->meta.max_time - 1 > ret->max_time)
+            ret->max_time = s->v[i]->meta.max_time - 1;
     }
     fer_mutex_unlock(&s->mu);
 }

@@ -31,11 +31,12 @@ typedef struct block_set {
     size_t n_damaged;
     /* ---- immutable ---- */
     fer_account acct;
+    bool keep_unfinished; /* set before loading: nothing is removed */
 } block_set;
 
 void block_set_init(block_set *s, fer_account *parent);
 void block_set_done(block_set *s);
-/* Removes what unfinished work left (ULID.tmp-for-creation, .tmp-for-deletion, .tmp), then opens the blocks in
+/* Removes what unfinished work left (ULID.tmp-for-creation, .tmp-for-deletion, .tmp) unless told to keep it, then opens the blocks in
  * dir. Fails only when the directory cannot be listed. */
 FER_MUST_CHECK fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log,
                                        fer_err *err);
@@ -52,6 +53,7 @@ void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
 typedef struct block_set_stats {
     uint64_t blocks, damaged, bytes;
     int64_t min_time; /* of the oldest; INT64_MAX without blocks */
+    int64_t max_time; /* the last inside one; INT64_MIN without blocks */
 } block_set_stats;
 void block_set_stats_get(block_set *s, block_set_stats *ret);
 

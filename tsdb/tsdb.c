@@ -26,7 +26,7 @@ static char *join(const char *dir, const char *name)
 
 static fer_code take_lock(tsdb *db, fer_err *err)
 {
-    if (db->o.no_lockfile) {
+    if (db->o.no_lockfile || db->o.read_only) {
         db->clean_start = true;
         return FER_OK;
     }
@@ -80,6 +80,8 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     db->h.min_valid_time = block_set_end(&db->blocks);
     FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
     log_replay(db);
+    if (db->o.read_only)
+        return FER_OK;
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
     FER_TRY(wal_open(db->o.fs, db->wal_dir, &wo, db->o.log, &db->w, err));
     committer_init(&db->c, &db->h, db->w, &db->o);
@@ -105,7 +107,8 @@ static void free_handle(tsdb *db)
 
 fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, fer_err *err)
 {
-    FER_TRY(vfs_mkdir_all(o->fs, o->path, err));
+    if (!o->read_only)
+        FER_TRY(vfs_mkdir_all(o->fs, o->path, err));
     tsdb *db = fer_calloc(1, sizeof *db);
     db->o = *o;
     db->path = fer_memdup0(o->path, strlen(o->path));
@@ -115,6 +118,7 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     fer_hash_key key;
     o->rng->fill(o->rng, key.secret, sizeof key.secret);
     block_set_init(&db->blocks, o->account);
+    db->blocks.keep_unfinished = o->read_only;
     head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
 
     fer_code code = take_lock(db, err);
@@ -142,6 +146,10 @@ static fer_code drop_lock(tsdb *db, fer_err *err)
 
 fer_code tsdb_close(tsdb *db, fer_err *err)
 {
+    if (db->o.read_only) {
+        free_handle(db);
+        return FER_OK;
+    }
     fer_code code = FER_BUSY;
     for (int i = 0; i < CLOSE_TRIES && code != FER_OK; i++)
         code = committer_step(&db->c, NULL, err);
@@ -162,6 +170,8 @@ fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn par
                     fer_arena *scratch, tsdb_report *report, tsdb_done_fn done, void *done_arg,
                     fer_err *err)
 {
+    if (db->o.read_only)
+        return fer_fail(err, FER_UNSUPPORTED, "the database is open for reading only");
     stage_request req = {rows,    n,    parse,    parse_arg,
                          scratch, done, done_arg, db->o.clock->wall_ms(db->o.clock)};
     return stage_request_take(&db->c, &req, report, err);
@@ -265,6 +275,7 @@ static void blocks_stats(tsdb *db, tsdb_stats *ret)
     ret->blocks_damaged = st.damaged;
     ret->blocks_bytes = st.bytes;
     ret->blocks_min_time = st.min_time;
+    ret->blocks_max_time = st.max_time;
 }
 
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret)

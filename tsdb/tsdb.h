@@ -39,9 +39,11 @@ typedef struct tsdb_options {
     uint64_t wal_segment_bytes; /* 0 = 128 MiB */
     int64_t min_block_ms;       /* 0 = 2 h: chunk ranges and the out-of-bounds rule */
     bool no_lockfile;
+    /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
+    bool read_only;
 } tsdb_options;
 
-/* Opens the directory (made if absent), takes the lock, opens the blocks, replays the WAL. FER_BUSY when
+/* Opens the directory (made if absent, unless read_only), takes the lock, opens the blocks, replays the WAL. FER_BUSY when
  * another process holds the directory. Damage never refuses: what it hits is left out and told. The caller owns *ret: tsdb_close().
  * `progress` (may be NULL) is updated during replay, readable from other threads. */
 typedef struct tsdb_progress {
@@ -140,6 +142,7 @@ typedef struct tsdb_stats {
     int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
     uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; index and chunks */
     int64_t blocks_min_time;                       /* INT64_MAX without blocks */
+    int64_t blocks_max_time; /* of a sample in one; INT64_MIN without blocks */
     bool clean_start;
 } tsdb_stats;
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret);

@@ -1,8 +1,24 @@
 /* main.c - ferulatool, Ferula's promtool. */
-#include <stdio.h>
+#include "cmd/ferulatool/tsdb_commands.h"
 
-int main(void)
+static const cli_group groups[] = {
+    {"tsdb", "Run tsdb commands."},
+};
+
+static const cli_command *const families[] = {
+    tsdb_commands,
+};
+
+int main(int argc, char **argv)
 {
-    fputs("ferulatool: no commands yet\n", stderr);
-    return 2;
+    static const cli_program program = {
+        .name = "ferulatool",
+        .help = "Tooling for Ferula, and for Prometheus' data directories.",
+        .version = "0.1.0",
+        .groups = groups,
+        .n_groups = sizeof groups / sizeof *groups,
+        .families = families,
+        .n_families = sizeof families / sizeof *families,
+    };
+    return cli_main(&program, argc, argv);
 }

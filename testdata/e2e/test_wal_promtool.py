@@ -25,17 +25,15 @@ class WalPromtool(unittest.TestCase):
     def check(self, suite, compression, how):
         promtool = programs.peer(f"{suite}/promtool")
         with tempfile.TemporaryDirectory(prefix="ferula-e2e-") as folder:
-            log = f"{folder}/data/wal"  # in promtool's default place: 2.53 looks nowhere else unasked
-            os.mkdir(f"{folder}/data")
-            wrote = subprocess.run([WAL_WRITE, log, compression, how], check=True,
+            wrote = subprocess.run([WAL_WRITE, f"{folder}/wal", compression, how], check=True,
                                    stdout=subprocess.PIPE, text=True)
-            segments = sorted(os.listdir(log))
+            segments = sorted(os.listdir(f"{folder}/wal"))
             self.assertEqual(segments, [f"{i:08d}" for i in range(len(segments))])
             if how in ("small", "torn"):
                 self.assertGreater(len(segments), 3)
             if how == "torn":  # what was torn was cut off: whole pages only where a log was closed
-                self.assertTrue(any(os.path.getsize(f"{log}/{s}") % 32768 for s in segments))
-            dump = subprocess.run([promtool, "tsdb", "dump"], check=True, cwd=folder,
+                self.assertTrue(any(os.path.getsize(f"{folder}/wal/{s}") % 32768 for s in segments))
+            dump = subprocess.run([promtool, "tsdb", "dump", folder], check=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.assertEqual(dump.stderr, "")
         want, got = parse(wrote.stdout), parse(dump.stdout)
