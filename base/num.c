@@ -11,16 +11,17 @@
 /* Go's 'g' with the shortest precision uses an exponent from 10^6 on. */
 enum { G_EXPONENT = 6 };
 
-/* The digits of a finite positive value: 0.d1d2d3... x 10^point. */
+/* The digits of a finite positive value: 0.d1d2d3... x 10^point. Behind them is room, so that copies
+ * need not have the exact length. */
 typedef struct digits {
-    char d[SHIM_DIGITS_MAX];
+    char d[2 * SHIM_DIGITS_MAX];
     size_t n;
     int point;
 } digits;
 
 static digits digits_of(double v)
 {
-    digits ds;
+    digits ds = {.n = 0};
     ds.n = shim_shortest(v, ds.d, &ds.point);
     return ds;
 }
@@ -69,9 +70,9 @@ static size_t put_fixed(char *to, const digits *ds)
         memset(w + ds->n, '0', whole - ds->n);
         return whole;
     }
-    memcpy(w, ds->d, whole);
+    memcpy(w, ds->d, SHIM_DIGITS_MAX);
     w[whole] = '.';
-    memcpy(w + whole + 1, ds->d + whole, ds->n - whole);
+    memcpy(w + whole + 1, ds->d + whole, SHIM_DIGITS_MAX);
     return ds->n + 1;
 }
 
@@ -95,9 +96,20 @@ static size_t put_exponent(char *to, const digits *ds)
     return (size_t)(w - to);
 }
 
+/* Integers whose digits are all significant: each is a double, and so is each neighbour. */
+static bool is_plain_integer(double a)
+{
+    return a < 0x1p53 && (double)(uint64_t)a == a;
+}
+
 size_t num_format_f(char *buf, double v)
 {
-    size_t n = put_special(buf, v);
+    size_t n;
+    if (is_plain_integer(fabs(v))) {
+        n = put_sign(buf, v);
+        return n + num_format_u64(buf + n, (uint64_t)fabs(v));
+    }
+    n = put_special(buf, v);
     if (n != 0)
         return n;
     digits ds = digits_of(fabs(v));
@@ -146,16 +158,49 @@ size_t num_format_om(char *buf, double v)
     return n + put(buf + n, ".0");
 }
 
+/* 1 for 0. */
+static unsigned digit_count(uint64_t v)
+{
+    static const uint64_t powers[] = {1u,
+                                      10u,
+                                      100u,
+                                      1000u,
+                                      10000u,
+                                      100000u,
+                                      1000000u,
+                                      10000000u,
+                                      100000000u,
+                                      1000000000u,
+                                      10000000000u,
+                                      100000000000u,
+                                      1000000000000u,
+                                      10000000000000u,
+                                      100000000000000u,
+                                      1000000000000000u,
+                                      10000000000000000u,
+                                      100000000000000000u,
+                                      1000000000000000000u,
+                                      10000000000000000000u};
+    /* 1233 / 4096 is log10(2) but for a little: all digits, or all but one. */
+    unsigned n = (64U - (unsigned)__builtin_clzll(v | 1)) * 1233 >> 12;
+    return n + (v >= powers[n] || v == 0);
+}
+
 size_t num_format_u64(char *buf, uint64_t v)
 {
-    char tmp[20];
-    size_t n = 0;
-    do {
-        tmp[n++] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    for (size_t i = 0; i < n; i++)
-        buf[i] = tmp[n - 1 - i];
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    unsigned n = digit_count(v), at = n;
+    for (; v >= 100; v /= 100) {
+        at -= 2;
+        memcpy(buf + at, pairs + v % 100 * 2, 2);
+    }
+    if (at == 2)
+        memcpy(buf, pairs + v * 2, 2);
+    else
+        buf[0] = (char)('0' + v);
     return n;
 }
 

@@ -1,8 +1,8 @@
 /* num.h - number text as Go writes and reads it.
  *
  * Source: strconv.FormatFloat/ParseFloat of Go, as Prometheus uses them. Digits
- * come from double-conversion (shortest round trip) and fast_float through the
- * C++ shim. Locale-independent. Any thread.
+ * come from the C++ library (shortest round trip), numbers from fast_float, both
+ * through the shim. Locale-independent. Any thread.
  */
 #ifndef FERULA_BASE_NUM_H
 #define FERULA_BASE_NUM_H

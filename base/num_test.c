@@ -54,6 +54,12 @@ static void floats_print_as_in_prometheus(void **state)
          "9.999999999999999e+20", "999999999999999900000"},
         {1e21, "1e+21", "1e+21", "1e+21", "1000000000000000000000"},
         {1.5e21, "1.5e+21", "1.5e+21", "1.5e+21", "1500000000000000000000"},
+        {9007199254740991, "9.007199254740991e+15", "9007199254740991", "9.007199254740991e+15",
+         "9007199254740991"},
+        {9007199254740994, "9.007199254740994e+15", "9007199254740994", "9.007199254740994e+15",
+         "9007199254740994"},
+        {18014398509481988, "1.8014398509481988e+16", "18014398509481988", "1.8014398509481988e+16",
+         "18014398509481988"},
         {18446744073709551616.0, "1.8446744073709552e+19", "18446744073709552000",
          "1.8446744073709552e+19", "18446744073709552000"},
         {NAN, "NaN", "NaN", "NaN", "NaN"},
@@ -265,6 +271,23 @@ static void a_number_ends_where_its_slice_ends(void **state)
     }
 }
 
+static void integers_of_every_length_print(void **state)
+{
+    for (uint64_t power = 1; power <= UINT64_MAX / 10; power *= 10) {
+        const uint64_t near[] = {power - 1, power, power + 1, power * 7 + power / 3};
+        for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+            char buf[NUM_TEXT_MAX], text[32];
+            snprintf(text, sizeof text, "%" PRIu64, near[i]);
+            assert_text(buf, num_format_u64(buf, near[i]), text);
+            if (near[i] > (UINT64_C(1) << 53))
+                continue;
+            assert_text(buf, num_format_f(buf, (double)near[i]), text);
+            snprintf(text, sizeof text, "-%" PRIu64, near[i]);
+            assert_text(buf, num_format_f(buf, -(double)near[i]), text);
+        }
+    }
+}
+
 static void integers_print_and_read_to_their_limits(void **state)
 {
     char buf[NUM_TEXT_MAX];
@@ -321,6 +344,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_refused),
         cmocka_unit_test(out_of_range_is_told_with_infinity),
         cmocka_unit_test(a_number_ends_where_its_slice_ends),
+        cmocka_unit_test(integers_of_every_length_print),
         cmocka_unit_test(integers_print_and_read_to_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

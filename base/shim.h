@@ -1,4 +1,4 @@
-/* shim.h - the C face of the three C++ libraries below base: RE2, double-conversion, fast_float.
+/* shim.h - the C face of the C++ below base: RE2, fast_float, the standard library's to_chars.
  *
  * Only num.c and regex.c include it. No exception leaves it: where C++ could throw (out of memory)
  * the process stops, as fer_alloc does. Threads: any; a compiled expression is immutable.
@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { SHIM_DIGITS_MAX = 18 }; /* 17 significant digits and double-conversion's NUL */
+enum { SHIM_DIGITS_MAX = 17 }; /* significant digits of a double */
 
 /* The fewest decimal digits that read back as v (finite, not negative): the value is
  * 0.d1d2d3... x 10^*ret_point. Returns the number of digits (1 for zero, with *ret_point 1). */

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "base/text.h"
 
 enum { REPLY_BYTES_MAX = 512 * 1024 * 1024, NOTES_MAX = 10 };
@@ -101,29 +102,26 @@ void api_put_notes(fer_buf *out, const char *key, const str_list *notes)
     }
 }
 
-void api_put_time(fer_buf *out, int64_t ms)
+size_t api_format_time(char *buf, int64_t ms)
 {
     uint64_t abs = ms < 0 ? (uint64_t)0 - (uint64_t)ms : (uint64_t)ms;
-    char *at = fer_buf_room(out, 32);
-    if (at == NULL)
-        return;
-    if (ms < 0)
-        *at++ = '-';
-    char digits[24];
-    int n = 0;
-    uint64_t whole = abs / 1000;
     unsigned rest = (unsigned)(abs % 1000);
-    do {
-        digits[n++] = (char)('0' + whole % 10);
-        whole /= 10;
-    } while (whole != 0);
-    while (n > 0)
-        *at++ = digits[--n];
-    if (rest != 0) {
-        *at++ = '.';
-        *at++ = (char)('0' + rest / 100);
-        *at++ = (char)('0' + rest / 10 % 10);
-        *at++ = (char)('0' + rest % 10);
-    }
-    out->n = (size_t)(at - out->p);
+    size_t n = 0;
+    if (ms < 0)
+        buf[n++] = '-';
+    n += num_format_u64(buf + n, abs / 1000);
+    if (rest == 0)
+        return n;
+    buf[n++] = '.';
+    buf[n++] = (char)('0' + rest / 100);
+    buf[n++] = (char)('0' + rest / 10 % 10);
+    buf[n++] = (char)('0' + rest % 10);
+    return n;
+}
+
+void api_put_time(fer_buf *out, int64_t ms)
+{
+    char *at = fer_buf_room(out, API_TIME_MAX);
+    if (at != NULL)
+        out->n += api_format_time(at, ms);
 }

@@ -34,7 +34,10 @@ void api_data(http_req *r, const char *json);
 void api_put_notes(fer_buf *out, const char *key, const str_list *notes);
 /* Appends ["a","b"]. */
 void api_put_strings(fer_buf *out, const str_list *l);
-/* Appends milliseconds as seconds: 1700000000 or 1700000000.120. */
+/* Milliseconds as seconds: 1700000000 or 1700000000.120. Writes to buf (not NUL-terminated) and returns
+ * the length. */
+enum { API_TIME_MAX = 24 };
+size_t api_format_time(char *buf, int64_t ms);
 void api_put_time(fer_buf *out, int64_t ms);
 
 #endif

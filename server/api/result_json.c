@@ -7,15 +7,29 @@
 #include "base/text.h"
 #include "server/api/reply.h"
 
-enum { PIECE_BYTES = 64 * 1024, POINT_BYTES_MAX = NUM_TEXT_MAX + 40 };
+enum {
+    PIECE_BYTES = 64 * 1024,
+    STEP_BYTES = 32, /* copied whole */
+    POINT_BYTES_MAX = NUM_TEXT_MAX + STEP_BYTES + 8
+};
+
+/* What stands before a value: [1700000000.123," */
+typedef struct step_text {
+    char text[STEP_BYTES - 1];
+    uint8_t n; /* 0: not written yet */
+} step_text;
+
+static_assert(API_TIME_MAX + 3 <= STEP_BYTES - 1, "a time fits");
 
 typedef struct writer {
     query_run *run;
     const promql_result *res;
     result_stats stats;
     int64_t start_ms, step_ms;
-    size_t series; /* the next series */
-    size_t point;  /* of it, the next point; > 0 means the series is open */
+    step_text *steps; /* of a range query: each is written once, not once a series; may be NULL */
+    size_t series;    /* the next series */
+    size_t point;     /* of it, the next point; > 0 means the series is open */
+    size_t step;      /* the step of the point before it */
     bool begun;
 } writer;
 
@@ -32,23 +46,45 @@ static void put_metric(fer_buf *out, const syms *s, const result_series *rs)
     fer_buf_putc(out, '}');
 }
 
-/* [1700000000.123,"1.5"] */
-static void put_point(fer_buf *out, int64_t t, double v)
+static size_t point_head(char *to, int64_t t)
 {
-    if (fer_buf_room(out, POINT_BYTES_MAX) == NULL)
+    *to = '[';
+    size_t n = 1 + api_format_time(to + 1, t);
+    to[n++] = ',';
+    to[n++] = '"';
+    return n;
+}
+
+/* The head of a point of a range query, whose times are on the grid and ascend. */
+static size_t step_head(writer *w, char *to, int64_t t)
+{
+    while (w->start_ms + (int64_t)w->step * w->step_ms < t)
+        w->step++;
+    step_text *s = &w->steps[w->step];
+    if (s->n == 0)
+        s->n = (uint8_t)point_head(s->text, t);
+    memcpy(to, s->text, sizeof s->text);
+    return s->n;
+}
+
+/* [1700000000.123,"1.5"] */
+static void put_point(writer *w, fer_buf *out, int64_t t, double v)
+{
+    char *at = fer_buf_room(out, POINT_BYTES_MAX);
+    if (at == NULL)
         return;
-    fer_buf_putc(out, '[');
-    api_put_time(out, t);
-    fer_buf_put(out, ",\"", 2);
-    out->n += num_format_json(out->p + out->n, v);
-    fer_buf_put(out, "\"]", 2);
+    at += w->steps == NULL ? point_head(at, t) : step_head(w, at, t);
+    at += num_format_json(at, v);
+    *at++ = '"';
+    *at++ = ']';
+    out->n = (size_t)(at - out->p);
 }
 
 static void put_vector_series(writer *w, fer_buf *out, const result_series *rs)
 {
     put_metric(out, w->run->ctx.syms, rs);
     fer_buf_puts(out, STR(",\"value\":"));
-    put_point(out, rs->t[0], rs->v[0]);
+    put_point(w, out, rs->t[0], rs->v[0]);
     fer_buf_putc(out, '}');
     w->series++;
 }
@@ -59,11 +95,12 @@ static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, 
     if (w->point == 0) {
         put_metric(out, w->run->ctx.syms, rs);
         fer_buf_puts(out, STR(",\"values\":["));
+        w->step = 0;
     }
     do { /* at least one, so that an open series is told by its point */
         if (w->point != 0)
             fer_buf_putc(out, ',');
-        put_point(out, rs->t[w->point], rs->v[w->point]);
+        put_point(w, out, rs->t[w->point], rs->v[w->point]);
         w->point++;
     } while (w->point < rs->n && out->n < full);
     if (w->point == rs->n) {
@@ -181,11 +218,13 @@ static void writer_free(void *arg)
 }
 
 void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
-                 int64_t start_ms, int64_t step_ms)
+                 int64_t start_ms, int64_t end_ms, int64_t step_ms)
 {
     writer *w = fer_calloc(1, sizeof *w);
     *w =
         (writer){.run = run, .res = res, .stats = *stats, .start_ms = start_ms, .step_ms = step_ms};
+    if (step_ms > 0 && res->n_series > 1) /* past the budget it goes without */
+        w->steps = ARENA_ARRAY(run->arena, step_text, (size_t)((end_ms - start_ms) / step_ms) + 1);
     http_producer p = {next_piece, writer_free, w};
     http_reply_stream(r, 200, API_JSON, &p);
 }

@@ -10,9 +10,9 @@ typedef struct result_stats {
     double eval_total_s, sort_s, prepare_s, inner_eval_s, queue_s, exec_total_s;
 } result_stats;
 
-/* Sends the result; takes over run (freed when the answer is out). start_ms and step_ms place per-step
- * stats. */
+/* Sends the result; takes over run (freed when the answer is out). The times are
+ * those of the query, step_ms 0 for an instant. */
 void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
-                 int64_t start_ms, int64_t step_ms);
+                 int64_t start_ms, int64_t end_ms, int64_t step_ms);
 
 #endif
