@@ -274,7 +274,29 @@ static void note_outcome(committer *c, fer_code code, const fer_err *err)
     }
     fer_mutex_lock(&c->h->mu);
     wal_stats_get(c->log_files, &c->wal_told);
+    c->h->wal_segment = c->wal_told.segment;
     fer_mutex_unlock(&c->h->mu);
+}
+
+static bool cut_is_due(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    bool due = c->cut;
+    fer_mutex_unlock(&c->h->mu);
+    return due;
+}
+
+/* Ends the segment when somebody asked for it. */
+static fer_code cut_log(committer *c, fer_err *err)
+{
+    if (!cut_is_due(c))
+        return FER_OK;
+    FER_TRY(wal_cut(c->log_files, err));
+    c->unsynced = false;
+    fer_mutex_lock(&c->h->mu);
+    c->cut = false;
+    fer_mutex_unlock(&c->h->mu);
+    return FER_OK;
 }
 
 fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
@@ -282,11 +304,13 @@ fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
     if (ret_batches != NULL)
         *ret_batches = 0;
     take_open(c);
-    if (c->first == NULL && c->failures == 0 && !sync_is_due(c))
+    if (c->first == NULL && c->failures == 0 && !sync_is_due(c) && !cut_is_due(c))
         return FER_OK;
 
     fer_err local = {0};
     fer_code code = make_durable(c, &local);
+    if (code == FER_OK)
+        code = cut_log(c, &local);
     note_outcome(c, code, &local);
     if (code != FER_OK) {
         give_up_waits(c, code);
@@ -317,7 +341,7 @@ static bool wait_for_work(committer *c)
         until = c->synced_ns + SYNC_EVERY_NS;
 
     fer_mutex_lock(&c->h->mu);
-    while (!c->stop && (c->failures != 0 || c->open->n_waits == 0)) {
+    while (!c->stop && (c->failures != 0 || (c->open->n_waits == 0 && !c->cut))) {
         if (until == 0) {
             fer_cond_wait(&c->wake, &c->h->mu);
             continue;
@@ -348,4 +372,12 @@ void committer_stop(committer *c)
     c->stop = true;
     fer_mutex_unlock(&c->h->mu);
     fer_cond_broadcast(&c->wake);
+}
+
+void committer_cut(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    c->cut = true;
+    fer_mutex_unlock(&c->h->mu);
+    fer_cond_signal(&c->wake);
 }

@@ -66,6 +66,7 @@ typedef struct committer {
     batch *open;
     fer_cond wake;
     bool stop;
+    bool cut; /* the next step ends the segment of the log */
     size_t staged_bytes;
     uint64_t commits;
     wal_stats wal_told; /* as of the last step */
@@ -105,5 +106,7 @@ static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v
 FER_MUST_CHECK fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err);
 void committer_run(committer *c);
 void committer_stop(committer *c); /* any thread */
+/* Asks for a new segment of the log; the committer's next step ends the present one. Any thread. */
+void committer_cut(committer *c);
 
 #endif

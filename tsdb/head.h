@@ -23,6 +23,7 @@
 #include "tsdb/head_dict.h"
 #include "tsdb/head_table.h"
 #include "tsdb/labels.h"
+#include "tsdb/ref_set.h"
 #include "tsdb/slab.h"
 
 enum {
@@ -104,6 +105,15 @@ struct head_reader {
     uint64_t seq;
 };
 
+/* Refs without a slot whose records may still be in the log: of series that were removed, and further refs that a
+ * log gave a series. Their series records are needed while segments up to `segment` are there, and
+ * while samples at maxt are. */
+typedef struct head_gone {
+    uint64_t first, last;
+    uint64_t segment;
+    int64_t maxt;
+} head_gone;
+
 typedef struct head_counters {
     uint64_t series_created, samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
     uint64_t refused_series;
@@ -141,6 +151,9 @@ typedef struct head {
     head_aliases aliases;
     head_counters count;
     int64_t bytes_series;
+    uint64_t wal_segment; /* published samples are in it or in those before */
+    head_gone *gone;
+    size_t n_gone, cap_gone;
 } head;
 
 void head_init(head *h, fer_account *parent, int64_t limit_bytes, int64_t chunk_range_ms,
@@ -284,6 +297,16 @@ static inline void head_prefetch_open(const head *h, uint32_t slot)
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);
 void head_reader_begin(head *h, head_reader *r);
 void head_reader_end(head *h, head_reader *r);
+
+/* ---- refs that the log needs (head_refs.c) ---- */
+
+/* Notes that the log has records of a ref that no slot has; see head_gone. Under mu. */
+void head_note_gone(head *h, uint64_t ref, uint64_t segment, int64_t maxt);
+/* Adds the refs whose series records a checkpoint up to `segment` keeps, and seals the set. All of the
+ * checkpoint's segments are closed. Takes mu for 256 series at a time. */
+void head_kept_refs(head *h, uint64_t segment, int64_t mint, ref_set *set);
+/* Forgets refs that no checkpoint behind this one needs. Takes mu. */
+void head_forget_gone(head *h, uint64_t segment, int64_t mint);
 
 /* ---- the past of a series (head_rewrite.c); under publish, without readers ---- */
 

@@ -58,6 +58,8 @@ void head_done(head *h)
     fer_free(h->aliases.a);
     fer_free(h->aliases.bucket);
     fer_free(h->retired);
+    fer_account_release(&h->acct, h->cap_gone * sizeof *h->gone);
+    fer_free(h->gone);
     fer_account_release(&h->acct, (size_t)h->bytes_series);
     head_table_done(&h->by_fp);
     head_table_done(&h->by_labels);

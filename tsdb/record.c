@@ -79,6 +79,41 @@ void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t
     out->n += (size_t)(at + 8 - p);
 }
 
+static void put_varint(fer_buf *out, int64_t v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, VARINT_MAX);
+    if (p != NULL)
+        out->n += varint_put(p, v);
+}
+
+void record_tombstones_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_TOMBSTONES);
+}
+
+void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t maxt)
+{
+    put_u64(out, ref);
+    put_varint(out, mint);
+    put_varint(out, maxt);
+}
+
+void record_metadata_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_METADATA);
+}
+
+void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+{
+    put_uvarint(out, ref);
+    fer_buf_putc(out, (char)type);
+    put_uvarint(out, 2);
+    put_str(out, STR("UNIT"));
+    put_str(out, unit);
+    put_str(out, STR("HELP"));
+    put_str(out, help);
+}
+
 /* ---- decoding ---- */
 
 /* Label sets up to this size need no allocation. */

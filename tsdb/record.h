@@ -43,6 +43,14 @@ typedef struct record_samples {
 void record_samples_begin(record_samples *s, fer_buf *out);
 void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t, double v);
 
+/* A Tombstones record: type byte, then any number of deletions of [mint, maxt]. */
+void record_tombstones_begin(fer_buf *out);
+void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t maxt);
+
+/* A Metadata record: type byte, then any number of entries. */
+void record_metadata_begin(fer_buf *out);
+void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
+
 typedef struct record_visitor {
     void *arg;
     /* label views live during the call */

@@ -1,6 +1,7 @@
 /* The input is one record. Decoding stays within its bytes; what decoded of series and samples, encoded
  * anew, decodes to the same. */
 #include "tsdb/record.h"
+#include "tsdb/record_times.h"
 
 #include <assert.h>
 
@@ -88,6 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     seen first, again;
     decode(&first, rec);
     uint8_t type = record_type_of(rec);
+    int64_t newest;
+    if (record_has_times(type)) {
+        fer_code code = record_newest(rec, &newest);
+        assert(code == FER_OK || code == FER_CORRUPT);
+    }
     if (type == RECORD_SERIES || type == RECORD_SAMPLES) {
         const fer_buf *anew = type == RECORD_SERIES ? &first.series : &first.samples;
         fer_code code = decode(&again, fer_buf_str(anew));

@@ -85,10 +85,18 @@ typedef struct deletion {
     int64_t mint, maxt;
 } deletion;
 
+/* A further ref of a series. */
+typedef struct second_ref {
+    uint64_t ref;
+    uint32_t slot;
+} second_ref;
+
 typedef struct replayer {
     head *h;
     deletion *del;
     size_t n_del, cap_del;
+    second_ref *second;
+    size_t n_second, cap_second;
     head_late *late; /* of LATE_MAX; NULL before the first */
     size_t n_late;
     ref_map refs;
@@ -120,6 +128,15 @@ static fer_code canonical(labels ls, label *copy, labels *ret, fer_err *err)
     return labels_canonical(copy, ls.n, false, ret, err);
 }
 
+static void note_second(replayer *r, uint64_t ref, uint32_t slot)
+{
+    if (r->n_second == r->cap_second) {
+        r->cap_second = r->cap_second == 0 ? 64 : r->cap_second * 2;
+        r->second = fer_realloc(r->second, r->cap_second * sizeof *r->second);
+    }
+    r->second[r->n_second++] = (second_ref){ref, slot};
+}
+
 static fer_code on_series(void *arg, uint64_t ref, labels ls)
 {
     replayer *r = arg;
@@ -139,6 +156,8 @@ static fer_code on_series(void *arg, uint64_t ref, labels ls)
         return FER_OK;
     }
     make_page(&r->refs, ref / REF_PAGE)->slot[ref % REF_PAGE] = slot;
+    if (ref != head_ref(r->h, slot))
+        note_second(r, ref, slot);
     return FER_OK;
 }
 
@@ -227,6 +246,8 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
     static const uint64_t read_types =
         1U << RECORD_SERIES | 1U << RECORD_SAMPLES | 1U << RECORD_TOMBSTONES;
     replayer *r = arg;
+    if (segment > r->h->wal_segment)
+        r->h->wal_segment = segment;
     uint8_t type = record_type_of(rec);
     if (type >= 64 || !(read_types >> type & 1)) {
         r->stats->skipped++;
@@ -270,9 +291,20 @@ static fer_code set_range(vfs *fs, const char *dir, tsdb_progress *progress, fer
     return FER_OK;
 }
 
+/* Which samples were logged under a further ref is not known: none is newer than the series'. */
+static void keep_second_refs(replayer *r)
+{
+    fer_mutex_lock(&r->h->mu);
+    for (size_t i = 0; i < r->n_second; i++)
+        head_note_gone(r->h, r->second[i].ref, r->h->wal_segment,
+                       head_stage_rec(r->h, r->second[i].slot)->t);
+    fer_mutex_unlock(&r->h->mu);
+}
+
 static void finish(replayer *r)
 {
     head *h = r->h;
+    keep_second_refs(r);
     merge_late(r);
     for (size_t i = 0; i < r->n_del; i++)
         r->stats->deleted += head_delete(h, r->del[i].slot, r->del[i].mint, r->del[i].maxt);
@@ -298,6 +330,7 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
                              progress != NULL ? &progress->current : NULL, err);
     finish(&r);
     fer_free(r.del);
+    fer_free(r.second);
     fer_free(r.late);
     ref_map_done(&r.refs);
     return code;

@@ -386,6 +386,28 @@ fer_code wal_sync(wal *w, fer_err *err)
     return code == FER_OK ? FER_OK : give_up(w, code);
 }
 
+/* Fills the last page up. */
+static fer_code pad(wal *w, fer_err *err)
+{
+    if (w->end % WAL_PAGE_BYTES == 0)
+        return FER_OK;
+    fer_buf_clear(&w->frame);
+    put_zeros(&w->frame, page_left(w->end));
+    return write_frame(w, err);
+}
+
+fer_code wal_cut(wal *w, fer_err *err)
+{
+    if (w->failed != FER_OK)
+        return fer_fail(err, w->failed, "%s: not written again since it failed", w->dir);
+    if (w->file == NULL)
+        return FER_OK;
+    fer_code code = pad(w, err);
+    if (code == FER_OK)
+        code = end_segment(w, err);
+    return code == FER_OK ? FER_OK : give_up(w, code);
+}
+
 void wal_stats_get(const wal *w, wal_stats *ret)
 {
     *ret = w->stats;
@@ -464,13 +486,8 @@ static fer_code finish(wal *w, fer_err *err)
     cut_torn(w);
     if (w->file == NULL)
         return FER_OK;
-    if (w->end % WAL_PAGE_BYTES != 0) {
-        put_zeros(&w->frame, page_left(w->end));
-        fer_code code = write_frame(w, err);
-        if (code != FER_OK)
-            return give_up(w, code);
-    }
-    return wal_sync(w, err);
+    fer_code code = pad(w, err);
+    return code == FER_OK ? wal_sync(w, err) : give_up(w, code);
 }
 
 fer_code wal_close(wal *w, fer_err *err)

@@ -66,6 +66,9 @@ FER_MUST_CHECK fer_code wal_write(wal *w, fer_err *err);
  * sync is written again by the next wal_write; until that has succeeded wal_sync fails too. With no
  * sync due it returns FER_OK at once. */
 FER_MUST_CHECK fer_code wal_sync(wal *w, fer_err *err);
+/* Ends the segment, synced: the next wal_write begins another. All that was appended must be written. On
+ * failure as wal_sync. */
+FER_MUST_CHECK fer_code wal_cut(wal *w, fer_err *err);
 /* For wal-sync=none and interval: forget the bytes kept for rewriting up to here, without a sync. */
 void wal_relax(wal *w);
 /* Bytes held because they are not known durable. */
@@ -106,5 +109,8 @@ FER_MUST_CHECK fer_code wal_list(vfs *fs, const char *dir, fer_arena *a, uint64_
  * opened, and as fn says. Holds one record and a megabyte of file at a time. */
 FER_MUST_CHECK fer_code wal_read(vfs *fs, const char *dir, wal_record_fn fn, wal_damage_fn damage,
                                  void *arg, _Atomic uint64_t *progress_current, fer_err *err);
+/* As wal_read, without the segments behind `last`. */
+FER_MUST_CHECK fer_code wal_read_until(vfs *fs, const char *dir, uint64_t last, wal_record_fn fn,
+                                       wal_damage_fn damage, void *arg, fer_err *err);
 
 #endif

@@ -111,6 +111,7 @@ typedef struct reading {
     wal_scan *scan;
     uint8_t *block; /* BLOCK_BYTES */
     _Atomic uint64_t *current;
+    uint64_t last; /* segments behind it are not read */
 } reading;
 
 static fer_code scan_bytes(wal_scan *s, const uint8_t *p, size_t n)
@@ -218,7 +219,7 @@ static fer_code scan_segments(reading *r, const char *dir, const uint64_t *check
     size_t n = 0;
     FER_TRY(wal_list(r->fs, dir, a, &seg, &n, err));
     uint64_t next = checkpoint != NULL ? *checkpoint + 1 : n != 0 ? seg[0] : 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && seg[i] <= r->last; i++) {
         if (seg[i] < next)
             continue;
         if (seg[i] > next)
@@ -241,12 +242,25 @@ static fer_code scan_all(reading *r, const char *dir, fer_err *err)
     return scan_segments(r, dir, &checkpoint[n - 1], err);
 }
 
-fer_code wal_read(vfs *fs, const char *dir, wal_record_fn fn, wal_damage_fn damage, void *arg,
-                  _Atomic uint64_t *progress_current, fer_err *err)
+static fer_code read_dir(reading r, const char *dir, fer_err *err)
 {
-    reading r = {fs, wal_scan_new(fn, damage, arg), fer_alloc(BLOCK_BYTES), progress_current};
+    r.block = fer_alloc(BLOCK_BYTES);
     fer_code code = scan_all(&r, dir, err);
     fer_free(r.block);
     wal_scan_free(r.scan);
     return code;
+}
+
+fer_code wal_read(vfs *fs, const char *dir, wal_record_fn fn, wal_damage_fn damage, void *arg,
+                  _Atomic uint64_t *progress_current, fer_err *err)
+{
+    reading r = {fs, wal_scan_new(fn, damage, arg), NULL, progress_current, UINT64_MAX};
+    return read_dir(r, dir, err);
+}
+
+fer_code wal_read_until(vfs *fs, const char *dir, uint64_t last, wal_record_fn fn,
+                        wal_damage_fn damage, void *arg, fer_err *err)
+{
+    reading r = {fs, wal_scan_new(fn, damage, arg), NULL, NULL, last};
+    return read_dir(r, dir, err);
 }

@@ -7,6 +7,8 @@
  *      small    segments of 64 KiB, three openings
  *      twice    the last batches of a segment again in the next, as after a failed sync whose
  *               segment could not be cut back
+ *      checkpoint  as small; then the older segments become a checkpoint of all from batch
+ *               CHECKPOINT_FROM on, and only samples from there on are printed
  *      torn     some writes fail half-way (a limit on file sizes), and are made good in new segments
  */
 #include <inttypes.h>
@@ -17,10 +19,11 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "tsdb/checkpoint.h"
 #include "tsdb/record.h"
 #include "tsdb/wal.h"
 
-enum { SERIES = 300, BATCHES = 60, NEW_PER_BATCH = 5, LINE_MAX = 1 << 16 };
+enum { SERIES = 300, BATCHES = 60, NEW_PER_BATCH = 5, CHECKPOINT_FROM = 30, LINE_MAX = 1 << 16 };
 
 static const int64_t begin_ms = INT64_C(1700000000000);
 
@@ -158,16 +161,38 @@ static bool parse(int argc, char **argv, program *p)
     for (size_t i = 0; i < 3; i++)
         if (strcmp(argv[2], names[i]) == 0)
             p->o.compression = (wal_compression)i;
-    if (strcmp(argv[3], "small") == 0)
+    if (strcmp(argv[3], "small") == 0 || strcmp(argv[3], "checkpoint") == 0)
         p->o.segment_bytes = 2 * WAL_PAGE_BYTES;
     return true;
+}
+
+static void make_checkpoint(const program *p)
+{
+    fer_err err = {0};
+    bool any;
+    ref_set keep;
+    ref_set_init(&keep, NULL);
+    ref_set_add(&keep, 1, SERIES);
+    ref_set_seal(&keep);
+    checkpoint_stats stats;
+    checkpoint_request req = {.fs = vfs_posix(),
+                              .wal_dir = p->dir,
+                              .mint = begin_ms + (int64_t)CHECKPOINT_FROM * 15000,
+                              .keep = &keep,
+                              .wal = p->o};
+    if (checkpoint_choose(req.fs, p->dir, &req.last, &any, &err) != FER_OK || !any ||
+        checkpoint_write(&req, &stats, &err) != FER_OK ||
+        checkpoint_tidy(req.fs, p->dir, NULL, &err) != FER_OK)
+        die("checkpoint", &err);
+    ref_set_done(&keep);
 }
 
 int main(int argc, char **argv)
 {
     program p = {0};
     if (!parse(argc, argv, &p)) {
-        fputs("usage: wal_write DIR plain|snappy|zstd closed|killed|small|twice|torn\n", stderr);
+        fputs("usage: wal_write DIR plain|snappy|zstd closed|killed|small|twice|checkpoint|torn\n",
+              stderr);
         return 2;
     }
     const char *how = argv[3];
@@ -175,7 +200,7 @@ int main(int argc, char **argv)
     fer_buf_init(&p.rec, 64 << 20, NULL);
     open_log(&p);
     for (uint64_t batch = 0; batch < BATCHES; batch++) {
-        if (strcmp(how, "small") == 0 && batch % 20 == 19) {
+        if (p.o.segment_bytes != 0 && batch % 20 == 19) {
             close_log(&p);
             open_log(&p);
         }
@@ -185,7 +210,7 @@ int main(int argc, char **argv)
             for (uint64_t again = batch - 5; again < batch; again++)
                 append_batch(&p, again, false);
         }
-        append_batch(&p, batch, true);
+        append_batch(&p, batch, strcmp(how, "checkpoint") != 0 || batch >= CHECKPOINT_FROM);
         if (strcmp(how, "torn") == 0 && batch % 7 == 3)
             tear_next_write(&p, batch);
         commit(&p);
@@ -200,6 +225,8 @@ int main(int argc, char **argv)
         return 1;
     }
     close_log(&p);
+    if (strcmp(how, "checkpoint") == 0)
+        make_checkpoint(&p);
     fer_buf_done(&p.rec);
     return 0;
 }
