@@ -4,6 +4,17 @@
 
 #include "tsdb/dir_file.h"
 
+/* 0 for what is not there. */
+static uint64_t size_of(vfs *fs, const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    vfs_stat st = {0};
+    if (dir_file_path(path, dir, name, NULL) != FER_OK ||
+        vfs_stat_path(fs, path, &st, NULL) != FER_OK)
+        return 0;
+    return st.size;
+}
+
 static fer_code open_files(block *b, vfs *fs, const char *path, fer_account *acct, fer_err *err)
 {
     FER_TRY(block_meta_load(fs, path, b->arena, &b->meta, err));
@@ -12,7 +23,10 @@ static fer_code open_files(block *b, vfs *fs, const char *path, fer_account *acc
     FER_TRY(dir_file_path(chunks, path, "chunks", err));
     FER_TRY(block_chunks_open(&b->chunks, fs, chunks, acct, err));
     tombstones_init(&b->stones, acct);
-    return tombstones_load(&b->stones, fs, path, err);
+    FER_TRY(tombstones_load(&b->stones, fs, path, err));
+    b->file_bytes =
+        block_bytes(b) + size_of(fs, path, "meta.json") + size_of(fs, path, "tombstones");
+    return FER_OK;
 }
 
 static void free_block(block *b)

@@ -22,6 +22,7 @@ typedef struct block {
     block_index index;
     block_chunks chunks;
     tombstones stones;
+    uint64_t file_bytes; /* all its files together, as of opening */
 } block;
 
 /* Opens dir/name. FER_CORRUPT, FER_NOTFOUND or what the disk says, with a text that does not name the block.

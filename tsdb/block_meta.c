@@ -9,10 +9,33 @@
 
 enum { META_VERSION = 1 };
 
+#define ULID_DIGITS "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
 bool ulid_is_valid(const char *name)
 {
-    return strlen(name) == ULID_CHARS && name[0] <= '7' &&
-           strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ULID_CHARS;
+    return strlen(name) == ULID_CHARS && name[0] <= '7' && strspn(name, ULID_DIGITS) == ULID_CHARS;
+}
+
+ulid ulid_make(int64_t now_ms, fer_rng *rng)
+{
+    enum { TIME_BYTES = 6, BYTES = 16, DIGIT_BITS = 5 };
+    uint8_t b[BYTES];
+    rng->fill(rng, b + TIME_BYTES, BYTES - TIME_BYTES);
+    for (int i = 0; i < TIME_BYTES; i++)
+        b[i] = (uint8_t)((uint64_t)now_ms >> (8 * (TIME_BYTES - 1 - i)));
+    /* 128 bits are 26 digits with two zero bits in front. */
+    ulid id = {.text = ""};
+    unsigned have = 2, bits = 0, next = 0;
+    for (int i = 0; i < ULID_CHARS; i++) {
+        if (have < DIGIT_BITS) {
+            bits = bits << 8 | b[next++];
+            have += 8;
+        }
+        have -= DIGIT_BITS;
+        id.text[i] = ULID_DIGITS[bits >> have & 31];
+        bits &= (1U << have) - 1;
+    }
+    return id;
 }
 
 /* ---- reading ---- */

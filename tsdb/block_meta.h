@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/rng.h"
 #include "base/vfs.h"
 
 enum { ULID_CHARS = 26, BLOCK_META_BYTES_MAX = 16 << 20 };
@@ -20,6 +21,9 @@ typedef struct ulid {
 
 /* Whether the name is a ULID: 26 digits of Crockford's base 32, of 128 bits at most. */
 bool ulid_is_valid(const char *name);
+
+/* A new one: the time, and 80 random bits. */
+ulid ulid_make(int64_t now_ms, fer_rng *rng);
 
 /* A block this one was made from. */
 typedef struct block_parent {

@@ -1,5 +1,6 @@
 #include "tsdb/block_set.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ void block_set_done(block_set *s)
         fer_free(s->damaged[i].why);
     fer_free(s->v);
     fer_free(s->damaged);
+    fer_free(s->replaced);
     fer_mutex_done(&s->mu);
 }
 
@@ -114,6 +116,15 @@ static bool is_parent(const block_set *s, const char *id)
     return false;
 }
 
+static void note_replaced(block_set *s, const ulid *id)
+{
+    if (s->n_replaced == s->cap_replaced) {
+        s->cap_replaced = s->cap_replaced == 0 ? 8 : s->cap_replaced * 2;
+        s->replaced = fer_realloc(s->replaced, s->cap_replaced * sizeof *s->replaced);
+    }
+    s->replaced[s->n_replaced++] = *id;
+}
+
 /* Takes out what others replace. All are asked before one goes: a replaced block may itself name the blocks
  * it replaced. */
 static void drop_replaced(block_set *s, fer_log *log)
@@ -130,15 +141,18 @@ static void drop_replaced(block_set *s, fer_log *log)
             continue;
         }
         LOGI(log, "A block that has been replaced is not served", "block", s->v[i]->name);
+        note_replaced(s, &s->v[i]->meta.id);
         block_unref(s->v[i]);
     }
     s->n = kept;
     kept = 0;
     for (size_t i = 0; i < s->n_damaged; i++) {
-        if (gone[had + i])
-            fer_free(s->damaged[i].why);
-        else
+        if (!gone[had + i]) {
             s->damaged[kept++] = s->damaged[i];
+            continue;
+        }
+        note_replaced(s, &s->damaged[i].id);
+        fer_free(s->damaged[i].why);
     }
     s->n_damaged = kept;
     fer_free(gone);
@@ -172,7 +186,85 @@ fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fe
     return code;
 }
 
+/* ---- changing ---- */
+
+fer_code block_folder_remove(vfs *fs, const char *dir, const char *name, fer_err *err)
+{
+    char tmp_name[NAME_BYTES], path[PATH_MAX], tmp[PATH_MAX];
+    snprintf(tmp_name, sizeof tmp_name, "%s.tmp-for-deletion", name);
+    FER_TRY(dir_file_path(path, dir, name, err));
+    FER_TRY(dir_file_path(tmp, dir, tmp_name, err));
+    fer_code code = vfs_rename(fs, path, tmp, err);
+    if (code == FER_NOTFOUND)
+        return FER_OK;
+    FER_TRY(code);
+    FER_TRY(vfs_sync_dir(fs, dir, err));
+    return vfs_remove_all(fs, tmp, err);
+}
+
+fer_code block_set_clean(block_set *s, vfs *fs, const char *dir, fer_err *err)
+{
+    fer_code first = FER_OK;
+    for (size_t i = 0; i < s->n_replaced; i++) {
+        fer_code code =
+            block_folder_remove(fs, dir, s->replaced[i].text, first == FER_OK ? err : NULL);
+        if (first == FER_OK)
+            first = code;
+    }
+    if (first == FER_OK)
+        s->n_replaced = 0;
+    return first;
+}
+
+static bool is_among(const block *b, block *const *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == b)
+            return true;
+    return false;
+}
+
+void block_set_replace(block_set *s, block *const *add, size_t n_add, block *const *gone,
+                       size_t n_gone)
+{
+    fer_mutex_lock(&s->mu);
+    block **old = s->v;
+    size_t n_old = s->n;
+    s->v = fer_alloc((n_old + n_add + 1) * sizeof *s->v);
+    s->n = 0;
+    for (size_t i = 0; i < n_old; i++)
+        if (!is_among(old[i], gone, n_gone))
+            s->v[s->n++] = old[i];
+    for (size_t i = 0; i < n_add; i++)
+        s->v[s->n++] = add[i];
+    if (s->n != 0)
+        qsort(s->v, s->n, sizeof(block *), by_time);
+    fer_mutex_unlock(&s->mu);
+    for (size_t i = 0; i < n_old; i++)
+        if (is_among(old[i], gone, n_gone))
+            block_unref(old[i]);
+    fer_free(old);
+}
+
 /* ---- asking ---- */
+
+block_list block_set_all(block_set *s)
+{
+    fer_mutex_lock(&s->mu);
+    block_list l = {fer_alloc((s->n + 1) * sizeof(block *)), s->n};
+    for (size_t i = 0; i < s->n; i++)
+        l.v[i] = block_ref(s->v[i]);
+    fer_mutex_unlock(&s->mu);
+    return l;
+}
+
+void block_list_done(block_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        block_unref(l->v[i]);
+    fer_free(l->v);
+    *l = (block_list){0};
+}
 
 int64_t block_set_end(block_set *s)
 {
@@ -220,7 +312,7 @@ void block_set_stats_get(block_set *s, block_set_stats *ret)
     *ret = (block_set_stats){
         .blocks = s->n, .damaged = s->n_damaged, .min_time = INT64_MAX, .max_time = INT64_MIN};
     for (size_t i = 0; i < s->n; i++) {
-        ret->bytes += block_bytes(s->v[i]);
+        ret->bytes += s->v[i]->file_bytes;
         if (s->v[i]->meta.min_time < ret->min_time)
             ret->min_time = s->v[i]->meta.min_time;
         if (s->v[i]->meta.max_time - 1 > ret->max_time)

@@ -2,8 +2,12 @@
  *
  * Loading never fails for a block's sake: a damaged one stays where it is, is named in the log, counted, and
  * told in the answers of queries whose time it may cover. Blocks that others replace (their parents, or marked
- * deletable) are not served; they are what a compaction that did not finish cleaning up leaves.
- * Threads: load and free by one; the rest by any.
+ * deletable) are not served; they are what a compaction that did not finish cleaning up leaves, and
+ * block_set_clean() removes them.
+ *
+ * Blocks come and go while queries run: whoever got a block holds a reference and reads on, its files may be
+ * gone meanwhile (a mapping outlives its name).
+ * Threads: load, clean, replace and free one at a time; the rest by any.
  */
 #ifndef FERULA_TSDB_BLOCK_SET_H
 #define FERULA_TSDB_BLOCK_SET_H
@@ -29,6 +33,9 @@ typedef struct block_set {
     size_t n;
     damaged_block *damaged;
     size_t n_damaged;
+    /* ---- for load and clean ---- */
+    ulid *replaced; /* folders that are not served and may go */
+    size_t n_replaced, cap_replaced;
     /* ---- immutable ---- */
     fer_account acct;
     bool keep_unfinished; /* set before loading: nothing is removed */
@@ -42,6 +49,25 @@ FER_MUST_CHECK fer_code block_set_load(block_set *s, vfs *fs, const char *dir, f
                                        fer_err *err);
 /* The end of the newest block that was cut in order; INT64_MIN without one. The head begins there. */
 int64_t block_set_end(block_set *s);
+
+/* Removes the folders of blocks that others replace. The first failure is told; the rest is tried all the same. */
+FER_MUST_CHECK fer_code block_set_clean(block_set *s, vfs *fs, const char *dir, fer_err *err);
+
+/* All blocks, by min_time, each with a reference: block_list_done(). */
+typedef struct block_list {
+    block **v;
+    size_t n;
+} block_list;
+block_list block_set_all(block_set *s);
+void block_list_done(block_list *l);
+
+/* At one moment for all readers: those in gone are not served any more, the blocks in add are; their
+ * references pass to the set. */
+void block_set_replace(block_set *s, block *const *add, size_t n_add, block *const *gone,
+                       size_t n_gone);
+/* Takes the folder of a block away: after a crash it is whole or will be removed at the next start. */
+FER_MUST_CHECK fer_code block_folder_remove(vfs *fs, const char *dir, const char *name,
+                                            fer_err *err);
 
 /* The blocks that overlap [mint, maxt], by min_time, each with a reference the caller drops. NULL past the
  * arena's budget (then nothing is referenced). */

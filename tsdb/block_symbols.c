@@ -117,3 +117,14 @@ bool block_symbols_find(const block_symbols *s, fer_str text, uint32_t *ret)
     }
     return false;
 }
+
+fer_code symbol_cursor_next(symbol_cursor *c, uint32_t *ret_symbol, fer_str *ret)
+{
+    if (c->i == c->s->n)
+        return FER_END;
+    size_t place = (size_t)(c->r.p - c->s->file);
+    FER_TRY(rd_str(&c->r, ret));
+    *ret_symbol = c->s->by_place ? (uint32_t)place : c->i;
+    c->i++;
+    return FER_OK;
+}

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/varint.h"
 
 enum { SYMBOL_STRIDE = 32 };
 
@@ -34,5 +35,19 @@ void block_symbols_close(block_symbols *s);
 FER_MUST_CHECK fer_code block_symbols_text(const block_symbols *s, uint32_t symbol, fer_str *ret);
 /* Which symbol the text is; false when it is none. */
 bool block_symbols_find(const block_symbols *s, fer_str text, uint32_t *ret);
+
+/* All symbols, ascending. */
+typedef struct symbol_cursor {
+    const block_symbols *s;
+    fer_rd r;
+    uint32_t i;
+} symbol_cursor;
+
+static inline symbol_cursor block_symbols_begin(const block_symbols *s)
+{
+    return (symbol_cursor){s, {s->file + s->first, s->file + s->end}, 0};
+}
+/* FER_END behind the last. */
+FER_MUST_CHECK fer_code symbol_cursor_next(symbol_cursor *c, uint32_t *ret_symbol, fer_str *ret);
 
 #endif

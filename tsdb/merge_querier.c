@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tsdb/heap_order.h"
+#include "tsdb/merge_samples.h"
 
 struct merge_querier {
     querier base;
@@ -158,84 +159,16 @@ static fer_code merge_series(merge_selection *s, uint64_t limit, fer_err *err)
 
 /* ---- merging samples ---- */
 
-/* Where a member's samples are in the array. */
-typedef struct run {
-    size_t at, end;
-} run;
-
-typedef struct sample_merge {
-    const samples *out;
-    run *runs;
-} sample_merge;
-
-static bool run_less(void *arg, uint32_t a, uint32_t b)
-{
-    const sample_merge *m = arg;
-    return m->out->t[m->runs[a].at] < m->out->t[m->runs[b].at];
-}
-
-/* Writes the positions of the samples to keep, in time order, to `pick`; returns how many. A run is
- * followed until another is not later; then the heap decides. So of samples at one time that of the run
- * that waited is taken, as Prometheus does. */
-static size_t merge_runs(sample_merge *m, heap_order *h, uint32_t n_runs, size_t *pick)
-{
-    size_t n = 0;
-    uint32_t current = 0;
-    for (uint32_t i = 1; i < n_runs; i++)
-        if (m->runs[i].at < m->runs[i].end)
-            heap_push(h, i);
-    for (;;) {
-        run *r = &m->runs[current];
-        int64_t t = r->at < r->end ? m->out->t[r->at] : 0;
-        bool ended = r->at == r->end;
-        if (!ended && n != 0 && t == m->out->t[pick[n - 1]]) {
-            r->at++; /* its time is taken */
-            continue;
-        }
-        if (!ended && (h->n == 0 || t < m->out->t[m->runs[h->v[0]].at])) {
-            pick[n++] = r->at++;
-            continue;
-        }
-        if (!ended)
-            heap_push(h, current);
-        if (h->n == 0)
-            break;
-        current = heap_pop(h);
-        r = &m->runs[current];
-        if (n == 0 || m->out->t[r->at] != m->out->t[pick[n - 1]])
-            pick[n++] = r->at++;
-    }
-    return n;
-}
-
-/* Brings out[from..] into order; runs are by member order. */
-static fer_code put_in_order(samples *out, size_t from, run *runs, uint32_t n_runs)
-{
-    size_t total = out->n - from;
-    size_t bytes = total * sizeof(size_t) + n_runs * sizeof(uint32_t);
-    if (!fer_account_charge(out->acct, bytes))
-        return FER_LIMIT;
-    size_t *pick = fer_alloc(total * sizeof *pick);
-    uint32_t *room = fer_alloc(n_runs * sizeof *room);
-    sample_merge m = {out, runs};
-    heap_order h = {.v = room, .less = run_less, .arg = &m};
-    size_t n = merge_runs(&m, &h, n_runs, pick);
-    fer_code code = samples_pick(out, from, pick, n);
-    fer_free(room);
-    fer_free(pick);
-    fer_account_release(out->acct, bytes);
-    return code;
-}
-
 static fer_code read_members(const merge_selection *s, const member *m, uint32_t n, int64_t mint,
-                             int64_t maxt, samples *out, run *runs, bool *ret_ordered, fer_err *err)
+                             int64_t maxt, samples *out, sample_run *runs, bool *ret_ordered,
+                             fer_err *err)
 {
     bool ordered = true;
     size_t from = out->n;
     for (uint32_t i = 0; i < n; i++) {
         size_t had = out->n;
         FER_TRY(selection_read(s->sel[m[i].source], m[i].index, mint, maxt, out, err));
-        runs[m[i].order] = (run){had, out->n};
+        runs[m[i].order] = (sample_run){had, out->n};
         if (had > from && out->n > had && out->t[had] <= out->t[had - 1])
             ordered = false;
     }
@@ -254,10 +187,10 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
 
     size_t from = out->n;
     bool ordered = true;
-    run *runs = fer_alloc(series->n * sizeof *runs);
+    sample_run *runs = fer_alloc(series->n * sizeof *runs);
     fer_code code = read_members(s, m, series->n, mint, maxt, out, runs, &ordered, err);
     if (code == FER_OK && !ordered) {
-        code = put_in_order(out, from, runs, series->n);
+        code = merge_samples(out, from, runs, series->n);
         if (code != FER_OK)
             code = fer_fail_budget(err, "merging samples");
     }

@@ -140,7 +140,7 @@ typedef struct tsdb_stats {
     int64_t head_bytes;    /* the head's account */
     int64_t head_limit_bytes;
     int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
-    uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; index and chunks */
+    uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; files of those served */
     int64_t blocks_min_time;                       /* INT64_MAX without blocks */
     int64_t blocks_max_time; /* of a sample in one; INT64_MIN without blocks */
     bool clean_start;

@@ -53,14 +53,14 @@ def value_of(i, k):
     return random.Random(i * 1000003 + k).randrange(-10000, 10000) / 64
 
 
-def openmetrics(suite, out):
+def openmetrics(suite, out, samples=24):
     """promtool's way: text with times to blocks of two hours."""
     lines = []
     for i, labels in enumerate(series_of(40)):
         name = labels["__name__"]
         text = ",".join('%s="%s"' % (k, v.replace("\\", "\\\\").replace('"', '\\"'))
                         for k, v in labels.items() if k != "__name__")
-        for k in range(24):
+        for k in range(samples):
             v = value_of(i, k)
             shown = "NaN" if v != v else repr(v).replace("inf", "Inf")
             lines.append("%s{%s} %s %d" % (name, text, shown, BEGIN + k * 600 + i % 5))
@@ -133,6 +133,45 @@ def server(suite, out):
     shutil.rmtree(data)
 
 
+def compacted(suite, out, fill, deletions):
+    """What Prometheus makes of blocks: in/ holds them with their deletions, out/ the one made of them."""
+    data = out + ".data"
+    fill(suite, data)
+    os.makedirs(out)
+    with programs.Prometheus("", "--web.enable-admin-api", "--storage.tsdb.retention.time=100y", suite=suite,
+                             data=data) as prometheus:
+        for match, start, end in deletions:
+            status, _, text = prometheus.request("/api/v1/admin/tsdb/delete_series",
+                                                 [("match[]", match), ("start", start), ("end", end)], "POST")
+            assert status == 204, text
+        had = blocks(data)
+        shutil.copytree(data, out + ".in")
+        deadline = time.monotonic() + 120
+        while set(blocks(data)) >= set(had) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        assert prometheus.stop() == 0
+    os.mkdir(os.path.join(out, "in"))
+    os.mkdir(os.path.join(out, "out"))
+    new = [b for b in blocks(data) if b not in had]
+    assert len(new) == 1, new
+    for name in set(had) - set(blocks(data)):
+        shutil.move(os.path.join(out + ".in", name), os.path.join(out, "in"))
+    shutil.move(os.path.join(data, new[0]), os.path.join(out, "out"))
+
+
+def compacted_windows(suite, out):
+    """Three blocks of two hours become one of six. Chunks are copied, but those that deletions touch."""
+    compacted(suite, out, lambda suite, data: openmetrics(suite, data, 60), [
+        ('many{id="1"}', BEGIN + 1000, BEGIN + 5000), ('many{id="2"}', BEGIN, BEGIN + 9 * HOUR),
+        ('many{shard="1"}', BEGIN + 3 * HOUR, BEGIN + 3 * HOUR), ("special", BEGIN + 2 * HOUR, BEGIN + 4 * HOUR)])
+
+
+def compacted_overlaps(suite, out):
+    """Five blocks of the same hours: samples at the same times with other values, equal chunks, deletions."""
+    compacted(suite, out, overlap, [('tied{i="3"}', BEGIN + 600, BEGIN + 900), ('tied{i="4"}', BEGIN, BEGIN + HOUR)])
+
+
 def blocks(folder):
     return sorted(n for n in os.listdir(folder) if len(n) == 26)
 
@@ -141,6 +180,8 @@ CASES = {
     "promtool-2.42": (openmetrics, "release"),
     "promtool-3.5": (openmetrics, "sid"),
     "overlap-3.5": (overlap, "sid"),
+    "compacted-overlaps-3.5": (compacted_overlaps, "sid"),
+    "compacted-windows-3.5": (compacted_windows, "sid"),
     "prometheus-2.42": (server, "release"),
     "prometheus-3.5": (server, "sid"),
 }
@@ -151,11 +192,14 @@ def make(name):
     with tempfile.TemporaryDirectory(prefix="ferula-blocks-") as folder:
         out = os.path.join(folder, name)
         how(suite, out)
+        kept = os.path.join(HERE, name)
+        shutil.rmtree(kept, ignore_errors=True)
+        if name.startswith("compacted-"):
+            shutil.move(out, kept)
+            return
         os.makedirs(os.path.join(out, "wal"), exist_ok=True)  # promtool insists
         dump = subprocess.run([programs.peer(f"{suite}/promtool"), "tsdb", "dump", out], check=True,
                               stdout=subprocess.PIPE)
-        kept = os.path.join(HERE, name)
-        shutil.rmtree(kept, ignore_errors=True)
         os.mkdir(kept)
         for block in blocks(out):
             shutil.move(os.path.join(out, block), kept)
