@@ -51,7 +51,7 @@ typedef struct pub_rec {
     uint32_t next_ms; /* a new chunk begins at min_t + next_ms */
     slab_ref open;    /* bytes of the open chunk, but for the count in front and the tail */
     slab_ref full;    /* full_list, 0 while there is none */
-    slab_ref labels;  /* series_labels; never changes */
+    slab_ref labels;  /* series_labels; 0: the slot holds no series */
     uint16_t cap;     /* bytes the open chunk's item holds */
     uint8_t tail;     /* the byte of the open chunk that is not full yet; 0 when all are */
     uint8_t spare[5];
@@ -115,7 +115,8 @@ typedef struct head_gone {
 } head_gone;
 
 typedef struct head_counters {
-    uint64_t series_created, samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
+    uint64_t series_created, series_removed, samples_appended, out_of_order, out_of_bounds,
+        duplicates, too_far;
     uint64_t refused_series;
 } head_counters;
 
@@ -129,7 +130,7 @@ typedef struct head {
     fer_mutex publish;
     /* ---- under publish ---- */
     slab chunks;
-    uint64_t n_chunks, n_chunks_created;
+    uint64_t n_chunks, n_chunks_created, n_chunks_removed;
     int64_t min_time, max_time; /* of published samples; INT64_MAX / INT64_MIN while empty */
     _Atomic uint32_t published; /* slots below are visible; a look without the lock is a guess */
     head_reader readers;        /* ring */
@@ -141,6 +142,7 @@ typedef struct head {
     /* ---- under mu ---- */
     blockdir blocks; /* of slot_block */
     uint32_t n_slots;
+    _Atomic uint32_t n_empty; /* slots without a series; changed under mu */
     bool slots_in_ref_order;
     uint64_t last_ref;
     int64_t staged_max; /* newest staged; INT64_MIN while empty */
@@ -201,6 +203,10 @@ FER_MUST_CHECK fer_code head_find_labels(head *h, labels ls, head_key *key, uint
  * log gave. FER_LIMIT when there are too many series. Under mu. */
 FER_MUST_CHECK fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret,
                                     fer_err *err);
+/* Forgets the series, whose chunks have been given up; the slot stays empty. Under publish and mu. */
+void head_remove(head *h, uint32_t slot);
+/* Gives back what tables hold beyond their entries. Takes mu for moments. */
+void head_shrink_tables(head *h);
 /* False when the head's account cannot take another series of these labels. */
 bool head_has_room(head *h, labels ls);
 
@@ -293,10 +299,24 @@ static inline void head_prefetch_open(const head *h, uint32_t slot)
     if (s->open != 0)
         __builtin_prefetch((const uint8_t *)slab_ptr(&h->chunks, s->open) + s->app.bits / 8, 1);
 }
+/* Gives up the chunks that end before mint, the open one too; returns how many. */
+uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint);
 /* Whether the series has samples in a chunk that overlaps [mint, maxt]. */
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);
 void head_reader_begin(head *h, head_reader *r);
 void head_reader_end(head *h, head_reader *r);
+
+/* ---- forgetting (head_truncate.c) ---- */
+
+typedef struct head_truncation {
+    uint64_t chunks_removed, series_removed;
+} head_truncation;
+
+/* Gives up the chunks that end before mint, then the series that have no samples left; from now on samples before
+ * mint are out of bounds. A series with a sample staged and not yet visible stays. Writing and queries
+ * go on: locks are taken for 256 series at a time, and what readers pinned stays until they have gone.
+ * One thread at a time. */
+void head_truncate(head *h, int64_t mint, head_truncation *ret);
 
 /* ---- refs that the log needs (head_refs.c) ---- */
 

@@ -204,6 +204,42 @@ void head_append(head *h, uint32_t slot, int64_t t, double v)
         h->max_time = t;
 }
 
+/* What readers pinned stays as it is: the list is copied, never changed in front. */
+static uint32_t drop_full(head *h, pub_rec *s, int64_t mint)
+{
+    const full_list *old = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    uint32_t n = 0;
+    while (old != NULL && n < old->n && old->c[n].maxt < mint)
+        retire(h, old->c[n++].data);
+    if (n == 0)
+        return 0;
+    slab_ref ref = 0;
+    uint32_t left = old->n - n;
+    if (left != 0) {
+        ref = slab_alloc(&h->chunks, sizeof(full_list) + left * sizeof(full_chunk));
+        full_list *list = slab_ptr(&h->chunks, ref);
+        list->n = left;
+        memcpy(list->c, old->c + n, left * sizeof(full_chunk));
+    }
+    retire(h, s->full);
+    s->full = ref;
+    return n;
+}
+
+uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint)
+{
+    fer_mutex_assert_held(&h->publish);
+    pub_rec *s = head_pub_rec(h, slot);
+    uint32_t n = drop_full(h, s, mint);
+    if (s->open != 0 && s->app.t < mint) {
+        retire(h, s->open);
+        s->open = 0;
+        n++;
+    }
+    h->n_chunks -= n;
+    return n;
+}
+
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt)
 {
     if (s->open == 0)

@@ -323,6 +323,8 @@ static fer_code texts_of_slots(const head *h, slot_list list, uint32_t name, tex
     if (seen == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++) {
+        if (head_pub_rec(h, list.v[i])->labels == 0)
+            continue;
         pair_cursor c = head_pairs(h, head_pub_rec(h, list.v[i])->labels);
         for (uint32_t pair; pair_cursor_next(&c, &pair);) {
             uint32_t pair_name = dict_pair_of(d, pair)->name;

@@ -181,8 +181,11 @@ static fer_code filter_by_postings(head_select *s, const pair_set *set, slot_lis
     return FER_OK;
 }
 
+/* False for a slot that holds no series any more. */
 static bool has_pair_of(const head *h, uint32_t slot, const uint64_t *bits)
 {
+    if (head_pub_rec(h, slot)->labels == 0)
+        return false;
     pair_cursor c = head_pairs(h, head_pub_rec(h, slot)->labels);
     for (uint32_t pair; pair_cursor_next(&c, &pair);)
         if (bit(bits, pair))

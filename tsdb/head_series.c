@@ -297,6 +297,101 @@ static void add_alias(head *h, uint32_t slot, fer_hash128 fp)
     head_table_insert(&h->by_fp, head_fp_hash(fp), i | ALIAS_BIT);
 }
 
+/* Takes the alias out of the table and its bucket; the last one moves to its place. */
+static void remove_alias(head *h, uint32_t i)
+{
+    head_aliases *al = &h->aliases;
+    uint32_t last = al->n - 1;
+    for (int k = 0; k < 2; k++) { /* first it, then the one that moves */
+        uint32_t at = k == 0 ? i : last;
+        uint32_t *link = &al->bucket[al->a[at].slot & (al->buckets - 1)];
+        while (*link != at)
+            link = &al->a[*link].next;
+        *link = al->a[at].next;
+        head_table_remove(&h->by_fp, head_fp_hash(al->a[at].fp), at | ALIAS_BIT);
+        if (i == last)
+            break;
+    }
+    al->n--;
+    if (i == last)
+        return;
+    al->a[i] = al->a[last];
+    uint32_t *b = &al->bucket[al->a[i].slot & (al->buckets - 1)];
+    al->a[i].next = *b;
+    *b = i;
+    head_table_insert(&h->by_fp, head_fp_hash(al->a[i].fp), i | ALIAS_BIT);
+}
+
+static uint32_t find_alias(const head *h, uint32_t slot)
+{
+    const head_aliases *al = &h->aliases;
+    if (al->buckets == 0)
+        return SLOT_NONE;
+    uint32_t i = al->bucket[slot & (al->buckets - 1)];
+    while (i != SLOT_NONE && al->a[i].slot != slot)
+        i = al->a[i].next;
+    return i;
+}
+
+static void forget_fps(head *h, uint32_t slot)
+{
+    fer_hash128 fp = head_stage_rec(h, slot)->fp;
+    if (fp.lo != 0 || fp.hi != 0)
+        head_table_remove(&h->by_fp, head_fp_hash(fp), slot);
+    for (uint32_t i = find_alias(h, slot); i != SLOT_NONE; i = find_alias(h, slot))
+        remove_alias(h, i);
+}
+
+/* Gives back aliases' memory when most of it is unused. */
+static void shrink_aliases(head *h)
+{
+    head_aliases *al = &h->aliases;
+    if (al->n >= al->cap / 4)
+        return;
+    size_t before = al->cap * sizeof *al->a + al->buckets * sizeof *al->bucket;
+    alias_rec *old = al->a;
+    uint32_t n = al->n;
+    fer_account_release(&h->acct, before);
+    h->bytes_series -= (int64_t)before;
+    fer_free(al->bucket);
+    *al = (head_aliases){.n = n, .cap = n};
+    al->a = n == 0 ? NULL : fer_alloc(n * sizeof *al->a);
+    if (n != 0)
+        memcpy(al->a, old, n * sizeof *al->a);
+    fer_free(old);
+    charge_series(h, n * sizeof *al->a);
+    while (al->buckets < n)
+        grow_buckets(h);
+}
+
+void head_shrink_tables(head *h)
+{
+    for (uint32_t i = 0; i < TABLE_SEGMENTS; i++) {
+        fer_mutex_lock(&h->mu);
+        head_table_shrink(&h->by_fp, i);
+        fer_mutex_unlock(&h->mu);
+    }
+    fer_mutex_lock(&h->mu);
+    shrink_aliases(h);
+    fer_mutex_unlock(&h->mu);
+}
+
+void head_remove(head *h, uint32_t slot)
+{
+    pub_rec *s = head_pub_rec(h, slot);
+    assert(s->open == 0 && s->full == 0 && s->labels != 0);
+    forget_fps(h, slot);
+    pair_cursor c = head_pairs(h, s->labels);
+    for (uint32_t pair; pair_cursor_next(&c, &pair);)
+        ;
+    const uint8_t *bytes = slab_ptr(&h->labels, s->labels);
+    head_table_remove(&h->by_labels, hash_pairs(h, bytes, (size_t)(c.p - bytes)), slot);
+    *s = (pub_rec){0};
+    *head_stage_rec(h, slot) = (stage_rec){.t = SAMPLE_T_NONE};
+    h->n_empty++;
+    h->count.series_removed++;
+}
+
 void head_remember_fp(head *h, uint32_t slot, fer_hash128 fp)
 {
     stage_rec *s = head_stage_rec(h, slot);

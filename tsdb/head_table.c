@@ -28,21 +28,34 @@ static void put(table_segment *seg, table_entry e)
     seg->e[at] = e;
 }
 
+static void resize(head_table *t, table_segment *seg, uint32_t cap)
+{
+    table_segment other = {.n = seg->n, .cap = cap};
+    other.e = cap == 0 ? NULL : fer_alloc(cap * sizeof *other.e);
+    if (cap != 0)
+        memset(other.e, 0xff, cap * sizeof *other.e);
+    for (uint32_t i = 0; cap != 0 && i < seg->cap; i++)
+        if (seg->e[i].value != TABLE_NONE)
+            put(&other, seg->e[i]);
+
+    fer_account_force(t->acct, cap * sizeof *seg->e);
+    fer_account_release(t->acct, seg->cap * sizeof *seg->e);
+    t->bytes += ((int64_t)cap - (int64_t)seg->cap) * (int64_t)sizeof *seg->e;
+    fer_free(seg->e);
+    *seg = other;
+}
+
 static void grow(head_table *t, table_segment *seg)
 {
-    table_segment bigger = {.n = seg->n};
-    bigger.cap = seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2;
-    bigger.e = fer_alloc(bigger.cap * sizeof *bigger.e);
-    memset(bigger.e, 0xff, bigger.cap * sizeof *bigger.e);
-    for (uint32_t i = 0; i < seg->cap; i++)
-        if (seg->e[i].value != TABLE_NONE)
-            put(&bigger, seg->e[i]);
+    resize(t, seg, seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2);
+}
 
-    int64_t more = (int64_t)(bigger.cap - seg->cap) * (int64_t)sizeof *seg->e;
-    fer_account_force(t->acct, (size_t)more);
-    t->bytes += more;
-    fer_free(seg->e);
-    *seg = bigger;
+void head_table_shrink(head_table *t, uint32_t i)
+{
+    table_segment *seg = &t->seg[i];
+    uint32_t cap = seg->n == 0 ? 0 : seg->n + seg->n / 2 + FIRST_CAP;
+    if (cap < seg->cap)
+        resize(t, seg, cap);
 }
 
 void head_table_insert(head_table *t, uint64_t hash, uint32_t value)

@@ -43,6 +43,9 @@ void head_table_insert(head_table *t, uint64_t hash, uint32_t value);
 /* The pair must be there. */
 void head_table_remove(head_table *t, uint64_t hash, uint32_t value);
 
+/* Gives back what segment i, of TABLE_SEGMENTS, holds far beyond its entries. */
+void head_table_shrink(head_table *t, uint32_t i);
+
 static inline uint32_t table_home(uint32_t tag, uint32_t cap)
 {
     return (uint32_t)(((uint64_t)tag * cap) >> 32);

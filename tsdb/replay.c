@@ -308,6 +308,9 @@ static void finish(replayer *r)
     merge_late(r);
     for (size_t i = 0; i < r->n_del; i++)
         r->stats->deleted += head_delete(h, r->del[i].slot, r->del[i].mint, r->del[i].maxt);
+    for (size_t i = 0; i < r->n_del; i++) /* a series without samples may be removed */
+        if (head_pub_rec(h, r->del[i].slot)->open == 0)
+            head_stage_rec(h, r->del[i].slot)->t = SAMPLE_T_NONE;
     if (r->max_ref > h->last_ref)
         h->last_ref = r->max_ref;
     h->published = h->n_slots;

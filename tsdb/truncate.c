@@ -1,6 +1,13 @@
 /* truncate.c */
 #include "tsdb/truncate.h"
 
+void tsdb_truncate_head(tsdb *db, int64_t mint, head_truncation *ret)
+{
+    head_truncate(&db->h, mint, ret);
+    LOGI(db->o.log, "The head was truncated", "mint", LOG_INT(mint), "series_removed",
+         LOG_INT(ret->series_removed), "chunks_removed", LOG_INT(ret->chunks_removed));
+}
+
 static fer_code write_checkpoint(tsdb *db, uint64_t last, int64_t mint, checkpoint_stats *stats,
                                  fer_err *err)
 {

@@ -8,6 +8,9 @@
 #include "tsdb/checkpoint.h"
 #include "tsdb/tsdb_int.h"
 
+/* Removes from the head what is before mint, which a block holds: head_truncate(). Logs what went. */
+void tsdb_truncate_head(tsdb *db, int64_t mint, head_truncation *ret);
+
 typedef struct wal_truncation {
     bool done; /* there were segments worth it */
     uint64_t checkpoint, segments_removed;

@@ -207,7 +207,9 @@ storage *tsdb_storage(tsdb *db)
 static void published_stats(head *h, tsdb_stats *ret)
 {
     fer_mutex_lock(&h->publish);
-    ret->series = h->published;
+    uint32_t empty = h->n_empty; /* of them some may be behind `published` */
+    ret->series = h->published > empty ? h->published - empty : 0;
+    ret->chunks_removed = h->n_chunks_removed;
     ret->chunks = h->n_chunks;
     ret->chunks_created = h->n_chunks_created;
     ret->min_time = h->min_time;
@@ -232,6 +234,7 @@ static void locked_stats(tsdb *db, tsdb_stats *ret)
     head *h = &db->h;
     fer_mutex_lock(&h->mu);
     ret->series_created = h->count.series_created;
+    ret->series_removed = h->count.series_removed;
     ret->samples_appended = h->count.samples_appended;
     ret->out_of_order = h->count.out_of_order;
     ret->out_of_bounds = h->count.out_of_bounds;

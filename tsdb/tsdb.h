@@ -127,7 +127,7 @@ storage *tsdb_storage(tsdb *db);
 /* ---- telling ---- */
 
 typedef struct tsdb_stats {
-    uint64_t series, series_created, series_removed, chunks, chunks_created;
+    uint64_t series, series_created, series_removed, chunks, chunks_created, chunks_removed;
     uint64_t samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
     uint64_t refused_series;    /* beyond the budget */
     int64_t min_time, max_time; /* INT64_MAX / INT64_MIN while empty */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tsdb/truncate.h"
 #include "tsdb/tsdb_testing.h"
 
 enum { SERIES = 60, SPELLINGS = 3, SAMPLES_MAX = 4000, ROWS_MAX = 40 };
@@ -23,6 +24,8 @@ typedef struct model {
     fer_rng_seeded rng;
     model_series s[SERIES];
     int64_t max_t;   /* newest staged; INT64_MIN while empty */
+    int64_t mint;    /* truncated up to here: what is older may be gone */
+    int64_t floor;   /* truncated up to here since the start */
     unsigned staged; /* requests not yet committed */
 } model;
 
@@ -35,9 +38,10 @@ static void model_init(model *m, uint64_t seed)
 {
     memset(m, 0, sizeof *m);
     test_db_init(&m->db);
+    m->db.o.wal_segment_bytes = 32 * 1024;
     test_db_open(&m->db);
     fer_rng_seeded_init(&m->rng, seed);
-    m->max_t = INT64_MIN;
+    m->max_t = m->mint = m->floor = INT64_MIN;
     for (int i = 0; i < SERIES; i++) {
         model_series *s = &m->s[i];
         snprintf(s->raw[0], sizeof s->raw[0], "__name__=m%d,i=%d", i % 5, i);
@@ -119,6 +123,8 @@ static void stage_request(model *m)
     uint64_t equal = 0;
     size_t n = dice(m, ROWS_MAX) + 1;
     int64_t floor = m->max_t == INT64_MIN ? INT64_MIN : m->max_t - 3600000;
+    if (floor < m->floor)
+        floor = m->floor;
     int64_t newest = INT64_MIN;
     for (size_t i = 0; i < n; i++) {
         model_series *s = &m->s[dice(m, SERIES)];
@@ -162,6 +168,7 @@ static void compare(model *m)
 {
     int64_t top = m->max_t == INT64_MIN ? TEST_NOW : m->max_t;
     int64_t mint = dice(m, 2) ? INT64_MIN : top - (int64_t)dice(m, 10000000);
+    mint = mint < m->mint ? m->mint : mint;
     int64_t maxt = dice(m, 2) ? INT64_MAX : top - (int64_t)dice(m, 10000000);
     test_query q;
     test_query_begin(&q, m->db.db, mint, maxt);
@@ -194,6 +201,29 @@ static void compare(model *m)
     test_query_end(&q);
 }
 
+/* Forgets what is old; a truncation of the log reaches no further than what cannot be written again. */
+static void truncate(model *m)
+{
+    if (m->max_t == INT64_MIN)
+        return;
+    bool log_too = dice(m, 2) == 0;
+    int64_t mint = m->max_t - (int64_t)dice(m, 10000000) - (log_too ? 3600000 : 0);
+    head_truncation ht;
+    tsdb_truncate_head(m->db.db, mint, &ht);
+    wal_truncation wt;
+    if (log_too)
+        assert_int_equal(tsdb_truncate_wal(m->db.db, mint, &wt, NULL), FER_OK);
+    m->mint = mint > m->mint ? mint : m->mint;
+    m->floor = mint > m->floor ? mint : m->floor;
+}
+
+static void reopen(model *m)
+{
+    test_db_reopen(&m->db);
+    m->floor = INT64_MIN;
+    compare(m);
+}
+
 static void run(uint64_t seed, int steps)
 {
     model *m = fer_alloc(sizeof *m);
@@ -202,20 +232,20 @@ static void run(uint64_t seed, int steps)
         uint64_t what = dice(m, 100);
         if (what < 80) {
             stage_request(m);
-        } else if (what < 95) {
+        } else if (what < 94) {
             commit(m);
+        } else if (what < 95) {
+            truncate(m);
         } else if (what < 98) {
             compare(m);
         } else if (what == 98) {
             commit(m);
-            test_db_reopen(&m->db);
-            compare(m);
+            reopen(m);
         } else { /* closing commits what is staged */
-            test_db_reopen(&m->db);
             m->staged = 0;
             for (int k = 0; k < SERIES; k++)
                 m->s[k].committed = m->s[k].n;
-            compare(m);
+            reopen(m);
         }
     }
     model_done(m);
