@@ -54,6 +54,14 @@ void pair_table_add(pair_table *t, uint32_t name, uint32_t value, uint64_t uncov
     p->uncovered += uncovered;
 }
 
+const pair_count *pair_table_find(const pair_table *t, uint32_t name, uint32_t value)
+{
+    if (t->cap == 0)
+        return NULL;
+    const pair_count *p = pair_place(t, name, value);
+    return p->series != 0 ? p : NULL;
+}
+
 /* ---- the largest: a heap whose first is the next to go ---- */
 
 void top_items_init(top_items *t, size_t limit)

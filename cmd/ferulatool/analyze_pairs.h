@@ -26,6 +26,9 @@ void pair_table_done(pair_table *t);
 /* Counts a series that has the pair. */
 void pair_table_add(pair_table *t, uint32_t name, uint32_t value, uint64_t uncovered);
 
+/* NULL when no series has it. */
+const pair_count *pair_table_find(const pair_table *t, uint32_t name, uint32_t value);
+
 typedef struct top_item {
     uint64_t metric;
     uint32_t name, value;

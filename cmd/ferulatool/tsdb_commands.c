@@ -36,6 +36,9 @@ static const cli_arg db_args[] = {DB_PATH};
 static const cli_arg analyze_args[] = {
     DB_PATH, {"block id", false, NULL, "Block to analyze (default is the last block)."}};
 
+static const cli_arg verify_args[] = {
+    DB_PATH, {"block id", false, NULL, "Block to verify (default is all there is)."}};
+
 const cli_command tsdb_commands[] = {
     {"tsdb analyze", "Analyze churn, label pair cardinality and compaction efficiency.",
      FLAGS(analyze_flags), ARGS(analyze_args), tsdb_analyze_run},
@@ -46,5 +49,9 @@ const cli_command tsdb_commands[] = {
      "histograms, "
      "which are not representable in OpenMetrics.",
      FLAGS(dump_flags), ARGS(db_args), tsdb_dump_openmetrics_run},
+    {"tsdb verify",
+     "Check every checksum and invariant of blocks, logs and head chunks; exit code 1 when one "
+     "does not hold.",
+     ARGS(verify_args), .run = tsdb_verify_run},
     {.path = NULL},
 };

@@ -14,5 +14,6 @@ int tsdb_list_run(const cli_call *c);
 int tsdb_dump_run(const cli_call *c);
 int tsdb_dump_openmetrics_run(const cli_call *c);
 int tsdb_analyze_run(const cli_call *c);
+int tsdb_verify_run(const cli_call *c);
 
 #endif

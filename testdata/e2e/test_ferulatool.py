@@ -10,6 +10,7 @@ import time
 import unittest
 
 import programs
+import remote
 
 TOOL = os.environ.get("FERULATOOL", os.path.join(programs.ROOT, "build", "ferulatool"))
 TESTDATA = os.path.join(programs.ROOT, "testdata")
@@ -156,7 +157,55 @@ class Corpus(unittest.TestCase):
                 self.assertEqual(got.returncode, want.returncode)
 
 
+class Verify(unittest.TestCase):
+    def test_a_finding_is_a_line_and_an_exit_code(self):
+        with tempfile.TemporaryDirectory(prefix="ferula-e2e-") as folder:
+            data = os.path.join(folder, "data")
+            shutil.copytree(os.path.join(TESTDATA, "blocks/promtool-3.5"), data)
+            whole = tool("tsdb", "verify", data)
+            self.assertEqual(whole.stdout, "2 blocks, 92 series, 92 chunks, 0 log segments, 0 records, "
+                                           "1104 samples: 0 findings\n")
+            self.assertEqual((whole.stderr, whole.returncode), ("", 0))
+            block = "01M7Z15R8TYMEMMG2KXZSG9WY0"
+            chunks = os.path.join(data, block, "chunks", "000001")
+            with open(chunks, "r+b") as file:
+                file.seek(100)
+                byte = file.read(1)[0]
+                file.seek(100)
+                file.write(bytes([byte ^ 1]))
+            for args in ([data], [data, block]):
+                before = fingerprint(data)
+                damaged = tool("tsdb", "verify", *args)
+                self.assertRegex(damaged.stdout.splitlines()[0], re.escape(chunks) + r": \d+: chunk .*: checksum mismatch$")
+                self.assertRegex(damaged.stdout, r"[1-9] findings\n$")
+                self.assertEqual(damaged.returncode, 1)
+                self.assertEqual(fingerprint(data), before)
+            other = tool("tsdb", "verify", data, "01M7Z15RCAKNMYKHTD5QS57WMF")
+            self.assertEqual(other.returncode, 0, other.stdout)
+
+
 class Live(unittest.TestCase):
+    def assert_whole(self, folder):
+        """At most a write that never finished is told."""
+        checked = tool("tsdb", "verify", folder)
+        self.assertEqual(checked.stderr, "")
+        lines = checked.stdout.splitlines()
+        self.assertEqual([line for line in lines[:-1] if "never finished" not in line], [])
+        self.assertRegex(lines[-1], r"[1-9]\d* records")
+
+    def test_a_running_and_a_killed_ferula(self):
+        now = int(time.time()) * 1000
+        with programs.Ferula() as server:
+            for i in range(20):
+                sent = [remote.series({"__name__": "live", "i": str(k)}, [(now + i, k)]) for k in range(100)]
+                self.assertEqual(remote.write(server, *sent)[0], 204)
+            self.assert_whole(server.data)
+            live = tool("tsdb", "dump", server.data)
+            self.assertEqual((len(live.stdout.splitlines()), live.returncode), (2000, 0), live.stderr)
+            server.kill()
+            self.assert_whole(server.data)
+            server.start()
+
     def test_a_running_and_a_killed_prometheus(self):
         promtool = programs.peer("sid/promtool")
         port = programs.free_port()
@@ -170,7 +219,9 @@ class Live(unittest.TestCase):
             live = tool("tsdb", "dump", "--match=up", server.data)
             self.assertEqual(live.returncode, 0, live.stderr)
             self.assertGreaterEqual(len(live.stdout.splitlines()), 5)
+            self.assert_whole(server.data)
             server.kill()
+            self.assert_whole(server.data)
             got = tool("tsdb", "dump", server.data)
             want = run(promtool, "tsdb", "dump", server.data)
             self.assertEqual((got.returncode, want.returncode), (0, 0), got.stderr)
