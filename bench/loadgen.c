@@ -2,13 +2,15 @@
  *
  *   loadgen --target 127.0.0.1:9090 [--path /api/v1/write] [--series N] [--samples N] [--from K]
  *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N]
- *           [--ledger FILE] [--rate SAMPLES_PER_S]
+ *           [--ledger FILE] [--rate SAMPLES_PER_S] [--protocol 1|2]
  *
  * Series i has ten labels, about 220 bytes of text; its k-th sample lies at start + k * step and has a
  * value that follows from i and k alone (series_value), so that anybody can check it. Connection c
  * sends the series i with i / batch % connections == c, time after time, one sample a series and
  * request. Every answer must be 2xx; a 503 is sent again after a pause, anything else ends the run
  * with status 1.
+ *
+ * --protocol 2 sends the same as remote write 2.0: the symbols of a request, each once, and references.
  *
  * A ledger gets one line per request: "a K FIRST COUNT" once acknowledged, "i K FIRST COUNT" for those
  * whose answer never came. When the receiver goes away the run ends with status 3.
@@ -30,6 +32,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "base/thread.h"
 #include "base/varint.h"
@@ -41,14 +44,29 @@ typedef struct options {
     uint16_t port;
     const char *path, *ledger;
     uint64_t series, samples, from, batch, connections, churn, rate;
+    uint64_t protocol;
     int64_t start, step, seconds;
 } options;
+
+/* The symbols of one request of remote write 2.0, in a table by their hash. */
+enum { SYMBOL_SLOTS = 1 << 16, SYMBOL_BYTES_MAX = 96 };
+typedef struct symbol_table {
+    fer_buf fields; /* as they go on the wire */
+    struct {
+        fer_str text; /* in texts */
+        uint32_t ref;
+    } slot[SYMBOL_SLOTS];
+    char *texts;
+    size_t texts_n;
+    uint32_t n;
+} symbol_table;
 
 typedef struct worker {
     const options *o;
     unsigned index;
     int fd;
     fer_buf message, packed, request;
+    symbol_table *symbols; /* protocol 2 */
     uint64_t requests, sent, busy, slowest_ns;
     int status; /* 0, EXIT_REFUSED, EXIT_GONE */
     char why[512];
@@ -90,8 +108,67 @@ static void put_varint(fer_buf *b, uint64_t v)
     b->n += uvarint_put((uint8_t *)at, v);
 }
 
-static void put_label(fer_buf *b, const char *name, const char *value)
+static symbol_table *new_symbols(void)
 {
+    symbol_table *s = fer_calloc(1, sizeof *s);
+    fer_buf_init(&s->fields, 256u << 20, NULL);
+    s->texts = fer_alloc((size_t)SYMBOL_SLOTS / 2 * SYMBOL_BYTES_MAX);
+    return s;
+}
+
+static void free_symbols(symbol_table *s)
+{
+    if (s == NULL)
+        return;
+    fer_buf_done(&s->fields);
+    fer_free(s->texts);
+    fer_free(s);
+}
+
+static void clear_symbols(symbol_table *s)
+{
+    fer_buf_clear(&s->fields);
+    for (size_t i = 0; i < SYMBOL_SLOTS; i++)
+        s->slot[i].text.p = NULL;
+    s->texts_n = 0;
+    s->n = 1; /* the first symbol is empty */
+    fer_buf_puts(&s->fields, (fer_str){"\x22\0", 2});
+}
+
+static uint32_t symbol_ref(symbol_table *s, fer_str text)
+{
+    size_t i = fer_hash64(text.p, text.n) % SYMBOL_SLOTS;
+    while (s->slot[i].text.p != NULL && !str_eq(s->slot[i].text, text))
+        i = (i + 1) % SYMBOL_SLOTS;
+    if (s->slot[i].text.p != NULL)
+        return s->slot[i].ref;
+    if (s->n == SYMBOL_SLOTS / 2) {
+        fprintf(stderr, "loadgen: too many symbols in one request: take a smaller --batch\n");
+        exit(EXIT_USAGE);
+    }
+    memcpy(s->texts + s->texts_n, text.p, text.n);
+    s->slot[i].text = (fer_str){s->texts + s->texts_n, text.n};
+    s->texts_n += text.n;
+    fer_buf_putc(&s->fields, 0x22);
+    put_varint(&s->fields, text.n);
+    fer_buf_puts(&s->fields, text);
+    return s->slot[i].ref = s->n++;
+}
+
+/* Where a series' labels go: as fields, or as references to the request's symbols. */
+typedef struct label_sink {
+    fer_buf *out;
+    symbol_table *symbols; /* NULL: fields */
+} label_sink;
+
+static void put_label(const label_sink *to, const char *name, const char *value)
+{
+    fer_buf *b = to->out;
+    if (to->symbols != NULL) {
+        put_varint(b, symbol_ref(to->symbols, str_of(name)));
+        put_varint(b, symbol_ref(to->symbols, str_of(value)));
+        return;
+    }
     size_t name_n = strlen(name), n = strlen(value);
     fer_buf_putc(b, 0x0a);
     put_varint(b, 4 + name_n + n);
@@ -103,7 +180,7 @@ static void put_label(fer_buf *b, const char *name, const char *value)
     fer_buf_put(b, value, n);
 }
 
-static void put_numbered(fer_buf *b, const char *name, const char *fmt, unsigned long v)
+static void put_numbered(const label_sink *b, const char *name, const char *fmt, unsigned long v)
 {
     char value[96];
     snprintf(value, sizeof value, fmt, v);
@@ -111,7 +188,7 @@ static void put_numbered(fer_buf *b, const char *name, const char *fmt, unsigned
 }
 
 /* Series i in generation g (churn gives every generation new pods). */
-static void put_labels(fer_buf *b, uint64_t i, uint64_t g)
+static void put_labels(const label_sink *b, uint64_t i, uint64_t g)
 {
     put_numbered(b, "__name__", "bench_http_requests_%02lu_total", i % METRICS);
     put_numbered(b, "cluster", "production-eu-%02lu", i / 50000 % 4);
@@ -128,34 +205,70 @@ static void put_labels(fer_buf *b, uint64_t i, uint64_t g)
         put_numbered(b, "status", "%lu", 200 + i % 5);
 }
 
-static void put_series(fer_buf *out, fer_buf *scratch, uint64_t i, uint64_t g, int64_t t, double v)
+static void put_sample(fer_buf *b, int64_t t, double v)
 {
     uint8_t stamp[VARINT_MAX];
     size_t stamp_n = uvarint_put(stamp, (uint64_t)t);
+    fer_buf_putc(b, 0x12);
+    put_varint(b, 10 + stamp_n);
+    fer_buf_putc(b, 0x09);
+    fer_buf_put(b, &v, 8);
+    fer_buf_putc(b, 0x10);
+    fer_buf_put(b, stamp, stamp_n);
+}
+
+static void put_series(fer_buf *out, fer_buf *scratch, uint64_t i, uint64_t g, int64_t t, double v)
+{
     fer_buf_clear(scratch);
-    put_labels(scratch, i, g);
-    fer_buf_putc(scratch, 0x12);
-    put_varint(scratch, 10 + stamp_n);
-    fer_buf_putc(scratch, 0x09);
-    fer_buf_put(scratch, &v, 8);
-    fer_buf_putc(scratch, 0x10);
-    fer_buf_put(scratch, stamp, stamp_n);
+    put_labels(&(label_sink){.out = scratch}, i, g);
+    put_sample(scratch, t, v);
     fer_buf_putc(out, 0x0a);
     put_varint(out, scratch->n);
     fer_buf_put(out, scratch->p, scratch->n);
 }
 
+/* The same in remote write 2.0; refs is another scratch. */
+static void put_series2(symbol_table *symbols, fer_buf *out, fer_buf *scratch, fer_buf *refs,
+                        uint64_t i, uint64_t g, int64_t t, double v)
+{
+    fer_buf_clear(scratch);
+    fer_buf_clear(refs);
+    put_labels(&(label_sink){.out = refs, .symbols = symbols}, i, g);
+    fer_buf_putc(scratch, 0x0a);
+    put_varint(scratch, refs->n);
+    fer_buf_put(scratch, refs->p, refs->n);
+    put_sample(scratch, t, v);
+    fer_buf_putc(out, 0x2a);
+    put_varint(out, scratch->n);
+    fer_buf_put(out, scratch->p, scratch->n);
+}
+
+static void build_message(worker *w, uint64_t k, uint64_t first, uint64_t count)
+{
+    const options *o = w->o;
+    fer_buf scratch, refs;
+    fer_buf_init(&scratch, 1 << 16, NULL);
+    fer_buf_init(&refs, 1 << 16, NULL);
+    fer_buf_clear(&w->message);
+    if (w->symbols != NULL)
+        clear_symbols(w->symbols);
+    uint64_t g = o->churn == 0 ? 0 : k / o->churn;
+    int64_t t = o->start + (int64_t)k * o->step;
+    for (uint64_t i = first; i < first + count; i++)
+        if (w->symbols != NULL)
+            put_series2(w->symbols, &w->message, &scratch, &refs, i, g, t, series_value(i, k));
+        else
+            put_series(&w->message, &scratch, i, g, t, series_value(i, k));
+    if (w->symbols != NULL)
+        fer_buf_puts(&w->message, fer_buf_str(&w->symbols->fields));
+    fer_buf_done(&scratch);
+    fer_buf_done(&refs);
+}
+
 static void build_request(worker *w, uint64_t k, uint64_t first, uint64_t count)
 {
     const options *o = w->o;
-    fer_buf scratch;
-    fer_buf_init(&scratch, 1 << 16, NULL);
-    fer_buf_clear(&w->message);
-    uint64_t g = o->churn == 0 ? 0 : k / o->churn;
-    for (uint64_t i = first; i < first + count; i++)
-        put_series(&w->message, &scratch, i, g, o->start + (int64_t)k * o->step,
-                   series_value(i, k));
-    fer_buf_done(&scratch);
+    build_message(w, k, first, count);
     fer_buf_clear(&w->packed);
     size_t n = snappy_max_compressed_length(w->message.n);
     char *to = fer_buf_room(&w->packed, n);
@@ -164,10 +277,12 @@ static void build_request(worker *w, uint64_t k, uint64_t first, uint64_t count)
     fer_buf_clear(&w->request);
     fer_buf_printf(&w->request,
                    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Encoding: snappy\r\nContent-Type: "
-                   "application/x-protobuf\r\n"
+                   "application/x-protobuf%s\r\n"
                    "User-Agent: loadgen\r\nX-Prometheus-Remote-Write-Version: "
-                   "0.1.0\r\nContent-Length: %zu\r\n\r\n",
-                   o->path, o->host, n);
+                   "%s\r\nContent-Length: %zu\r\n\r\n",
+                   o->path, o->host,
+                   o->protocol == 2 ? ";proto=io.prometheus.write.v2.Request" : "",
+                   o->protocol == 2 ? "2.0.0" : "0.1.0", n);
     fer_buf_put(&w->request, w->packed.p, n);
 }
 
@@ -348,6 +463,7 @@ static void parse_args(options *o, int argc, char **argv)
         {"--connections", &o->connections},
         {"--churn", &o->churn},
         {"--rate", &o->rate},
+        {"--protocol", &o->protocol},
         {"--start", (uint64_t *)&o->start},
         {"--step", (uint64_t *)&o->step},
         {"--seconds", (uint64_t *)&o->seconds},
@@ -371,6 +487,10 @@ static void parse_args(options *o, int argc, char **argv)
             fprintf(stderr, "loadgen: unknown argument %s\n", argv[i]);
             exit(EXIT_USAGE);
         }
+    }
+    if (o->protocol != 1 && o->protocol != 2) {
+        fprintf(stderr, "loadgen: --protocol is 1 or 2\n");
+        exit(EXIT_USAGE);
     }
     if (o->port == 0 || o->batch == 0 || o->connections == 0 || o->connections > CONNECTIONS_MAX) {
         fprintf(stderr,
@@ -409,6 +529,7 @@ int main(int argc, char **argv)
                  .series = 100000,
                  .samples = 200,
                  .batch = 2000,
+                 .protocol = 1,
                  .connections = 2,
                  .step = 15000};
     parse_args(&o, argc, argv);
@@ -428,6 +549,7 @@ int main(int argc, char **argv)
         fer_buf_init(&w[c].message, 256u << 20, NULL);
         fer_buf_init(&w[c].packed, 512u << 20, NULL);
         fer_buf_init(&w[c].request, 512u << 20, NULL);
+        w[c].symbols = o.protocol == 2 ? new_symbols() : NULL;
         if (fer_thread_start(&threads[c], "load", worker_main, &w[c], &err) != FER_OK) {
             fprintf(stderr, "loadgen: %s\n", err.msg);
             return EXIT_REFUSED;
@@ -440,6 +562,7 @@ int main(int argc, char **argv)
         fer_buf_done(&w[c].message);
         fer_buf_done(&w[c].packed);
         fer_buf_done(&w[c].request);
+        free_symbols(w[c].symbols);
     }
     int status = report(w, &o, (double)(clock->mono_ns(clock) - t0) / 1e9);
     if (ledger != NULL)

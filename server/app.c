@@ -14,6 +14,14 @@
 
 enum { STOP_GRACE_MS = 30000 };
 
+const char *app_rw_message_name(unsigned messages)
+{
+    static const char *const names[] = {"no message", "prometheus.WriteRequest",
+                                        "io.prometheus.write.v2.Request",
+                                        "prometheus.WriteRequest, io.prometheus.write.v2.Request"};
+    return names[messages & (APP_RW_V1 | APP_RW_V2)];
+}
+
 static bool is_ready(void *arg)
 {
     return app_db(arg) != NULL;

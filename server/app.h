@@ -30,6 +30,11 @@ typedef struct app_flag {
     const char *value;
 } app_flag;
 
+/* The messages of remote write; bits. */
+typedef enum app_rw_message { APP_RW_V1 = 1, APP_RW_V2 = 2 } app_rw_message;
+/* Full names, as the flag and Content-Type have them; several bits: joined by ", ". */
+const char *app_rw_message_name(unsigned messages);
+
 typedef struct app_options {
     const char *version; /* of Ferula: "0.1.0" */
     const char **listen;
@@ -41,6 +46,7 @@ typedef struct app_options {
     wal_sync_mode wal_sync;
     bool no_lockfile;
     bool enable_remote_write_receiver;
+    unsigned rw_messages; /* app_rw_message bits that the receiver takes */
     bool enable_lifecycle;
     bool enable_admin_api;
     int64_t query_timeout_ms;

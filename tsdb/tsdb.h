@@ -57,10 +57,11 @@ fer_code tsdb_close(tsdb *db, fer_err *err);
 
 /* ---- writing ---- */
 
-/* One sample with its series named by raw bytes of the wire (DESIGN D4). Equal raw bytes always mean
- * the same label set; different bytes may mean the same too. */
+/* One sample with its series named by raw bytes of the wire (DESIGN D4). Equal fingerprints always mean
+ * the same label set; different ones may mean the same too. The bytes are for the tsdb_labels_fn of their
+ * request alone. */
 typedef struct tsdb_row {
-    fer_hash128 fp; /* tsdb_fingerprint() of raw */
+    fer_hash128 fp; /* made of tsdb_fingerprint()s */
     fer_str raw;
     int64_t t;
     double v;

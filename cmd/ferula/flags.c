@@ -53,7 +53,7 @@ static const flag_def defs[] = {
     {"web.enable-remote-write-receiver", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Enable API endpoint accepting remote write requests."},
     {"web.remote-write-receiver.accepted-protobuf-messages", K_LIST,
-     "prometheus.WriteRequest,io.prometheus.write.v2.Request", NULL, NO_EFFECT, SHOWN,
+     "prometheus.WriteRequest,io.prometheus.write.v2.Request", NULL, EFFECT, SHOWN,
      "Remote write protobuf messages to accept."},
     {"web.enable-otlp-receiver", K_BOOL, "false", NULL, NO_EFFECT, SHOWN,
      "Enable API endpoint accepting OTLP write requests."},
@@ -459,18 +459,42 @@ static void set_feature(promql_features *p, fer_str name)
             *known[i].on = true;
 }
 
+/* The next of the names in a comma separated text, which is moved behind it. */
+static fer_str next_name(fer_str *rest)
+{
+    const char *comma = memchr(rest->p, ',', rest->n);
+    fer_str one = str_head(*rest, comma == NULL ? rest->n : (size_t)(comma - rest->p));
+    *rest = str_from(*rest, one.n + 1);
+    return one;
+}
+
 static void fill_features(const flags *f, promql_features *p)
 {
     const value *v = value_of(f, "enable-feature");
-    for (size_t k = 0; k < v->n; k++) {
-        fer_str rest = v->texts[k];
-        while (rest.n != 0) {
-            const char *comma = memchr(rest.p, ',', rest.n);
-            fer_str one = str_head(rest, comma == NULL ? rest.n : (size_t)(comma - rest.p));
-            set_feature(p, one);
-            rest = str_from(rest, one.n + 1);
+    for (size_t k = 0; k < v->n; k++)
+        for (fer_str rest = v->texts[k]; rest.n != 0;)
+            set_feature(p, next_name(&rest));
+}
+
+static fer_code fill_messages(const flags *f, unsigned *ret, fer_err *err)
+{
+    static const char flag[] = "web.remote-write-receiver.accepted-protobuf-messages";
+    const value *v = value_of(f, flag);
+    *ret = v->n == 0 ? APP_RW_V1 | APP_RW_V2 : 0;
+    for (size_t k = 0; k < v->n; k++)
+        for (fer_str rest = v->texts[k]; rest.n != 0;) {
+            fer_str name = next_name(&rest);
+            if (str_eq(name, str_of(app_rw_message_name(APP_RW_V1))))
+                *ret |= APP_RW_V1;
+            else if (str_eq(name, str_of(app_rw_message_name(APP_RW_V2))))
+                *ret |= APP_RW_V2;
+            else
+                return fer_fail(err, FER_INVALID,
+                                "flag '--%s': unknown remote write protobuf message %.*s, "
+                                "supported: %s",
+                                flag, STR_FMT(name), app_rw_message_name(APP_RW_V1 | APP_RW_V2));
         }
-    }
+    return FER_OK;
 }
 
 static fer_code fill_listen(flags *f, app_options *o, fer_err *err)
@@ -514,6 +538,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
                  : str_eq(sync, STR("interval")) ? WAL_SYNC_INTERVAL
                                                  : WAL_SYNC_NONE;
     fill_features(f, &o.features);
+    FER_TRY(fill_messages(f, &o.rw_messages, err));
     FER_TRY(fill_listen(f, &o, err));
     fer_str l = text_of(f, "log.level");
     *level = l.p[0] == 'd'   ? LOG_DEBUG

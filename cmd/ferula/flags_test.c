@@ -143,6 +143,28 @@ static void help_and_version_win(void **state)
     flags_free(p.f);
 }
 
+static void the_messages_of_remote_write_are_known_by_name(void **state)
+{
+    (void)state;
+    parsed p;
+    const char *const both[] = {NULL};
+    assert_int_equal(parse(&p, both), FER_OK);
+    assert_int_equal(p.o.rw_messages, APP_RW_V1 | APP_RW_V2);
+    flags_free(p.f);
+#define MESSAGES "--web.remote-write-receiver.accepted-protobuf-messages="
+    assert_int_equal(parse(&p, ARGS(MESSAGES "io.prometheus.write.v2.Request")), FER_OK);
+    assert_int_equal(p.o.rw_messages, APP_RW_V2);
+    flags_free(p.f);
+    assert_int_equal(parse(&p, ARGS(MESSAGES "prometheus.WriteRequest",
+                                    MESSAGES "io.prometheus.write.v2.Request")),
+                     FER_OK);
+    assert_int_equal(p.o.rw_messages, APP_RW_V1 | APP_RW_V2);
+    flags_free(p.f);
+    assert_int_equal(parse(&p, ARGS(MESSAGES "prometheus.writerequest")), FER_INVALID);
+    assert_non_null(strstr(p.err.msg, "unknown remote write protobuf message"));
+    flags_free(p.f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +173,7 @@ int main(void)
         cmocka_unit_test(defaults_are_prometheus_defaults),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(help_and_version_win),
+        cmocka_unit_test(the_messages_of_remote_write_are_known_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

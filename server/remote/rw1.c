@@ -11,111 +11,7 @@
  */
 #include "server/remote/rw1.h"
 
-#include <snappy-c.h>
-
-#include "server/remote/pb.h"
-
-enum { TAG_LABEL = 0x0a, TAG_VALUE = 0x09, TAG_TIMESTAMP = 0x10 };
-
-void rw_request_init(rw_request *q, fer_account *acct)
-{
-    *q = (rw_request){.acct = acct};
-    fer_buf_init(&q->gathered, RW_DECODED_BYTES_MAX, acct);
-}
-
-void rw_request_done(rw_request *q)
-{
-    fer_account_release(q->acct, rw_request_bytes(q) - q->gathered.cap);
-    fer_free(q->rows);
-    fer_free(q->metadata);
-    fer_buf_done(&q->gathered);
-    rw_request_init(q, q->acct);
-}
-
-size_t rw_request_bytes(const rw_request *q)
-{
-    return q->cap_rows * sizeof *q->rows + q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
-}
-
-/* Doubles an array of the request, on the account. */
-static fer_code grow(rw_request *q, void **p, size_t *cap, size_t size)
-{
-    size_t more = *cap == 0 ? 64 : *cap;
-    if (!fer_account_charge(q->acct, more * size))
-        return FER_LIMIT;
-    *p = fer_realloc(*p, (*cap + more) * size);
-    *cap += more;
-    return FER_OK;
-}
-
-fer_code rw_snappy_decode(fer_str body, fer_buf *out, fer_err *err)
-{
-    size_t n;
-    fer_buf_clear(out);
-    if (snappy_uncompressed_length(body.p, body.n, &n) != SNAPPY_OK)
-        return fer_fail(err, FER_INVALID, "snappy: corrupt input");
-    if (n > RW_DECODED_BYTES_MAX)
-        return fer_fail(err, FER_INVALID,
-                        "snappy: decoded length %zu is above the limit of %d bytes", n,
-                        RW_DECODED_BYTES_MAX);
-    char *to = fer_buf_room(out, n);
-    if (to == NULL)
-        return fer_fail_budget(err, "remote write");
-    if (snappy_uncompress(body.p, body.n, to, &n) != SNAPPY_OK)
-        return fer_fail(err, FER_INVALID, "snappy: corrupt input");
-    out->n = n;
-    return FER_OK;
-}
-
-/* A Sample message; absent fields are zero, unknown ones skipped. */
-static fer_code scan_sample(fer_str msg, int64_t *t, double *v)
-{
-    fer_rd r = rd_of(msg);
-    uint64_t bits = 0;
-    uint64_t time = 0;
-    if (msg.n >= 10 && r.p[0] == TAG_VALUE &&
-        r.p[9] == TAG_TIMESTAMP) { /* as every sender writes it */
-        memcpy(&bits, r.p + 1, 8);
-        r.p += 10;
-        FER_TRY(rd_uvarint(&r, &time));
-    }
-    for (;;) {
-        pb_field f = {0};
-        fer_code c = pb_next(&r, &f);
-        if (c == FER_END)
-            break;
-        FER_TRY(c);
-        if (f.num == 1 && f.type == PB_FIXED64)
-            bits = f.u;
-        else if (f.num == 2 && f.type == PB_VARINT)
-            time = f.u;
-        else if (f.num <= 2)
-            return FER_CORRUPT;
-    }
-    *t = (int64_t)time;
-    memcpy(v, &bits, sizeof *v);
-    return FER_OK;
-}
-
-static fer_code add_sample(rw_request *q, fer_str msg)
-{
-    if (q->n_rows == q->cap_rows)
-        FER_TRY(grow(q, (void **)&q->rows, &q->cap_rows, sizeof *q->rows));
-    tsdb_row *row = &q->rows[q->n_rows];
-    FER_TRY(scan_sample(msg, &row->t, &row->v));
-    q->n_rows++;
-    return FER_OK;
-}
-
-/* Appends a run of label fields to those gathered. All gathered bytes of a request fit in its own
- * length, which is reserved at the first need: rows may point into the buffer. */
-static fer_code gather(rw_request *q, fer_str run)
-{
-    if (fer_buf_room(&q->gathered, q->msg_bytes - q->gathered.n) == NULL)
-        return FER_LIMIT;
-    fer_buf_puts(&q->gathered, run);
-    return FER_OK;
-}
+enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2 };
 
 /* Adds the label field [start, end) to what is known of the series' labels. */
 static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, const uint8_t *end)
@@ -126,22 +22,15 @@ static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, co
         *raw = (fer_str){field, n};
         return FER_OK;
     }
-    if (raw->p + raw->n != field) {
-        const char *gathered_end = q->gathered.n == 0 ? NULL : q->gathered.p + q->gathered.n;
-        if (raw->p + raw->n != gathered_end) {
-            size_t at = q->gathered.n;
-            FER_TRY(gather(q, *raw));
-            raw->p = q->gathered.p + at;
-        }
-        FER_TRY(gather(q, (fer_str){field, n}));
-    }
+    if (raw->p + raw->n != field)
+        return rw_gather(q, raw, (fer_str){field, n});
     raw->n += n;
     return FER_OK;
 }
 
 /* Fields 1 to 4 of a TimeSeries; the caller passed the common run of labels already. */
 static fer_code scan_series_field(rw_request *q, const pb_field *f, const uint8_t *end,
-                                  fer_str *raw, bool *has_histogram)
+                                  fer_str *raw)
 {
     if (f->num > 4)
         return FER_OK;
@@ -151,12 +40,11 @@ static fer_code scan_series_field(rw_request *q, const pb_field *f, const uint8_
     case 1:
         return note_label(q, raw, f->start, end);
     case 2:
-        return add_sample(q, f->bytes);
+        return rw_add_sample(q, f->bytes, SAMPLE_FIELDS);
     case 3:
         q->n_exemplars++;
         return FER_OK;
     default:
-        *has_histogram = true;
         q->n_histograms++;
         return FER_OK;
     }
@@ -179,7 +67,6 @@ static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, co
 {
     fer_rd r = rd_of(msg);
     fer_str raw;
-    bool has_histogram = false;
     size_t first = q->n_rows;
     FER_TRY(skip_label_run(&r, &raw));
     for (;;) {
@@ -188,18 +75,11 @@ static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, co
         if (c == FER_END)
             break;
         FER_TRY(c);
-        FER_TRY(scan_series_field(q, &f, r.p, &raw, &has_histogram));
+        FER_TRY(scan_series_field(q, &f, r.p, &raw));
     }
     q->n_series++;
-    if (has_histogram && q->histogram_labels.p == NULL)
-        q->histogram_labels = raw;
-    if (q->n_rows == first)
-        return FER_OK;
-    fer_hash128 h = fp(fp_arg, raw);
-    for (size_t i = first; i < q->n_rows; i++) {
-        q->rows[i].fp = h;
-        q->rows[i].raw = raw;
-    }
+    if (q->n_rows != first)
+        rw_name_rows(q, first, raw, fp(fp_arg, raw));
     return FER_OK;
 }
 
@@ -224,20 +104,13 @@ static fer_code scan_metadata(rw_request *q, fer_str msg)
         else if (f.num == 1 || f.num == 2 || f.num == 4 || f.num == 5)
             return FER_CORRUPT;
     }
-    if (q->n_metadata == q->cap_metadata)
-        FER_TRY(grow(q, (void **)&q->metadata, &q->cap_metadata, sizeof *q->metadata));
-    q->metadata[q->n_metadata++] = m;
-    return FER_OK;
+    return rw_add_metadata(q, &m);
 }
 
 fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_request *ret,
                   fer_err *err)
 {
-    ret->n_rows = ret->n_metadata = 0;
-    ret->n_series = ret->n_histograms = ret->n_exemplars = 0;
-    ret->histogram_labels = (fer_str){NULL, 0};
-    fer_buf_clear(&ret->gathered);
-    ret->msg_bytes = msg.n;
+    rw_request_begin(ret, msg.n);
     fer_rd r = rd_of(msg);
     for (;;) {
         pb_field f = {0};

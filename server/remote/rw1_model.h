@@ -5,27 +5,9 @@
 #ifndef FERULA_SERVER_REMOTE_RW1_MODEL_H
 #define FERULA_SERVER_REMOTE_RW1_MODEL_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/hash.h"
-#include "base/varint.h"
 #include "remote.pb-c.h"
+#include "server/remote/pb_model.h"
 #include "server/remote/rw1.h"
-
-static fer_hash128 model_fingerprint(const void *arg, fer_str raw)
-{
-    (void)arg;
-    return (fer_hash128){fer_hash64(raw.p, raw.n), raw.n};
-}
-
-#define MODEL_CHECK(cond)                                                                          \
-    do {                                                                                           \
-        if (!(cond)) {                                                                             \
-            fprintf(stderr, "%s:%d: differs from protobuf-c: %s\n", __FILE__, __LINE__, #cond);    \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 /* The messages rw1.c reads; what the scan takes as opaque bytes is not walked with the request. */
 typedef enum model_kind {
@@ -37,69 +19,27 @@ typedef enum model_kind {
     MODEL_LABEL,
 } model_kind;
 
-/* Takes a varint off the front; false where there is none. */
-static bool model_varint(fer_str *s, uint64_t *ret)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < s->n && i < VARINT_MAX; i++) {
-        unsigned char byte = (unsigned char)s->p[i];
-        v |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) == 0) {
-            *s = str_from(*s, i + 1);
-            *ret = v;
-            return i < VARINT_MAX - 1 || byte <= 1;
-        }
-    }
-    return false;
-}
-
-static bool model_legal(fer_str msg, model_kind kind);
-
-/* Known fields have their wire type, and known messages are legal themselves. */
-static bool model_known_field(model_kind kind, uint64_t num, uint64_t type, fer_str bytes)
+/* model_known_fn */
+static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str bytes)
 {
     switch (kind) {
     case MODEL_REQUEST:
         if (num != 1 && num != 3)
             return true;
-        return type == 2 && model_legal(bytes, num == 1 ? MODEL_SERIES : MODEL_METADATA);
+        return type == 2 &&
+               model_legal(bytes, num == 1 ? MODEL_SERIES : MODEL_METADATA, model_known_field);
     case MODEL_SERIES:
-        return num > 4 || (type == 2 && (num != 2 || model_legal(bytes, MODEL_SAMPLE)));
+        return num > 4 ||
+               (type == 2 && (num != 2 || model_legal(bytes, MODEL_SAMPLE, model_known_field)));
     case MODEL_SAMPLE:
         return num > 2 || type == (num == 1 ? 1 : 0);
     case MODEL_LABELS:
-        return num == 1 && type == 2 && model_legal(bytes, MODEL_LABEL);
+        return num == 1 && type == 2 && model_legal(bytes, MODEL_LABEL, model_known_field);
     case MODEL_LABEL:
         return num > 2 || type == 2;
     default:
         return num > 5 || num == 3 || type == (num == 1 ? 0 : 2);
     }
-}
-
-/* Legal by the encoding's own rules: field numbers from 1 to 2^29 - 1, no groups, nothing cut. (protobuf-c
- * is laxer about field numbers.) */
-static bool model_legal(fer_str msg, model_kind kind)
-{
-    while (msg.n != 0) {
-        uint64_t tag, n = 0;
-        if (!model_varint(&msg, &tag) || tag >> 3 == 0 || tag >> 3 >= 1u << 29)
-            return false;
-        uint64_t type = tag & 7;
-        if (type == 0   ? !model_varint(&msg, &n)
-            : type == 2 ? !model_varint(&msg, &n)
-                        : type != 1 && type != 5)
-            return false;
-        size_t skip = type == 0 ? 0 : type == 1 ? 8 : type == 5 ? 4 : n;
-        if (skip > msg.n || !model_known_field(kind, tag >> 3, type, str_head(msg, skip)))
-            return false;
-        msg = str_from(msg, skip);
-    }
-    return true;
-}
-
-static bool has_nul(fer_str s)
-{
-    return s.n != 0 && memchr(s.p, 0, s.n) != NULL;
 }
 
 static void model_check_labels(const Prompb__TimeSeries *ts, fer_str raw)
@@ -109,7 +49,7 @@ static void model_check_labels(const Prompb__TimeSeries *ts, fer_str raw)
     size_t n;
     fer_err err;
     fer_code c = rw1_labels(NULL, raw, a, &l, &n, &err);
-    if (ts->n_labels > LABELS_MAX || !model_legal(raw, MODEL_LABELS)) {
+    if (ts->n_labels > LABELS_MAX || !model_legal(raw, MODEL_LABELS, model_known_field)) {
         MODEL_CHECK(c == FER_INVALID);
     } else {
         MODEL_CHECK(c == FER_OK && n == ts->n_labels);
@@ -133,7 +73,7 @@ static bool model_compare(fer_str msg)
     fer_code c = rw1_scan(msg, model_fingerprint, NULL, &q, &err);
     Prompb__WriteRequest *m = prompb__write_request__unpack(NULL, msg.n, (const uint8_t *)msg.p);
     bool both = c == FER_OK && m != NULL;
-    MODEL_CHECK((c == FER_OK) == model_legal(msg, MODEL_REQUEST));
+    MODEL_CHECK((c == FER_OK) == model_legal(msg, MODEL_REQUEST, model_known_field));
     if (both) {
         size_t row = 0;
         MODEL_CHECK(q.n_series == m->n_timeseries && q.n_metadata == m->n_metadata);

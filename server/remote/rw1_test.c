@@ -169,7 +169,6 @@ static void unknown_fields_are_skipped_and_the_rest_counted(void **state)
     assert_int_equal(q.n_series, 1);
     assert_int_equal(q.n_exemplars, 1);
     assert_int_equal(q.n_histograms, 1);
-    assert_true(q.histogram_labels.n != 0);
     assert_int_equal(q.n_metadata, 1);
     assert_true(str_eq(q.metadata[0].family, STR("up_total")));
     assert_true(str_eq(q.metadata[0].help, STR("Help.")));
@@ -209,23 +208,6 @@ static void every_cut_and_every_flip_reads_as_protobuf_c_reads_it(void **state)
     fer_buf_done(&msg);
 }
 
-static void a_snappy_bomb_is_refused_before_memory_is_taken(void **state)
-{
-    (void)state;
-    fer_account acct;
-    fer_account_init(&acct, "test", NULL, 0);
-    fer_buf out;
-    fer_err err;
-    fer_buf_init(&out, RW_DECODED_BYTES_MAX, &acct);
-    static const char bomb[] = "\xff\xff\xff\xff\x0f\x00"; /* declares 4 GiB */
-    assert_int_equal(rw_snappy_decode((fer_str){bomb, 6}, &out, &err), FER_INVALID);
-    assert_non_null(strstr(err.msg, "above the limit"));
-    assert_int_equal(fer_account_peak(&acct), 0);
-    assert_int_equal(rw_snappy_decode(STR("\x05hello"), &out, &err), FER_INVALID);
-    assert_int_equal(rw_snappy_decode(STR(""), &out, &err), FER_INVALID);
-    fer_buf_done(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,7 +216,6 @@ int main(void)
         cmocka_unit_test(stale_marker_keeps_its_bits),
         cmocka_unit_test(unknown_fields_are_skipped_and_the_rest_counted),
         cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
-        cmocka_unit_test(a_snappy_bomb_is_refused_before_memory_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

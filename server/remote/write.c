@@ -1,7 +1,7 @@
 /* write.c - the life of a remote-write request.
  *
- * The handler checks the headers, decodes into a scratch taken from a small free list, stages the rows
- * (tsdb_stage) and prepares the whole answer; the scratch goes back at once. The answer goes out when
+ * The handler checks the headers, which tell the message, decodes into a scratch taken from a small free
+ * list, stages the rows (tsdb_stage) and prepares the whole answer; the scratch goes back at once. The answer goes out when
  * the committer calls done: everything the request was judged against is durable then.
  */
 #include "server/remote/write.h"
@@ -10,7 +10,9 @@
 #include <stdio.h>
 
 #include "base/thread.h"
+#include "server/remote/body.h"
 #include "server/remote/rw1.h"
+#include "server/remote/rw2.h"
 
 enum {
     SCRATCH_KEEP = 4,                     /* scratches kept for reuse */
@@ -21,8 +23,10 @@ enum {
 typedef struct scratch scratch;
 struct scratch {
     scratch *next;
+    rw_decoder decoder;
     fer_buf decoded;
     rw_request request;
+    rw2_symbols symbols;
     fer_arena *arena; /* labels of new series, report texts */
 };
 
@@ -49,14 +53,17 @@ static scratch *scratch_new(rw_receiver *w)
     scratch *s = fer_calloc(1, sizeof *s);
     fer_buf_init(&s->decoded, RW_DECODED_BYTES_MAX, &w->a->memory_ingest);
     rw_request_init(&s->request, &w->a->memory_ingest);
+    rw2_symbols_init(&s->symbols, &w->a->memory_ingest);
     s->arena = fer_arena_new(&w->a->memory_ingest, SCRATCH_ARENA_BYTES);
     return s;
 }
 
 static void scratch_free(scratch *s)
 {
+    rw_decoder_done(&s->decoder);
     fer_buf_done(&s->decoded);
     rw_request_done(&s->request);
+    rw2_symbols_done(&s->symbols);
     fer_arena_free(s->arena);
     fer_free(s);
 }
@@ -90,7 +97,8 @@ static scratch *scratch_take(rw_receiver *w)
 static void scratch_give(rw_receiver *w, scratch *s)
 {
     fer_arena_reset(s->arena);
-    bool keep = s->decoded.cap + rw_request_bytes(&s->request) <= SCRATCH_KEEP_BYTES;
+    size_t bytes = s->decoded.cap + rw_request_bytes(&s->request) + rw2_symbols_bytes(&s->symbols);
+    bool keep = bytes <= SCRATCH_KEEP_BYTES;
     fer_mutex_lock(&w->mu);
     keep = keep && w->n_free < SCRATCH_KEEP;
     if (keep) {
@@ -108,61 +116,118 @@ static fer_hash128 fingerprint(const void *arg, fer_str raw)
     return tsdb_fingerprint(arg, raw);
 }
 
-/* The message named by Content-Type; NULL when the type is not protobuf or its parameters are bad. */
-static fer_str message_of(fer_str type)
+/* ---- what the headers say ---- */
+
+typedef struct content {
+    app_rw_message message;
+    rw_encoding encoding;
+} content;
+
+static fer_str trim(fer_str s)
 {
-    static const char media[] = "application/x-protobuf";
-    fer_str v1 = STR("prometheus.WriteRequest");
-    if (type.n == 0)
-        return v1;
-    const char *semi = memchr(type.p, ';', type.n);
-    fer_str head = semi == NULL ? type : (fer_str){type.p, (size_t)(semi - type.p)};
-    if (!str_eq(head, str_of(media)))
-        return (fer_str){NULL, 0};
-    fer_str message = v1;
-    while (semi != NULL) {
-        fer_str rest = str_from(type, (size_t)(semi + 1 - type.p));
-        semi = memchr(rest.p, ';', rest.n);
-        fer_str param = semi == NULL ? rest : (fer_str){rest.p, (size_t)(semi - rest.p)};
-        const char *eq = memchr(param.p, '=', param.n);
-        if (eq == NULL)
-            return (fer_str){NULL, 0};
-        if (str_eq((fer_str){param.p, (size_t)(eq - param.p)}, STR("proto")))
-            message = str_from(param, (size_t)(eq + 1 - param.p));
-    }
-    return message;
+    while (s.n != 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+        s = str_from(s, 1);
+    while (s.n != 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
 }
 
-/* False when the request was answered: wrong encoding or type. */
-static bool check_headers(http_req *r)
+/* Every answer to a 2.0 request tells what was written. */
+static void put_written(http_req *r, app_rw_message message, uint64_t written)
 {
-    fer_str encoding = http_req_header(r, "Content-Encoding");
-    if (encoding.n != 0 && !str_eq(encoding, STR("snappy"))) {
-        http_reply_text(
-            r, 415,
-            "%.*s encoding (compression) is not accepted by this server; only snappy is "
-            "acceptable",
-            STR_FMT(encoding));
-        return false;
+    if (message != APP_RW_V2)
+        return;
+    char text[24];
+    int n = snprintf(text, sizeof text, "%" PRIu64, written);
+    http_resp_header(r, "X-Prometheus-Remote-Write-Samples-Written", (fer_str){text, (size_t)n});
+    http_resp_header(r, "X-Prometheus-Remote-Write-Histograms-Written", STR("0"));
+    http_resp_header(r, "X-Prometheus-Remote-Write-Exemplars-Written", STR("0"));
+}
+
+/* The value of the parameter `proto`; empty where there is none. False when the parameters are not of
+ * the form name=value. */
+static bool proto_of(fer_str type, fer_str params, http_req *r, fer_str *ret)
+{
+    *ret = STR("");
+    while (params.n != 0) {
+        const char *semi = memchr(params.p, ';', params.n);
+        fer_str param = str_head(params, semi == NULL ? params.n : (size_t)(semi - params.p));
+        params = str_from(params, param.n + 1);
+        const char *eq = memchr(param.p, '=', param.n);
+        if (eq == NULL) {
+            http_reply_text(
+                r, 415,
+                "as per https://www.rfc-editor.org/rfc/rfc9110#parameter expected parameters "
+                "to be key-values, got %.*s in %.*s content-type",
+                STR_FMT(param), STR_FMT(type));
+            return false;
+        }
+        if (str_eq(trim(str_head(param, (size_t)(eq - param.p))), STR("proto")))
+            *ret = trim(str_from(param, (size_t)(eq + 1 - param.p)));
     }
+    return true;
+}
+
+/* False when the request was answered. */
+static bool check_type(http_req *r, app_rw_message *ret)
+{
     fer_str type = http_req_header(r, "Content-Type");
-    fer_str message = message_of(type);
-    if (message.p == NULL) {
+    *ret = APP_RW_V1;
+    if (type.n == 0)
+        return true;
+    const char *semi = memchr(type.p, ';', type.n);
+    fer_str media = str_head(type, semi == NULL ? type.n : (size_t)(semi - type.p));
+    if (!str_eq(trim(media), STR("application/x-protobuf"))) {
         http_reply_text(
             r, 415,
             "expected application/x-protobuf as the first (media) part, got %.*s content-type",
             STR_FMT(type));
         return false;
     }
-    if (!str_eq(message, STR("prometheus.WriteRequest"))) {
-        http_reply_text(r, 415,
-                        "%.*s protobuf message is not accepted by this server; only accepts "
-                        "prometheus.WriteRequest",
-                        STR_FMT(message));
+    fer_str proto;
+    if (!proto_of(type, str_from(type, media.n + 1), r, &proto))
         return false;
-    }
-    return true;
+    if (proto.n == 0 || str_eq(proto, str_of(app_rw_message_name(APP_RW_V1))))
+        return true;
+    *ret = APP_RW_V2;
+    if (str_eq(proto, str_of(app_rw_message_name(APP_RW_V2))))
+        return true;
+    http_reply_text(r, 415,
+                    "got %.*s content type; unknown remote write protobuf message %.*s, supported: "
+                    "%s, %s",
+                    STR_FMT(type), STR_FMT(proto), app_rw_message_name(APP_RW_V1),
+                    app_rw_message_name(APP_RW_V2));
+    return false;
 }
+
+static bool check_accepted(const app *a, http_req *r, app_rw_message message)
+{
+    if (a->o.rw_messages & message)
+        return true;
+    put_written(r, message, 0);
+    http_reply_text(r, 415, "%s protobuf message is not accepted by this server; only accepts %s",
+                    app_rw_message_name(message), app_rw_message_name(a->o.rw_messages));
+    return false;
+}
+
+/* False when the request was answered: wrong encoding or type. */
+static bool check_headers(const app *a, http_req *r, content *ret)
+{
+    if (!check_type(r, &ret->message) || !check_accepted(a, r, ret->message))
+        return false;
+    fer_str encoding = http_req_header(r, "Content-Encoding");
+    ret->encoding = str_eq(encoding, STR("zstd")) ? RW_ZSTD : RW_SNAPPY;
+    if (ret->encoding == RW_ZSTD || encoding.n == 0 || str_eq(encoding, STR("snappy")))
+        return true;
+    put_written(r, ret->message, 0);
+    http_reply_text(r, 415,
+                    "%.*s encoding (compression) is not accepted by this server; only snappy and "
+                    "zstd are acceptable",
+                    STR_FMT(encoding));
+    return false;
+}
+
+/* ---- the answer ---- */
 
 static void reply_busy(http_req *r, const char *why)
 {
@@ -174,6 +239,8 @@ static void reply_busy(http_req *r, const char *why)
  * status and text, and the committer, which tells the outcome; the later one sends it. */
 typedef struct answer {
     http_req *r;
+    app_rw_message message;
+    uint64_t written; /* samples */
     int status;
     fer_str text;
     fer_code outcome;
@@ -184,6 +251,7 @@ static void answer_side_done(answer *w)
 {
     if (atomic_fetch_sub_explicit(&w->sides, 1, memory_order_acq_rel) != 1)
         return;
+    put_written(w->r, w->message, w->outcome == FER_OK ? w->written : 0);
     if (w->outcome != FER_OK)
         reply_busy(
             w->r, w->outcome == FER_NOSPACE
@@ -209,9 +277,34 @@ static void put_count(fer_buf *out, uint64_t n, const char *what)
                        out->n != 0 && out->p[out->n - 1] == '(' ? "" : ", ", n, what);
 }
 
+/* Histograms are not stored yet, and some series cannot be read. */
+static bool is_partial(const rw_request *q, const tsdb_report *rep)
+{
+    return rep->n_rejected != 0 || q->n_histograms != 0 || q->n_bad_series != 0;
+}
+
+static void put_counts(fer_buf *out, const tsdb_report *rep, const rw_request *q)
+{
+    uint64_t bad = rep->n_rejected + q->n_bad_samples;
+    if (bad == 0) {
+        fer_buf_puts(out, STR("all float samples of the request are stored"));
+        return;
+    }
+    fer_buf_printf(out, "%" PRIu64 " of %zu samples not stored (", bad,
+                   q->n_rows + q->n_bad_samples);
+    put_count(out, rep->rejected[REJECT_OUT_OF_ORDER], "out of order");
+    put_count(out, rep->rejected[REJECT_DUPLICATE], "duplicate sample for timestamp");
+    put_count(out, rep->rejected[REJECT_OUT_OF_BOUNDS], "out of bounds");
+    put_count(out, rep->rejected[REJECT_TOO_FAR], "too far in the future");
+    put_count(out, rep->rejected[REJECT_LABELS] + q->n_bad_samples, "with invalid labels");
+    put_count(out, rep->rejected[REJECT_LIMIT], "of new series beyond the memory limit");
+    fer_buf_puts(out, STR("); the rest of the request is stored"));
+}
+
 /* The text of a partial refusal: the first reasons, a line each, then the counts. */
 static void describe(fer_buf *out, const tsdb_report *rep, const rw_request *q)
 {
+    fer_buf_puts(out, fer_buf_str(&q->bad));
     for (size_t i = 0; i < rep->n_texts; i++) {
         fer_buf_puts(out, rep->texts[i]);
         fer_buf_putc(out, '\n');
@@ -219,18 +312,7 @@ static void describe(fer_buf *out, const tsdb_report *rep, const rw_request *q)
     if (q->n_histograms != 0)
         fer_buf_printf(out, "native histograms are not stored by this version: %zu not stored\n",
                        q->n_histograms);
-    if (rep->n_rejected != 0) {
-        fer_buf_printf(out, "%" PRIu64 " of %zu samples not stored (", rep->n_rejected, q->n_rows);
-        put_count(out, rep->rejected[REJECT_OUT_OF_ORDER], "out of order");
-        put_count(out, rep->rejected[REJECT_DUPLICATE], "duplicate sample for timestamp");
-        put_count(out, rep->rejected[REJECT_OUT_OF_BOUNDS], "out of bounds");
-        put_count(out, rep->rejected[REJECT_TOO_FAR], "too far in the future");
-        put_count(out, rep->rejected[REJECT_LABELS], "with invalid labels");
-        put_count(out, rep->rejected[REJECT_LIMIT], "of new series beyond the memory limit");
-        fer_buf_puts(out, STR("); the rest of the request is stored"));
-    } else {
-        fer_buf_puts(out, STR("all float samples of the request are stored"));
-    }
+    put_counts(out, rep, q);
 }
 
 static void refuse_part(answer *w, const tsdb_report *rep, const rw_request *q)
@@ -248,20 +330,29 @@ static void refuse_part(answer *w, const tsdb_report *rep, const rw_request *q)
 static void count(rw_receiver *w, const rw_request *q, const tsdb_report *rep)
 {
     atomic_fetch_add_explicit(&w->samples, rep->accepted, memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->rejected, rep->n_rejected, memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->invalid_labels, rep->rejected[REJECT_LABELS],
+    atomic_fetch_add_explicit(&w->rejected, rep->n_rejected + q->n_bad_samples,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->invalid_labels, rep->rejected[REJECT_LABELS] + q->n_bad_samples,
                               memory_order_relaxed);
     atomic_fetch_add_explicit(&w->histograms, q->n_histograms, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->exemplars, q->n_exemplars, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->families, q->n_metadata, memory_order_relaxed);
 }
 
+static fer_code scan_message(tsdb *db, scratch *s, app_rw_message message, fer_err *err)
+{
+    fer_str msg = fer_buf_str(&s->decoded);
+    if (message == APP_RW_V2)
+        return rw2_scan(msg, fingerprint, db, &s->symbols, &s->request, err);
+    return rw1_scan(msg, fingerprint, db, &s->request, err);
+}
+
 /* Decodes and stages. FER_OK: the answer is on its way. Otherwise the caller answers. */
-static fer_code receive(rw_receiver *w, http_req *r, scratch *s, fer_err *err)
+static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch *s, fer_err *err)
 {
     tsdb *db = app_db(w->a);
-    FER_TRY(rw_snappy_decode(http_req_body(r), &s->decoded, err));
-    FER_TRY(rw1_scan(fer_buf_str(&s->decoded), fingerprint, db, &s->request, err));
+    FER_TRY(rw_decode(&s->decoder, of->encoding, http_req_body(r), &s->decoded, err));
+    FER_TRY(scan_message(db, s, of->message, err));
     const rw_request *q = &s->request;
     for (size_t i = 0; i < q->n_metadata; i++)
         metadata_store_put(w->metadata, &q->metadata[i]);
@@ -269,13 +360,16 @@ static fer_code receive(rw_receiver *w, http_req *r, scratch *s, fer_err *err)
     if (ans == NULL)
         return fer_fail_budget(err, "remote write");
     ans->r = r;
+    ans->message = of->message;
     ans->status = 204;
     atomic_init(&ans->sides, 2);
     tsdb_report rep = {0};
-    FER_TRY(
-        tsdb_stage(db, q->rows, q->n_rows, rw1_labels, NULL, s->arena, &rep, on_durable, ans, err));
+    tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
+    FER_TRY(tsdb_stage(db, q->rows, q->n_rows, parse, &s->symbols, s->arena, &rep, on_durable, ans,
+                       err));
+    ans->written = rep.accepted;
     count(w, q, &rep);
-    if (rep.n_rejected != 0 || q->n_histograms != 0)
+    if (is_partial(q, &rep))
         refuse_part(ans, &rep, q);
     answer_side_done(ans);
     return FER_OK;
@@ -291,15 +385,17 @@ void rw_handle(http_req *r, void *arg)
             "remote write receiver needs to be enabled with --web.enable-remote-write-receiver");
         return;
     }
-    if (!check_headers(r))
+    content of;
+    if (!check_headers(a, r, &of))
         return;
     atomic_fetch_add_explicit(&w->requests, 1, memory_order_relaxed);
     scratch *s = scratch_take(w);
     fer_err err;
-    fer_code c = receive(w, r, s, &err);
+    fer_code c = receive(w, r, &of, s, &err);
     scratch_give(w, s);
     if (c == FER_OK)
         return;
+    put_written(r, of.message, 0);
     if (c == FER_INVALID)
         http_reply_text(r, 400, "%s", err.msg);
     else

@@ -1,0 +1,38 @@
+/* body_fuzz.c - bodies as foreign bytes: what comes out fits the limit, and zstd's is what libzstd's
+ * one-shot decoder says. The first byte chooses the encoding. */
+#include <assert.h>
+
+#include <zstd.h>
+
+#include "server/remote/body.h"
+
+enum { OUT_BYTES_MAX = 1 << 20 };
+
+static void check_zstd(fer_str body, fer_code c, const fer_buf *out)
+{
+    char *expected = fer_alloc(OUT_BYTES_MAX);
+    size_t n = ZSTD_decompress(expected, OUT_BYTES_MAX, body.p, body.n);
+    if (c == FER_OK) /* the one-shot decoder also takes an empty body and larger windows */
+        assert(!ZSTD_isError(n) && n == out->n && memcmp(expected, out->p, n) == 0);
+    fer_free(expected);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    rw_decoder d = {0};
+    fer_buf out;
+    fer_err err;
+    fer_str body = {(const char *)data + 1, size - 1};
+    rw_encoding e = data[0] % 2 == 0 ? RW_SNAPPY : RW_ZSTD;
+    fer_buf_init(&out, OUT_BYTES_MAX, NULL);
+    fer_code c = rw_decode(&d, e, body, &out, &err);
+    assert(out.n <= OUT_BYTES_MAX);
+    if (e == RW_ZSTD)
+        check_zstd(body, c, &out);
+    rw_decoder_done(&d);
+    fer_buf_done(&out);
+    return 0;
+}

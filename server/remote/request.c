@@ -1,0 +1,83 @@
+/* request.c - the arrays behind a remote-write request. */
+#include "server/remote/request.h"
+
+enum { BAD_TEXT_BYTES_MAX = 64 * 1024 };
+
+void rw_request_init(rw_request *q, fer_account *acct)
+{
+    *q = (rw_request){.acct = acct};
+    fer_buf_init(&q->gathered, RW_DECODED_BYTES_MAX, acct);
+    fer_buf_init(&q->bad, BAD_TEXT_BYTES_MAX, NULL);
+}
+
+void rw_request_done(rw_request *q)
+{
+    fer_account_release(q->acct, rw_request_bytes(q) - q->gathered.cap);
+    fer_free(q->rows);
+    fer_free(q->metadata);
+    fer_buf_done(&q->gathered);
+    fer_buf_done(&q->bad);
+    rw_request_init(q, q->acct);
+}
+
+size_t rw_request_bytes(const rw_request *q)
+{
+    return q->cap_rows * sizeof *q->rows + q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
+}
+
+void rw_request_begin(rw_request *q, size_t msg_bytes)
+{
+    q->n_rows = q->n_metadata = 0;
+    q->n_series = q->n_histograms = q->n_exemplars = 0;
+    q->n_bad_series = q->n_bad_samples = 0;
+    fer_buf_clear(&q->bad);
+    fer_buf_clear(&q->gathered);
+    q->msg_bytes = msg_bytes;
+}
+
+fer_code rw_grow(fer_account *acct, void **p, size_t *cap, size_t size)
+{
+    size_t more = *cap == 0 ? 64 : *cap;
+    if (!fer_account_charge(acct, more * size))
+        return FER_LIMIT;
+    *p = fer_realloc(*p, (*cap + more) * size);
+    *cap += more;
+    return FER_OK;
+}
+
+fer_code rw_add_metadata(rw_request *q, const metadata_family *m)
+{
+    if (q->n_metadata == q->cap_metadata)
+        FER_TRY(rw_grow(q->acct, (void **)&q->metadata, &q->cap_metadata, sizeof *q->metadata));
+    q->metadata[q->n_metadata++] = *m;
+    return FER_OK;
+}
+
+static fer_code gather(rw_request *q, fer_str run)
+{
+    if (fer_buf_room(&q->gathered, q->msg_bytes - q->gathered.n) == NULL)
+        return FER_LIMIT;
+    fer_buf_puts(&q->gathered, run);
+    return FER_OK;
+}
+
+fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run)
+{
+    const char *gathered_end = q->gathered.n == 0 ? NULL : q->gathered.p + q->gathered.n;
+    if (raw->p + raw->n != gathered_end) {
+        size_t at = q->gathered.n;
+        FER_TRY(gather(q, *raw));
+        raw->p = q->gathered.p + at;
+    }
+    FER_TRY(gather(q, run));
+    raw->n += run.n;
+    return FER_OK;
+}
+
+void rw_name_rows(rw_request *q, size_t first, fer_str raw, fer_hash128 fp)
+{
+    for (size_t i = first; i < q->n_rows; i++) {
+        q->rows[i].fp = fp;
+        q->rows[i].raw = raw;
+    }
+}

@@ -1,0 +1,93 @@
+/* request.h - what one remote-write request holds, whichever message it came in.
+ *
+ * The scans (rw1.h, rw2.h) fill it; the receiver stages its rows. Everything is a view into the decoded
+ * bytes, which stay until the request is staged. Reused from request to request.
+ * Threads: one at a time.
+ */
+#ifndef FERULA_SERVER_REMOTE_REQUEST_H
+#define FERULA_SERVER_REMOTE_REQUEST_H
+
+#include "base/buf.h"
+#include "server/remote/metadata.h"
+#include "server/remote/pb.h"
+#include "tsdb/tsdb.h"
+
+enum { RW_DECODED_BYTES_MAX = 32 * 1024 * 1024, RW_BAD_TEXTS_MAX = 10 };
+
+typedef struct rw_request {
+    fer_account *acct;
+    tsdb_row *rows; /* samples in the order of the request */
+    size_t n_rows, cap_rows;
+    metadata_family *metadata;
+    size_t n_metadata, cap_metadata;
+    size_t n_series, n_histograms, n_exemplars;
+    size_t n_bad_series,
+        n_bad_samples; /* refused by the scan; their samples are not among the rows */
+    fer_buf bad;       /* the first texts about them, a line each */
+    size_t msg_bytes;
+    fer_buf gathered; /* names of series whose label fields are not in one run */
+} rw_request;
+
+/* Gives the 128-bit identity of bytes: tsdb_fingerprint(). */
+typedef fer_hash128 (*rw_fingerprint_fn)(const void *arg, fer_str raw);
+
+void rw_request_init(rw_request *q, fer_account *acct);
+void rw_request_done(rw_request *q);
+/* Bytes kept for reuse. */
+size_t rw_request_bytes(const rw_request *q);
+
+/* For the scans: forgets the last request; the coming message has msg_bytes. */
+void rw_request_begin(rw_request *q, size_t msg_bytes);
+/* Doubles an array of n = cap elements, on the account. */
+FER_MUST_CHECK fer_code rw_grow(fer_account *acct, void **p, size_t *cap, size_t size);
+FER_MUST_CHECK fer_code rw_add_metadata(rw_request *q, const metadata_family *m);
+/* Appends a run of a series' name to those gathered; *raw is the name so far and then with the run.
+ * All gathered bytes of a request fit in its own length, which is reserved at the first need: rows may
+ * point into the buffer. */
+FER_MUST_CHECK fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run);
+/* Names the rows from `first` on. */
+void rw_name_rows(rw_request *q, size_t first, fer_str raw, fer_hash128 fp);
+
+/* A Sample message: value = 1, timestamp = 2 and, where last_field says so, start_timestamp = 3, which is
+ * not stored yet. Absent fields are zero, unknown ones skipped. */
+static inline fer_code rw_scan_sample(fer_str msg, uint32_t last_field, int64_t *t, double *v)
+{
+    enum { TAG_VALUE = 0x09, TAG_TIMESTAMP = 0x10 };
+    fer_rd r = rd_of(msg);
+    uint64_t bits = 0;
+    uint64_t time = 0;
+    if (msg.n >= 10 && r.p[0] == TAG_VALUE &&
+        r.p[9] == TAG_TIMESTAMP) { /* as every sender writes it */
+        memcpy(&bits, r.p + 1, 8);
+        r.p += 10;
+        FER_TRY(rd_uvarint(&r, &time));
+    }
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num == 1 && f.type == PB_FIXED64)
+            bits = f.u;
+        else if (f.num == 2 && f.type == PB_VARINT)
+            time = f.u;
+        else if (f.num <= last_field && !(f.num == 3 && f.type == PB_VARINT))
+            return FER_CORRUPT;
+    }
+    *t = (int64_t)time;
+    memcpy(v, &bits, sizeof *v);
+    return FER_OK;
+}
+
+static inline fer_code rw_add_sample(rw_request *q, fer_str msg, uint32_t last_field)
+{
+    if (q->n_rows == q->cap_rows)
+        FER_TRY(rw_grow(q->acct, (void **)&q->rows, &q->cap_rows, sizeof *q->rows));
+    tsdb_row *row = &q->rows[q->n_rows];
+    FER_TRY(rw_scan_sample(msg, last_field, &row->t, &row->v));
+    q->n_rows++;
+    return FER_OK;
+}
+
+#endif

@@ -1,0 +1,413 @@
+/* rw2.c - the scan of a Request.
+ *
+ *   Request    { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+ *   TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2;
+ *                repeated Histogram histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5; }
+ *   Sample     { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
+ *   Metadata   { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
+ *
+ * Fields may come in any order, so the symbols are gathered by a first walk over the top level, and the
+ * series are read by a second one. References that come in several pieces are gathered into one run.
+ */
+#include "server/remote/rw2.h"
+
+#include <inttypes.h>
+
+#include "tsdb/labels.h"
+
+enum { SAMPLE_FIELDS = 3, REFS_MAX = 2 * LABELS_MAX, TEXT_BYTES_MAX = 4096 };
+
+/* MetricType of 2.0; the numbers are those of 1.0. */
+enum { TYPE_HISTOGRAM = 3, TYPE_GAUGE_HISTOGRAM = 4, TYPE_SUMMARY = 5 };
+
+void rw2_symbols_init(rw2_symbols *s, fer_account *acct)
+{
+    *s = (rw2_symbols){.acct = acct};
+}
+
+size_t rw2_symbols_bytes(const rw2_symbols *s)
+{
+    return s->cap * sizeof *s->v + (s->factors == NULL ? 0 : REFS_MAX * sizeof *s->factors);
+}
+
+void rw2_symbols_done(rw2_symbols *s)
+{
+    fer_account_release(s->acct, rw2_symbols_bytes(s));
+    fer_free(s->v);
+    fer_free(s->factors);
+    rw2_symbols_init(s, s->acct);
+}
+
+static fer_code make_factors(rw2_symbols *s, rw_fingerprint_fn fp, const void *fp_arg)
+{
+    if (s->factors != NULL)
+        return FER_OK;
+    if (!fer_account_charge(s->acct, REFS_MAX * sizeof *s->factors))
+        return FER_LIMIT;
+    s->factors = fer_alloc(REFS_MAX * sizeof *s->factors);
+    for (uint64_t i = 0; i < REFS_MAX; i++) {
+        char text[32];
+        int n = snprintf(text, sizeof text, "place %" PRIu64 " of the references", i);
+        s->factors[i] = fp(fp_arg, (fer_str){text, (size_t)n}).hi | 1;
+    }
+    return FER_OK;
+}
+
+/* What the scan of one request needs. */
+typedef struct scan {
+    rw_request *q;
+    rw2_symbols *symbols;
+    rw_fingerprint_fn fp;
+    const void *fp_arg;
+} scan;
+
+/* The next reference. protobuf's uint32: what is longer is cut. */
+static inline fer_code next_ref(fer_rd *r, uint32_t *ret)
+{
+    if (r->p != r->end && *r->p < 0x80) {
+        *ret = *r->p++;
+        return FER_OK;
+    }
+    uint64_t v;
+    FER_TRY(rd_uvarint(r, &v));
+    *ret = (uint32_t)v;
+    return FER_OK;
+}
+
+/* ---- series that cannot be taken ---- */
+
+/* Leaves the series out; its samples are the rows from `first` on. */
+static fer_code refuse_series(scan *s, size_t first, fer_str text)
+{
+    rw_request *q = s->q;
+    q->n_bad_series++;
+    q->n_bad_samples += q->n_rows - first;
+    q->n_rows = first;
+    if (q->n_bad_series <= RW_BAD_TEXTS_MAX) {
+        fer_buf_puts(&q->bad, text);
+        fer_buf_putc(&q->bad, '\n');
+    }
+    return FER_OK;
+}
+
+/* "what for series {labels}"; the references are good. */
+static fer_code refuse_named(scan *s, size_t first, const char *what, fer_str refs)
+{
+    fer_arena *a = fer_arena_new(NULL, 0);
+    fer_buf text;
+    label *l = NULL;
+    size_t n = 0;
+    fer_buf_init(&text, TEXT_BYTES_MAX, NULL);
+    fer_buf_printf(&text, "%s for series ", what);
+    if (rw2_labels(s->symbols, refs, a, &l, &n, NULL) == FER_OK)
+        labels_print(&text, (labels){l, n});
+    fer_code c = refuse_series(s, first, fer_buf_str(&text));
+    fer_buf_done(&text);
+    fer_arena_free(a);
+    return c;
+}
+
+/* "[1 2 3]", the first of them. */
+static void print_refs(fer_buf *out, fer_str refs)
+{
+    enum { SHOWN = 32 };
+    fer_rd r = rd_of(refs);
+    uint32_t ref;
+    fer_buf_putc(out, '[');
+    for (int i = 0; i < SHOWN && next_ref(&r, &ref) == FER_OK; i++)
+        fer_buf_printf(out, "%s%" PRIu32, i == 0 ? "" : " ", ref);
+    fer_buf_puts(out, r.p != r.end ? STR(" ...]") : STR("]"));
+}
+
+static void print_outside(fer_buf *out, const rw2_symbols *y, fer_str refs)
+{
+    fer_rd r = rd_of(refs);
+    uint32_t name, value;
+    while (next_ref(&r, &name) == FER_OK && next_ref(&r, &value) == FER_OK)
+        if (name >= y->n || value >= y->n) {
+            fer_buf_printf(out,
+                           "labelRefs %" PRIu32 " (name) = %" PRIu32
+                           " (value) outside of symbols table (size %zu)",
+                           name, value, y->n);
+            return;
+        }
+}
+
+static fer_code refuse_refs(scan *s, size_t first, fer_str refs, size_t n)
+{
+    fer_buf text;
+    fer_buf_init(&text, TEXT_BYTES_MAX, NULL);
+    fer_buf_puts(&text, STR("parsing labels for series "));
+    print_refs(&text, refs);
+    fer_buf_puts(&text, STR(": "));
+    if (n > REFS_MAX)
+        fer_buf_printf(&text, "more than %d labels", LABELS_MAX);
+    else if (n % 2 != 0)
+        fer_buf_printf(&text, "invalid labelRefs length %zu", n);
+    else
+        print_outside(&text, s->symbols, refs);
+    fer_code c = refuse_series(s, first, fer_buf_str(&text));
+    fer_buf_done(&text);
+    return c;
+}
+
+/* ---- series ---- */
+
+/* The references of a series: packed on the wire, usually in one piece. */
+static fer_code note_refs(rw_request *q, const pb_field *f, const uint8_t *end, fer_str *refs)
+{
+    fer_str piece = f->bytes;
+    if (f->type == PB_VARINT) {
+        const uint8_t *start =
+            f->start + 1; /* behind the tag, which may be longer than it need be */
+        while (start[-1] >= 0x80)
+            start++;
+        piece = (fer_str){(const char *)start, (size_t)(end - start)};
+    } else if (f->type != PB_BYTES) {
+        return FER_CORRUPT;
+    }
+    if (refs->n != 0)
+        return rw_gather(q, refs, piece);
+    *refs = piece;
+    return FER_OK;
+}
+
+/* Metadata as it was found: the last message of the series counts, field by field. */
+typedef struct metadata_refs {
+    uint32_t type, help, unit;
+} metadata_refs;
+
+static fer_code scan_metadata(fer_str msg, metadata_refs *ret)
+{
+    fer_rd r = rd_of(msg);
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num != 1 && f.num != 3 && f.num != 4)
+            continue;
+        if (f.type != PB_VARINT)
+            return FER_CORRUPT;
+        *(f.num == 1 ? &ret->type : f.num == 3 ? &ret->help : &ret->unit) = (uint32_t)f.u;
+    }
+}
+
+typedef struct series {
+    fer_str refs;
+    metadata_refs metadata;
+    size_t n_histograms, n_exemplars;
+} series;
+
+static fer_code scan_field(rw_request *q, const pb_field *f, const uint8_t *end, series *ret)
+{
+    if (f->num == 1)
+        return note_refs(q, f, end, &ret->refs);
+    if (f->num > 5)
+        return FER_OK;
+    if (f->type != PB_BYTES)
+        return FER_CORRUPT;
+    switch (f->num) {
+    case 2:
+        return rw_add_sample(q, f->bytes, SAMPLE_FIELDS);
+    case 3:
+        ret->n_histograms++;
+        return FER_OK;
+    case 4:
+        ret->n_exemplars++;
+        return FER_OK;
+    default:
+        return scan_metadata(f->bytes, &ret->metadata);
+    }
+}
+
+/* The fingerprint of the references; *ret_n counts them. *good is false when they cannot name a
+ * series. */
+static inline fer_code resolve(const rw2_symbols *s, fer_str refs, fer_hash128 *ret, size_t *ret_n,
+                               bool *good)
+{
+    fer_rd r = rd_of(refs);
+    fer_hash128 sum = {0, 0};
+    size_t n = 0;
+    *good = true;
+    for (; r.p != r.end; n++) {
+        uint32_t ref;
+        FER_TRY(next_ref(&r, &ref));
+        if (n < REFS_MAX && ref < s->n) {
+            sum.lo += s->v[ref].hash.lo * s->factors[n];
+            sum.hi += s->v[ref].hash.hi * s->factors[n];
+        } else {
+            *good = false;
+        }
+    }
+    *ret = sum;
+    *ret_n = n;
+    *good = *good && n % 2 == 0;
+    return FER_OK;
+}
+
+/* ---- metadata ---- */
+
+/* The name of a series, as a symbol; NULL when it has none. */
+static rw2_symbol *name_of(rw2_symbols *s, fer_str refs)
+{
+    fer_rd r = rd_of(refs);
+    uint32_t name, value;
+    while (next_ref(&r, &name) == FER_OK && next_ref(&r, &value) == FER_OK)
+        if (str_eq(s->v[name].text, STR("__name__")))
+            return &s->v[value];
+    return NULL;
+}
+
+/* The series of a histogram or summary bear the family's name with an ending. */
+static fer_str family_of(fer_str name, uint32_t type)
+{
+    static const char *const endings[] = {"_bucket", "_count", "_sum", "_gcount", "_gsum"};
+    if (type != TYPE_HISTOGRAM && type != TYPE_GAUGE_HISTOGRAM && type != TYPE_SUMMARY)
+        return name;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        fer_str ending = str_of(endings[i]);
+        if (name.n > ending.n && str_has_suffix(name, ending))
+            return str_head(name, name.n - ending.n);
+    }
+    return name;
+}
+
+/* Passes on what a series tells about its family, unless the same was told before. */
+static fer_code note_metadata(scan *s, const series *of)
+{
+    const metadata_refs *m = &of->metadata;
+    rw2_symbols *y = s->symbols;
+    if (m->type == 0 && m->help == 0 && m->unit == 0)
+        return FER_OK;
+    rw2_symbol *name = name_of(y, of->refs);
+    if (name == NULL)
+        return FER_OK;
+    if (name->type == m->type && name->help == m->help && name->unit == m->unit)
+        return FER_OK;
+    name->type = m->type;
+    name->help = m->help;
+    name->unit = m->unit;
+    metadata_family f = {.family = family_of(name->text, m->type),
+                         .type = m->type,
+                         .help = m->help == 0 ? STR("") : y->v[m->help].text,
+                         .unit = m->unit == 0 ? STR("") : y->v[m->unit].text};
+    return rw_add_metadata(s->q, &f);
+}
+
+/* ---- the message ---- */
+
+static fer_code scan_series(scan *s, fer_str msg)
+{
+    rw_request *q = s->q;
+    fer_rd r = rd_of(msg);
+    series found = {0};
+    size_t first = q->n_rows;
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        FER_TRY(scan_field(q, &f, r.p, &found));
+    }
+    q->n_series++;
+    q->n_histograms += found.n_histograms;
+    q->n_exemplars += found.n_exemplars;
+
+    fer_hash128 fp;
+    size_t n;
+    bool good;
+    FER_TRY(resolve(s->symbols, found.refs, &fp, &n, &good));
+    if (!good)
+        return refuse_refs(s, first, found.refs, n);
+    if (q->n_rows == first && found.n_histograms == 0 && found.n_exemplars == 0)
+        return refuse_named(s, first, "TimeSeries must contain at least one sample or histogram",
+                            found.refs);
+    if (found.metadata.help >= s->symbols->n || found.metadata.unit >= s->symbols->n)
+        if (found.metadata.help != 0 || found.metadata.unit != 0)
+            return refuse_named(s, first, "metadata reference outside of symbols table",
+                                found.refs);
+    if (q->n_rows != first)
+        rw_name_rows(q, first, found.refs, fp);
+    return note_metadata(s, &found);
+}
+
+static fer_code add_symbol(scan *s, fer_str text)
+{
+    rw2_symbols *y = s->symbols;
+    if (y->n == RW2_SYMBOLS_MAX)
+        return FER_INVALID;
+    if (y->n == y->cap)
+        FER_TRY(rw_grow(y->acct, (void **)&y->v, &y->cap, sizeof *y->v));
+    y->v[y->n++] = (rw2_symbol){.text = text, .hash = s->fp(s->fp_arg, text)};
+    return FER_OK;
+}
+
+/* One walk over the fields of the top level with this number; *at is the field that failed. */
+static fer_code walk(scan *s, fer_str msg, uint32_t num, fer_code (*fn)(scan *s, fer_str bytes),
+                     const uint8_t **at)
+{
+    fer_rd r = rd_of(msg);
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        *at = f.start;
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num != num)
+            continue;
+        if (f.type != PB_BYTES)
+            return FER_CORRUPT;
+        FER_TRY(fn(s, f.bytes));
+    }
+}
+
+fer_code rw2_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw2_symbols *symbols,
+                  rw_request *ret, fer_err *err)
+{
+    enum { SYMBOLS = 4, TIMESERIES = 5 };
+    scan s = {.q = ret, .symbols = symbols, .fp = fp, .fp_arg = fp_arg};
+    const uint8_t *at = NULL;
+    rw_request_begin(ret, msg.n);
+    symbols->n = 0;
+    fer_code c = make_factors(symbols, fp, fp_arg);
+    if (c == FER_OK)
+        c = walk(&s, msg, SYMBOLS, add_symbol, &at);
+    if (c == FER_OK)
+        c = walk(&s, msg, TIMESERIES, scan_series, &at);
+    if (c == FER_OK)
+        return FER_OK;
+    if (c == FER_LIMIT)
+        return fer_fail_budget(err, "remote write");
+    if (c == FER_INVALID)
+        return fer_fail(err, FER_INVALID, "more than %d symbols", RW2_SYMBOLS_MAX);
+    return fer_fail(err, FER_INVALID,
+                    "proto: malformed io.prometheus.write.v2.Request in the field at byte %td",
+                    at - (const uint8_t *)msg.p);
+}
+
+fer_code rw2_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, size_t *ret_n,
+                    fer_err *err)
+{
+    const rw2_symbols *s = arg;
+    fer_rd r = rd_of(raw);
+    size_t n = 0;
+    label *l = ARENA_ARRAY(scratch, label, raw.n / 2 < LABELS_MAX ? raw.n / 2 + 1 : LABELS_MAX);
+    if (l == NULL)
+        return fer_fail_budget(err, "labels");
+    for (; r.p != r.end; n++) {
+        uint32_t name = 0, value = 0;
+        fer_code c = next_ref(&r, &name);
+        if (c == FER_OK)
+            c = next_ref(&r, &value);
+        if (c != FER_OK || n == LABELS_MAX || name >= s->n || value >= s->n)
+            return fer_fail(err, FER_INVALID, "proto: malformed labels_refs");
+        l[n] = (label){s->v[name].text, s->v[value].text};
+    }
+    *ret = l;
+    *ret_n = n;
+    return FER_OK;
+}

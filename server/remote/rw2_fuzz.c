@@ -1,0 +1,9 @@
+/* rw2_fuzz.c - messages of remote write 2.0, the scan compared with protobuf-c. */
+#include "server/remote/rw2_model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    model_compare((fer_str){(const char *)data, size});
+    return 0;
+}
