@@ -10,7 +10,7 @@
 #include "tsdb/blockdir.h"
 #include "tsdb/dir_file.h"
 
-enum { NAME_CHARS_MAX = 19, DATA_BYTES_MAX = 1 << 30 };
+enum { NAME_CHARS_MAX = 19, DATA_BYTES_MAX = 1 << 30, FILES_MAX = UINT16_MAX };
 
 typedef struct head_file {
     uint64_t number;            /* 0: given up before anything was in it */
@@ -161,7 +161,7 @@ static void open_files(chunks_head *c, number_list *l)
     for (size_t i = 0; i < l->n; i++) {
         if (i > 0 && l->v[i] != l->v[i - 1] + 1)
             tell(c, l->v[i], 0, 0, "files before it are missing");
-        if (c->files.n == BLOCKDIR_BLOCKS / 2) {
+        if (c->files.n == FILES_MAX / 2) {
             tell(c, l->v[i], 0, 0, "too many files");
             c->last_number = l->v[l->n - 1];
             break;
@@ -278,8 +278,8 @@ static fer_code finish_file(chunks_head *c, fer_err *err)
 static fer_code begin_file(chunks_head *c, fer_err *err)
 {
     char path[PATH_MAX];
-    if (c->files.n == BLOCKDIR_BLOCKS)
-        return fer_fail(err, FER_LIMIT, "more than %d files of chunks_head", BLOCKDIR_BLOCKS);
+    if (c->files.n == FILES_MAX)
+        return fer_fail(err, FER_LIMIT, "more than %d files of chunks_head", FILES_MAX);
     FER_TRY(finish_file(c, err));
     FER_TRY(vfs_mkdir_all(c->fs, c->dir, err));
     FER_TRY(file_path(c, c->last_number + 1, path, err));

@@ -24,7 +24,7 @@ typedef struct chunks_head chunks_head;
 
 /* Where a chunk's data lies. */
 typedef struct head_place {
-    uint32_t file; /* which of the files since opening, from 1 */
+    uint32_t file; /* which of the files since opening, from 1 to UINT16_MAX */
     uint32_t offset;
 } head_place;
 

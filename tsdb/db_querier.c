@@ -24,11 +24,11 @@ static bool head_takes_part(head *h, int64_t maxt)
     return yes;
 }
 
-static fer_code add_head(merge_querier *m, head *h, const query_ctx *ctx, int64_t mint,
-                         int64_t maxt, fer_err *err)
+static fer_code add_head(merge_querier *m, query_warnings *w, head *h, const query_ctx *ctx,
+                         int64_t mint, int64_t maxt, fer_err *err)
 {
     querier *q;
-    FER_TRY(head_querier_open(h, ctx, mint, maxt, &q, err));
+    FER_TRY(head_querier_open(h, ctx, mint, maxt, w, &q, err));
     merge_querier_add(m, (merge_source){q, INT64_MAX});
     return FER_OK;
 }
@@ -61,7 +61,7 @@ static fer_code open_merged(head *h, block_set *blocks, block **v, size_t n, con
     }
     block_set_each_damaged(blocks, mint, maxt, note_damaged, w);
     if (head_takes_part(h, maxt))
-        code = add_head(m, h, ctx, mint, maxt, err);
+        code = add_head(m, w, h, ctx, mint, maxt, err);
     fer_code added = add_blocks(m, w, v, n, ctx, mint, maxt, code == FER_OK ? err : NULL);
     if (code == FER_OK)
         code = added;
@@ -82,6 +82,6 @@ fer_code db_querier_open(head *h, block_set *blocks, const query_ctx *ctx, int64
         return fer_fail_budget(err, "selecting series");
     block_set_each_damaged(blocks, mint, maxt, count_damaged, &damaged);
     if (n == 0 && damaged == 0)
-        return head_querier_open(h, ctx, mint, maxt, ret, err);
+        return head_querier_open(h, ctx, mint, maxt, NULL, ret, err);
     return open_merged(h, blocks, v, n, ctx, mint, maxt, ret, err);
 }

@@ -20,6 +20,7 @@
 #include "base/thread.h"
 #include "tsdb/blockdir.h"
 #include "tsdb/chunk_xor.h"
+#include "tsdb/chunks_head.h"
 #include "tsdb/head_dict.h"
 #include "tsdb/head_table.h"
 #include "tsdb/labels.h"
@@ -54,14 +55,17 @@ typedef struct pub_rec {
     slab_ref labels;  /* series_labels; 0: the slot holds no series */
     uint16_t cap;     /* bytes the open chunk's item holds */
     uint8_t tail;     /* the byte of the open chunk that is not full yet; 0 when all are */
-    uint8_t spare[5];
+    bool stays; /* chunks_head holds other chunks of its time: its full chunks stay in memory */
+    uint8_t spare[4];
 } pub_rec;
 
-/* A chunk that takes no more samples. */
+/* A chunk that takes no more samples. Its bytes lie in the slab or, if file is not 0, in chunks_head:
+ * head_full_bytes(). An entry that readers may know never changes. */
 typedef struct full_chunk {
     int64_t mint, maxt;
-    slab_ref data;
-    uint16_t bytes, n;
+    uint32_t at; /* slab_ref, or offset in the file */
+    uint16_t bytes;
+    uint16_t file;
 } full_chunk;
 
 typedef struct full_list {
@@ -98,6 +102,12 @@ typedef struct head_retired {
     uint64_t seq;
 } head_retired;
 
+/* A mapping of chunks_head likewise. */
+typedef struct head_left_map {
+    vfs_map map;
+    uint64_t seq;
+} head_left_map;
+
 /* One open querier. */
 typedef struct head_reader head_reader;
 struct head_reader {
@@ -126,6 +136,7 @@ typedef struct head {
     fer_log *log;
     int64_t chunk_range_ms;
     int64_t min_valid_time; /* samples before it are out of bounds */
+    chunks_head *files; /* NULL: full chunks stay in memory. The maintenance thread's to write */
 
     fer_mutex publish;
     /* ---- under publish ---- */
@@ -137,6 +148,9 @@ typedef struct head {
     uint64_t reader_seq;
     head_retired *retired;
     size_t retired_first, n_retired, cap_retired;
+    head_left_map *left_maps;
+    size_t n_left_maps, cap_left_maps;
+    uint64_t n_chunks_mapped; /* written to chunks_head since the start */
 
     fer_mutex mu;
     /* ---- under mu ---- */
@@ -160,7 +174,7 @@ typedef struct head {
 
 void head_init(head *h, fer_account *parent, int64_t limit_bytes, int64_t chunk_range_ms,
                const fer_hash_key *key, fer_log *log);
-void head_done(head *h);
+void head_done(head *h); /* closes h->files, too */
 
 /* ---- slots (head_series.c) ---- */
 
@@ -290,6 +304,18 @@ static inline uint32_t head_find_fp(const head *h, fer_hash128 fp)
 
 /* Appends to the open chunk, cutting it where Prometheus does. t is above the series' last. */
 void head_append(head *h, uint32_t slot, int64_t t, double v);
+/* Frees the item once no reader that could know it is open. 0 is fine. */
+void head_retire(head *h, slab_ref ref);
+/* The same for a mapping. */
+void head_retire_map(head *h, vfs_map m);
+/* The bytes of a full chunk, a view of the slab or of chunks_head. FER_CORRUPT, for the latter only, when they are
+ * not what was written. No lock is needed by a reader in the head's list. */
+FER_MUST_CHECK fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret,
+                                        fer_err *err);
+/* Ends the open chunk, which there is. */
+void head_finish_chunk(head *h, pub_rec *s);
+/* A chunk read back from chunks_head, behind all the series has; no chunk of it is open. */
+void head_attach(head *h, uint32_t slot, const full_chunk *c);
 /* The open chunk as a whole: xor_bytes(&s->app) bytes. */
 void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out);
 /* Asks for the bytes the next append to the series writes. */
@@ -298,6 +324,16 @@ static inline void head_prefetch_open(const head *h, uint32_t slot)
     const pub_rec *s = head_pub_rec(h, slot);
     if (s->open != 0)
         __builtin_prefetch((const uint8_t *)slab_ptr(&h->chunks, s->open) + s->app.bits / 8, 1);
+}
+/* The time of the newest published sample, SAMPLE_T_NONE when there is none. */
+static inline int64_t head_newest(const head *h, const pub_rec *s)
+{
+    if (s->open != 0)
+        return s->app.t;
+    if (s->full == 0)
+        return SAMPLE_T_NONE;
+    const full_list *list = slab_ptr(&h->chunks, s->full);
+    return list->c[list->n - 1].maxt;
 }
 /* Gives up the chunks that end before mint, the open one too; returns how many. */
 uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint);

@@ -29,10 +29,23 @@ void head_reader_begin(head *h, head_reader *r)
     h->readers.prev = r;
 }
 
+static void unmap_left(head *h, uint64_t oldest)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->n_left_maps; i++) {
+        if (h->left_maps[i].seq < oldest)
+            vfs_unmap(&h->left_maps[i].map);
+        else
+            h->left_maps[kept++] = h->left_maps[i];
+    }
+    h->n_left_maps = kept;
+}
+
 /* Frees what was retired before the oldest open reader began. */
 static void free_retired(head *h)
 {
     uint64_t oldest = h->readers.next == &h->readers ? UINT64_MAX : h->readers.next->seq;
+    unmap_left(h, oldest);
     while (h->retired_first < h->n_retired && h->retired[h->retired_first].seq < oldest)
         slab_free(&h->chunks, h->retired[h->retired_first++].ref);
     if (h->retired_first == h->n_retired) {
@@ -49,11 +62,23 @@ void head_reader_end(head *h, head_reader *r)
     bool was_oldest = h->readers.next == r;
     r->prev->next = r->next;
     r->next->prev = r->prev;
-    if (was_oldest && h->n_retired != 0)
+    if (was_oldest && h->n_retired + h->n_left_maps != 0)
         free_retired(h);
 }
 
-static void retire(head *h, slab_ref ref)
+void head_retire_map(head *h, vfs_map m)
+{
+    fer_mutex_assert_held(&h->publish);
+    if (h->n_left_maps == h->cap_left_maps) {
+        h->cap_left_maps = h->cap_left_maps == 0 ? 8 : h->cap_left_maps * 2;
+        h->left_maps = fer_realloc(h->left_maps, h->cap_left_maps * sizeof *h->left_maps);
+    }
+    h->left_maps[h->n_left_maps++] = (head_left_map){m, h->reader_seq};
+    if (h->readers.next == &h->readers)
+        unmap_left(h, UINT64_MAX);
+}
+
+void head_retire(head *h, slab_ref ref)
 {
     if (ref == 0)
         return;
@@ -114,7 +139,7 @@ static full_list *full_room(head *h, pub_rec *s)
         list->n = 0;
     else
         memcpy(list, old, sizeof *old + n * sizeof(full_chunk));
-    retire(h, s->full);
+    head_retire(h, s->full);
     s->full = ref;
     return list;
 }
@@ -129,15 +154,42 @@ void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out)
 }
 
 /* Moves the open chunk to the list of full ones, in an item of its size. */
-static void finish_chunk(head *h, pub_rec *s)
+void head_finish_chunk(head *h, pub_rec *s)
 {
     size_t bytes = xor_bytes(&s->app);
     slab_ref data = slab_alloc(&h->chunks, bytes);
     head_open_bytes(h, s, slab_ptr(&h->chunks, data));
-    retire(h, s->open);
+    head_retire(h, s->open);
     full_list *list = full_room(h, s);
-    list->c[list->n++] = (full_chunk){s->min_t, s->app.t, data, (uint16_t)bytes, s->app.n};
+    list->c[list->n++] = (full_chunk){s->min_t, s->app.t, data, (uint16_t)bytes, 0};
     s->open = 0;
+}
+
+static void note_times(head *h, int64_t mint, int64_t maxt)
+{
+    if (mint < h->min_time)
+        h->min_time = mint;
+    if (maxt > h->max_time)
+        h->max_time = maxt;
+}
+
+void head_attach(head *h, uint32_t slot, const full_chunk *c)
+{
+    pub_rec *s = head_pub_rec(h, slot);
+    assert(s->open == 0);
+    full_list *list = full_room(h, s);
+    list->c[list->n++] = *c;
+    h->n_chunks++;
+    h->n_chunks_created++;
+    note_times(h, c->mint, c->maxt);
+}
+
+fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret, fer_err *err)
+{
+    if (c->file != 0)
+        return chunks_head_get(h->files, (head_place){c->file, c->at}, c->bytes, ret, err);
+    *ret = (fer_str){slab_ptr(&h->chunks, c->at), c->bytes};
+    return FER_OK;
 }
 
 /* Prometheus' decision before a sample is appended. */
@@ -157,7 +209,7 @@ static void grow_open(head *h, pub_rec *s, size_t need)
 {
     slab_ref ref = slab_alloc(&h->chunks, need + need / 8);
     memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), s->app.bits / 8);
-    retire(h, s->open);
+    head_retire(h, s->open);
     s->open = ref;
     s->cap = (uint16_t)slab_size(&h->chunks, ref);
 }
@@ -194,14 +246,11 @@ void head_append(head *h, uint32_t slot, int64_t t, double v)
     if (s->open == 0) {
         begin_chunk(h, s, t);
     } else if (must_cut(s, t)) {
-        finish_chunk(h, s);
+        head_finish_chunk(h, s);
         begin_chunk(h, s, t);
     }
     encode(h, s, t, v);
-    if (t < h->min_time)
-        h->min_time = t;
-    if (t > h->max_time)
-        h->max_time = t;
+    note_times(h, t, t);
 }
 
 /* What readers pinned stays as it is: the list is copied, never changed in front. */
@@ -209,8 +258,9 @@ static uint32_t drop_full(head *h, pub_rec *s, int64_t mint)
 {
     const full_list *old = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
     uint32_t n = 0;
-    while (old != NULL && n < old->n && old->c[n].maxt < mint)
-        retire(h, old->c[n++].data);
+    for (; old != NULL && n < old->n && old->c[n].maxt < mint; n++)
+        if (old->c[n].file == 0)
+            head_retire(h, old->c[n].at);
     if (n == 0)
         return 0;
     slab_ref ref = 0;
@@ -221,7 +271,7 @@ static uint32_t drop_full(head *h, pub_rec *s, int64_t mint)
         list->n = left;
         memcpy(list->c, old->c + n, left * sizeof(full_chunk));
     }
-    retire(h, s->full);
+    head_retire(h, s->full);
     s->full = ref;
     return n;
 }
@@ -232,7 +282,7 @@ uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint)
     pub_rec *s = head_pub_rec(h, slot);
     uint32_t n = drop_full(h, s, mint);
     if (s->open != 0 && s->app.t < mint) {
-        retire(h, s->open);
+        head_retire(h, s->open);
         s->open = 0;
         n++;
     }
@@ -242,9 +292,7 @@ uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint)
 
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt)
 {
-    if (s->open == 0)
-        return false;
-    if (s->min_t <= maxt && s->app.t >= mint)
+    if (s->open != 0 && s->min_t <= maxt && s->app.t >= mint)
         return true;
     if (s->full == 0)
         return false;

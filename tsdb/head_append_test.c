@@ -67,7 +67,7 @@ static void expect_chunk(const head *h, const full_chunk *c, char *line)
     assert_int_equal(c->maxt, strtoll(p, &p, 10));
     p++;
     assert_int_equal(c->bytes, strlen(p) / 2);
-    const uint8_t *bytes = slab_ptr(&h->chunks, c->data);
+    const uint8_t *bytes = slab_ptr(&h->chunks, c->at);
     for (size_t i = 0; i < c->bytes; i++)
         assert_int_equal(bytes[i], hex_digit(p[2 * i]) << 4 | hex_digit(p[2 * i + 1]));
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/varint.h"
 #include "tsdb/head_pin.h"
 
 enum { SLICE = 256 };
@@ -301,13 +302,20 @@ static fer_code cut_to_range(head_export *x, fer_str chunk, uint32_t n, exported
 static fer_code take_full(head_export *x, const full_chunk *c, exported_series *ret, fer_err *err)
 {
     exported_chunk *out = &x->chunks[ret->n_chunks];
-    fer_str bytes = {slab_ptr(&x->h->chunks, c->data), c->bytes};
+    fer_str bytes;
+    fer_err why = {0};
     if (c->maxt < x->mint || c->mint > x->last)
         return FER_OK;
+    if (head_full_bytes(x->h, c, &bytes, &why) != FER_OK || bytes.n < 2) {
+        LOGE(x->h->log, "A chunk of chunks_head is damaged and left out of a block", "ref",
+             LOG_INT(ret->ref), "err", why.msg);
+        return FER_OK;
+    }
+    uint16_t n = be16_get((const uint8_t *)bytes.p);
     if (c->mint >= x->mint && c->maxt <= x->last)
-        *out = (exported_chunk){c->mint, c->maxt, bytes, c->n};
+        *out = (exported_chunk){c->mint, c->maxt, bytes, n};
     else
-        FER_TRY(cut_to_range(x, bytes, c->n, out, err));
+        FER_TRY(cut_to_range(x, bytes, n, out, err));
     ret->n_chunks += out->n != 0;
     return FER_OK;
 }

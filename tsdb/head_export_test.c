@@ -126,7 +126,7 @@ static void chunks_are_handed_out_whole(void **state)
         n += s.chunks[i].n;
     assert_int_equal(n, 500);
     for (size_t i = 0; i < list->n; i++)
-        assert_ptr_equal(s.chunks[i].bytes.p, slab_ptr(&t->db->h.chunks, list->c[i].data));
+        assert_ptr_equal(s.chunks[i].bytes.p, slab_ptr(&t->db->h.chunks, list->c[i].at));
     uint8_t open[XOR_CHUNK_BYTES_SOFT];
     head_open_bytes(&t->db->h, r, open);
     assert_int_equal(s.chunks[list->n].bytes.n, xor_bytes(&r->app));

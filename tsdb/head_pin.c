@@ -14,7 +14,7 @@ void head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, hea
         ret->full = s->full;
         ret->n_full = ((const full_list *)slab_ptr(&h->chunks, s->full))->n;
     }
-    if (s->min_t <= maxt && s->app.t >= mint) {
+    if (s->open != 0 && s->min_t <= maxt && s->app.t >= mint) {
         ret->open = s->open;
         ret->bytes = (uint16_t)xor_bytes(&s->app);
         ret->whole = (uint16_t)(s->app.bits / 8);

@@ -16,7 +16,8 @@ typedef struct head_querier {
     querier base;
     head *h;
     head_reader reader;
-    bool reading; /* reader is in the head's list */
+    bool reading;             /* reader is in the head's list */
+    query_warnings *warnings; /* NULL before the first select, unless given */
     pair_map_entry *map;
     uint32_t map_n, map_cap;
     uint32_t *names; /* the query's ids by the head's, SYM_NONE while not asked for */
@@ -123,6 +124,27 @@ static fer_code read_open(const head *h, const head_pin *pin, int64_t mint, int6
     return xor_decode((fer_str){(const char *)bytes, pin->bytes}, pin->n, mint, maxt, out);
 }
 
+/* What of a chunk of chunks_head cannot be read is told and left out. */
+static fer_code read_full(const head_querier *q, const full_chunk *c, int64_t mint, int64_t maxt,
+                          samples *out)
+{
+    fer_str bytes;
+    fer_err why = {0};
+    fer_code code = head_full_bytes(q->h, c, &bytes, &why);
+    if (code == FER_OK) {
+        /* No further than the chunk was said to go: foreign bytes may go further. */
+        code = xor_decode(bytes, 0, mint > c->mint ? mint : c->mint,
+                          maxt < c->maxt ? maxt : c->maxt, out);
+        if (code == FER_CORRUPT)
+            fer_fail(&why, code, "a chunk of chunks_head does not decode");
+    }
+    if (code == FER_CORRUPT && c->file != 0) {
+        query_warn(q->warnings, "head: %s", why.msg);
+        return FER_OK;
+    }
+    return code;
+}
+
 static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
                                   samples *out, fer_err *err)
 {
@@ -135,8 +157,7 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
         const full_chunk *c = &full[k];
         if (c->maxt < mint || c->mint > maxt)
             continue;
-        fer_str bytes = {slab_ptr(&h->chunks, c->data), c->bytes};
-        code = xor_decode(bytes, c->n, mint, maxt, out);
+        code = read_full(s->q, c, mint, maxt, out);
     }
     if (code == FER_OK && pin->open != 0)
         code = read_open(h, pin, mint, maxt, out);
@@ -221,7 +242,9 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     if (hints.maxt > base->maxt)
         hints.maxt = base->maxt;
     head_selection *s = ARENA_NEW(base->ctx.arena, head_selection);
-    if (s == NULL)
+    if (q->warnings == NULL)
+        q->warnings = query_warnings_new(&base->ctx, &base->warnings);
+    if (s == NULL || q->warnings == NULL)
         return no_memory(err);
     s->base.ops = &head_selection_ops;
     s->q = q;
@@ -407,14 +430,15 @@ static void close_querier(querier *base)
 static const querier_ops head_querier_ops = {select_series, label_names, label_values,
                                              close_querier};
 
-fer_code head_querier_open(head *h, const query_ctx *ctx, int64_t mint, int64_t maxt, querier **ret,
-                           fer_err *err)
+fer_code head_querier_open(head *h, const query_ctx *ctx, int64_t mint, int64_t maxt,
+                           query_warnings *w, querier **ret, fer_err *err)
 {
     head_querier *q = ARENA_NEW(ctx->arena, head_querier);
     if (q == NULL)
         return no_memory(err);
     q->base = (querier){.ops = &head_querier_ops, .ctx = *ctx, .mint = mint, .maxt = maxt};
     q->h = h;
+    q->warnings = w;
     *ret = &q->base;
     return FER_OK;
 }

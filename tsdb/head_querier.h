@@ -8,8 +8,10 @@
 
 #include "tsdb/head.h"
 #include "tsdb/querier.h"
+#include "tsdb/query_warnings.h"
 
+/* w is told what cannot be read; NULL: the querier's own warnings. */
 FER_MUST_CHECK fer_code head_querier_open(head *h, const query_ctx *ctx, int64_t mint, int64_t maxt,
-                                          querier **ret, fer_err *err);
+                                          query_warnings *w, querier **ret, fer_err *err);
 
 #endif

@@ -6,10 +6,28 @@
 
 #include "tsdb/head.h"
 
-/* Appends the samples of one chunk in the range; chunks of the head decode. */
-static void read_chunk(fer_str bytes, uint32_t n, int64_t mint, int64_t maxt, samples *out)
+/* Appends the samples of a full chunk in the range. What of a chunk of chunks_head does not decode is told and
+ * left out. */
+static void read_full(const head *h, const full_chunk *c, int64_t mint, int64_t maxt, samples *out)
 {
-    fer_code code = xor_decode(bytes, n, mint, maxt, out);
+    fer_str bytes;
+    fer_err err = {0};
+    fer_code code = head_full_bytes(h, c, &bytes, &err);
+    if (code == FER_OK)
+        code = xor_decode(bytes, 0, mint > c->mint ? mint : c->mint,
+                          maxt < c->maxt ? maxt : c->maxt, out);
+    assert(code == FER_OK || c->file != 0);
+    if (code != FER_OK)
+        LOGW(h->log, "A chunk of chunks_head cannot be read", "file", LOG_INT(c->file), "offset",
+             LOG_INT(c->at), "err", err.msg);
+}
+
+static void read_open(const head *h, const pub_rec *s, int64_t mint, int64_t maxt, samples *out)
+{
+    uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
+    head_open_bytes(h, s, bytes);
+    fer_str chunk = {(const char *)bytes, xor_bytes(&s->app)};
+    fer_code code = xor_decode(chunk, s->app.n, mint, maxt, out);
     assert(code == FER_OK);
     (void)code;
 }
@@ -20,20 +38,21 @@ static void read_range(const head *h, const pub_rec *s, int64_t mint, int64_t ma
     for (uint32_t i = 0; list != NULL && i < list->n; i++) {
         const full_chunk *c = &list->c[i];
         if (c->mint <= maxt && c->maxt >= mint)
-            read_chunk((fer_str){slab_ptr(&h->chunks, c->data), c->bytes}, c->n, mint, maxt, out);
+            read_full(h, c, mint, maxt, out);
     }
-    if (s->open != 0) {
-        uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
-        head_open_bytes(h, s, bytes);
-        read_chunk((fer_str){(const char *)bytes, xor_bytes(&s->app)}, s->app.n, mint, maxt, out);
-    }
+    if (s->open != 0)
+        read_open(h, s, mint, maxt, out);
 }
 
 static void drop_chunks(head *h, pub_rec *s)
 {
     full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
-    for (uint32_t i = 0; list != NULL && i < list->n; i++)
-        slab_free(&h->chunks, list->c[i].data);
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        if (list->c[i].file != 0)
+            s->stays = true;
+        else
+            slab_free(&h->chunks, list->c[i].at);
+    }
     uint32_t n = (list != NULL ? list->n : 0) + (s->open != 0);
     h->n_chunks -= n;
     h->n_chunks_created -= n;

@@ -60,6 +60,9 @@ void head_done(head *h)
     fer_free(h->retired);
     fer_account_release(&h->acct, h->cap_gone * sizeof *h->gone);
     fer_free(h->gone);
+    assert(h->n_left_maps == 0);
+    fer_free(h->left_maps);
+    chunks_head_close(h->files);
     fer_account_release(&h->acct, (size_t)h->bytes_series);
     head_table_done(&h->by_fp);
     head_table_done(&h->by_labels);

@@ -15,12 +15,6 @@ typedef struct truncator {
     head_truncation *ret;
 } truncator;
 
-/* Whether nothing of the series is staged that is not published; its open chunk has not been given up. */
-static bool is_settled(const pub_rec *s, const stage_rec *staged)
-{
-    return s->open == 0 ? staged->t == SAMPLE_T_NONE : staged->t == s->app.t;
-}
-
 static void see(truncator *t, int64_t first)
 {
     if (first < t->mint)
@@ -42,13 +36,14 @@ static void truncate_slot(truncator *t, uint32_t slot)
     pub_rec *s = head_pub_rec(h, slot);
     if (s->labels == 0)
         return;
-    bool settled = is_settled(s, head_stage_rec(h, slot));
-    if (s->open != 0 && s->app.t < t->mint && !settled) {
+    int64_t newest = head_newest(h, s);
+    bool settled = head_stage_rec(h, slot)->t == newest; /* all that is staged is published */
+    if (newest != SAMPLE_T_NONE && newest < t->mint && !settled) {
         see(t, t->mint);
         return;
     }
     t->ret->chunks_removed += head_drop_before(h, slot, t->mint);
-    if (s->open != 0) {
+    if (s->open != 0 || s->full != 0) {
         see(t, first_time(h, s));
     } else if (settled) {
         head_note_gone(h, head_ref(h, slot), h->wal_segment, INT64_MIN);

@@ -1,10 +1,10 @@
 /* replay.c - records to series and samples.
  *
- * Refs of the log stand for slots in a map of pages of 256 refs: refs are handed out in order, so a page
- * is nearly always full and the one used last is mostly the one used next. The map goes after replay.
- *
  * A series may have been logged under several refs (Prometheus does so after it forgot and met it
  * again): all lead to the slot that the first made. A ref logged with two label sets leads to the later.
+ *
+ * A series that the log names gets the chunks that chunks_head has under its ref, and samples of the log that lie in
+ * one of them are skipped. Chunks that do not come behind what the series has are decoded, and their samples are late.
  *
  * What was not known durable when a write failed is in the log twice (wal.h), and of the first copy any part
  * may be missing. So a sample behind the newest of its series is not just skipped: if it is not there it is put
@@ -15,68 +15,11 @@
 #include <string.h>
 
 #include "tsdb/record.h"
+#include "tsdb/ref_map.h"
+#include "tsdb/replay_chunks.h"
 #include "tsdb/wal.h"
 
-enum { REF_PAGE = 256, LATE_MAX = 1 << 20 };
-
-/* ---- refs to slots ---- */
-
-typedef struct ref_page {
-    uint64_t number;
-    uint32_t slot[REF_PAGE];
-} ref_page;
-
-typedef struct ref_map {
-    head_table by_number;
-    ref_page **pages;
-    uint32_t n, cap;
-    ref_page *last;
-    fer_account *acct;
-} ref_map;
-
-static uint64_t hash_number(uint64_t number)
-{
-    return fer_hash_mix(0, number);
-}
-
-static ref_page *find_page(ref_map *m, uint64_t number)
-{
-    if (m->last != NULL && m->last->number == number)
-        return m->last;
-    table_probe probe = head_table_probe(&m->by_number, hash_number(number));
-    uint32_t i;
-    while ((i = table_probe_next(&probe)) != TABLE_NONE)
-        if (m->pages[i]->number == number)
-            return m->last = m->pages[i];
-    return NULL;
-}
-
-static ref_page *make_page(ref_map *m, uint64_t number)
-{
-    ref_page *page = find_page(m, number);
-    if (page != NULL)
-        return page;
-    fer_account_force(m->acct, sizeof *page);
-    if (m->n == m->cap) {
-        m->cap = m->cap == 0 ? 64 : m->cap * 2;
-        m->pages = fer_realloc(m->pages, m->cap * sizeof *m->pages);
-    }
-    page = fer_alloc(sizeof *page);
-    page->number = number;
-    memset(page->slot, 0xff, sizeof page->slot);
-    head_table_insert(&m->by_number, hash_number(number), m->n);
-    m->pages[m->n++] = page;
-    return m->last = page;
-}
-
-static void ref_map_done(ref_map *m)
-{
-    for (uint32_t i = 0; i < m->n; i++)
-        fer_free(m->pages[i]);
-    fer_free(m->pages);
-    fer_account_release(m->acct, m->n * sizeof(ref_page));
-    head_table_done(&m->by_number);
-}
+enum { LATE_MAX = 1 << 20 };
 
 /* ---- records ---- */
 
@@ -99,7 +42,8 @@ typedef struct replayer {
     size_t n_second, cap_second;
     head_late *late; /* of LATE_MAX; NULL before the first */
     size_t n_late;
-    ref_map refs;
+    ref_map refs; /* to slots */
+    replay_chunks chunks;
     replay_stats *stats;
     uint64_t max_ref;
     uint64_t skipped_types; /* bit per record type */
@@ -137,34 +81,9 @@ static void note_second(replayer *r, uint64_t ref, uint32_t slot)
     r->second[r->n_second++] = (second_ref){ref, slot};
 }
 
-static fer_code on_series(void *arg, uint64_t ref, labels ls)
-{
-    replayer *r = arg;
-    see_ref(r, ref);
-    label copy[LABELS_MAX];
-    fer_err err;
-    head_key key;
-    uint32_t slot;
-    fer_code code = canonical(ls, copy, &ls, &err);
-    if (code == FER_OK)
-        code = head_find_labels(r->h, ls, &key, &slot, &err);
-    if (code == FER_OK && slot == SLOT_NONE)
-        code = head_create(r->h, &key, ref, &slot, &err);
-    if (code != FER_OK) {
-        r->stats->corruptions++;
-        LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err.msg);
-        return FER_OK;
-    }
-    make_page(&r->refs, ref / REF_PAGE)->slot[ref % REF_PAGE] = slot;
-    if (ref != head_ref(r->h, slot))
-        note_second(r, ref, slot);
-    return FER_OK;
-}
-
 static uint32_t slot_of(replayer *r, uint64_t ref)
 {
-    const ref_page *page = find_page(&r->refs, ref / REF_PAGE);
-    uint32_t slot = page == NULL ? SLOT_NONE : page->slot[ref % REF_PAGE];
+    uint32_t slot = ref_map_get(&r->refs, ref);
     if (slot == SLOT_NONE) {
         see_ref(r, ref);
         r->stats->unknown_refs++;
@@ -207,6 +126,106 @@ static void take_late(replayer *r, uint32_t slot, int64_t t, double v)
         merge_late(r);
 }
 
+/* ---- chunks of chunks_head ---- */
+
+static void read_chunk(const head *h, const full_chunk *c, samples *out)
+{
+    fer_str bytes;
+    fer_err err = {0};
+    fer_code code = head_full_bytes(h, c, &bytes, &err);
+    if (code == FER_OK)
+        code = xor_decode(bytes, 0, c->mint, c->maxt, out);
+    if (code != FER_OK)
+        LOGW(h->log, "A chunk of chunks_head cannot be read", "file", LOG_INT(c->file), "offset",
+             LOG_INT(c->at), "err", err.msg);
+}
+
+static void take_chunk(replayer *r, uint32_t slot, const full_chunk *c)
+{
+    stage_rec *rec = head_stage_rec(r->h, slot);
+    pub_rec *s = head_pub_rec(r->h, slot);
+    r->stats->chunks++;
+    if (rec->t == SAMPLE_T_NONE || c->mint > rec->t) {
+        if (s->open != 0) {
+            head_finish_chunk(r->h, s);
+            s->stays = true;
+        }
+        head_attach(r->h, slot, c);
+        rec->t = c->maxt;
+        return;
+    }
+    samples had;
+    samples_init(&had, NULL);
+    read_chunk(r->h, c, &had);
+    for (size_t i = 0; i < had.n; i++)
+        take_late(r, slot, had.t[i], had.v[i]);
+    s->stays = true;
+    samples_done(&had);
+}
+
+static void take_chunks(replayer *r, uint32_t slot, uint64_t ref)
+{
+    const replay_chunk *c = replay_chunks_take(&r->chunks, ref);
+    for (; c != NULL; c = c->next == REF_NONE ? NULL : &r->chunks.v[c->next])
+        take_chunk(r, slot, &c->c);
+}
+
+/* Whether the sample is in a chunk that was read back. */
+static bool is_in_chunk(const head *h, uint32_t slot, int64_t t)
+{
+    slab_ref full = head_pub_rec(h, slot)->full;
+    const full_list *list = full == 0 ? NULL : slab_ptr(&h->chunks, full);
+    for (uint32_t i = list == NULL ? 0 : list->n; i-- > 0;)
+        if (list->c[i].mint <= t && list->c[i].maxt >= t)
+            return list->c[i].file != 0;
+    return false;
+}
+
+/* Series that end with a chunk read back: their newest value, which new samples are judged against. */
+static void find_last_values(replayer *r)
+{
+    samples last;
+    samples_init(&last, NULL);
+    for (uint32_t slot = 0; slot < r->h->n_slots && r->stats->chunks != 0; slot++) {
+        const pub_rec *s = head_pub_rec(r->h, slot);
+        if (s->open != 0 || s->full == 0)
+            continue;
+        const full_list *list = slab_ptr(&r->h->chunks, s->full);
+        samples_clear(&last);
+        read_chunk(r->h, &list->c[list->n - 1], &last);
+        if (last.n != 0)
+            head_stage_rec(r->h, slot)->v = last.v[last.n - 1];
+    }
+    samples_done(&last);
+}
+
+/* ---- records, again ---- */
+
+static fer_code on_series(void *arg, uint64_t ref, labels ls)
+{
+    replayer *r = arg;
+    see_ref(r, ref);
+    label copy[LABELS_MAX];
+    fer_err err;
+    head_key key;
+    uint32_t slot;
+    fer_code code = canonical(ls, copy, &ls, &err);
+    if (code == FER_OK)
+        code = head_find_labels(r->h, ls, &key, &slot, &err);
+    if (code == FER_OK && slot == SLOT_NONE)
+        code = head_create(r->h, &key, ref, &slot, &err);
+    if (code != FER_OK) {
+        r->stats->corruptions++;
+        LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err.msg);
+        return FER_OK;
+    }
+    *ref_map_put(&r->refs, ref) = slot;
+    if (ref != head_ref(r->h, slot))
+        note_second(r, ref, slot);
+    take_chunks(r, slot, ref);
+    return FER_OK;
+}
+
 static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
 {
     replayer *r = arg;
@@ -218,7 +237,10 @@ static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
     if (t < r->h->min_valid_time || t == rec->t) {
         r->stats->old_samples++;
     } else if (t < rec->t) {
-        take_late(r, slot, t, v);
+        if (is_in_chunk(r->h, slot, t))
+            r->stats->old_samples++;
+        else
+            take_late(r, slot, t, v);
     } else {
         rec->t = t;
         rec->v = v;
@@ -305,19 +327,26 @@ static void finish(replayer *r)
 {
     head *h = r->h;
     keep_second_refs(r);
+    find_last_values(r);
     merge_late(r);
     for (size_t i = 0; i < r->n_del; i++)
         r->stats->deleted += head_delete(h, r->del[i].slot, r->del[i].mint, r->del[i].maxt);
     for (size_t i = 0; i < r->n_del; i++) /* a series without samples may be removed */
-        if (head_pub_rec(h, r->del[i].slot)->open == 0)
+        if (head_newest(h, head_pub_rec(h, r->del[i].slot)) == SAMPLE_T_NONE)
             head_stage_rec(h, r->del[i].slot)->t = SAMPLE_T_NONE;
     if (r->max_ref > h->last_ref)
         h->last_ref = r->max_ref;
+    if (r->chunks.max_ref > h->last_ref)
+        h->last_ref = r->chunks.max_ref;
     h->published = h->n_slots;
     h->staged_max = h->max_time;
     if (r->skipped_types != 0)
         LOGW(h->log, "Records of kinds this version does not read were left out of the head",
              "records", LOG_INT(r->stats->skipped), "type_bits", LOG_INT(r->skipped_types));
+    if (r->chunks.skipped != 0)
+        LOGW(h->log,
+             "Chunks of kinds this version does not read in chunks_head were left out of the head",
+             "chunks", LOG_INT(r->chunks.skipped));
     if (r->stats->unknown_refs != 0)
         LOGW(h->log, "Samples in the log without their series", "samples",
              LOG_INT(r->stats->unknown_refs));
@@ -327,11 +356,14 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
                          replay_stats *stats, fer_err *err)
 {
     replayer r = {.h = h, .stats = stats};
-    r.refs.acct = &h->acct;
-    head_table_init(&r.refs.by_number, &h->acct);
-    fer_code code = wal_read(fs, wal_dir, on_record, on_damage, &r,
-                             progress != NULL ? &progress->current : NULL, err);
+    fer_code code = FER_OK;
+    ref_map_init(&r.refs, &h->acct);
+    replay_chunks_load(&r.chunks, h);
+    if (vfs_exists(fs, wal_dir))
+        code = wal_read(fs, wal_dir, on_record, on_damage, &r,
+                        progress != NULL ? &progress->current : NULL, err);
     finish(&r);
+    replay_chunks_done(&r.chunks);
     fer_free(r.del);
     fer_free(r.second);
     fer_free(r.late);
@@ -343,10 +375,8 @@ fer_code replay_log(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
                     tsdb_progress *progress, replay_stats *ret, fer_err *err)
 {
     *ret = (replay_stats){0};
-    if (!vfs_exists(fs, wal_dir))
-        return FER_OK;
     uint64_t begun = clock->mono_ns(clock);
-    if (progress != NULL)
+    if (progress != NULL && vfs_exists(fs, wal_dir))
         FER_TRY(set_range(fs, wal_dir, progress, err));
 
     fer_code code = read_all(h, fs, wal_dir, progress, ret, err);

@@ -1,6 +1,6 @@
-/* replay.h - filling the head from the log at start.
+/* replay.h - filling the head from chunks_head and the log at start.
  *
- * Reads the newest checkpoint and the segments behind it, Prometheus' as well as ours (FORMAT.md 12).
+ * Lists the chunks of h->files, then reads the newest checkpoint and the segments behind it, Prometheus' as well as ours (FORMAT.md 12).
  * Damage is logged and counted and costs the records it touches; it never refuses the start.
  * Threads: one, before anybody else knows the head.
  */
@@ -13,7 +13,8 @@
 
 typedef struct replay_stats {
     uint64_t samples;      /* in the log */
-    uint64_t old_samples;  /* read a second time, or left out as older than the blocks */
+    uint64_t chunks;       /* of chunks_head that belong to series of the log */
+    uint64_t old_samples;  /* read a second time, in a chunk, or older than the blocks */
     uint64_t late_samples; /* older than their series' newest and missing: put in their place */
     uint64_t unknown_refs; /* samples and deletions whose series is not in the log */
     uint64_t deleted;      /* samples that deletions in the log took away */

@@ -45,7 +45,7 @@ static void add_line(listing *l, char *text, int64_t t, double v)
 static void read_dump(listing *l, const char *name, fer_arena *a)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/wal/%s/dump.txt", FERULA_TESTDATA, name);
+    snprintf(path, sizeof path, "%s/%s/dump.txt", FERULA_TESTDATA, name);
     fer_str s;
     assert_int_equal(vfs_read_all(vfs_posix(), path, 10 << 20, a, &s, NULL), FER_OK);
     char *save = NULL;
@@ -91,7 +91,7 @@ static void list_database(listing *l, test_query *q)
     samples_done(&got);
 }
 
-static void copy_wal(const char *from, const char *to);
+static void copy_dir(const char *from, const char *to);
 
 static fer_code copy_entry(void *arg, const char *name)
 {
@@ -102,7 +102,7 @@ static fer_code copy_entry(void *arg, const char *name)
     vfs_stat st;
     assert_int_equal(vfs_stat_path(vfs_posix(), from, &st, NULL), FER_OK);
     if (st.is_dir) {
-        copy_wal(from, to);
+        copy_dir(from, to);
         return FER_OK;
     }
     fer_arena *a = fer_arena_new(NULL, 0);
@@ -116,7 +116,7 @@ static fer_code copy_entry(void *arg, const char *name)
     return FER_OK;
 }
 
-static void copy_wal(const char *from, const char *to)
+static void copy_dir(const char *from, const char *to)
 {
     const char *dirs[] = {from, to};
     assert_int_equal(vfs_mkdir_all(vfs_posix(), to, NULL), FER_OK);
@@ -141,15 +141,21 @@ static void expect_same(listing *got, listing *want)
     assert_int_equal(got->n, want->n);
 }
 
+static const char *chunks_of(const test_db *t)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/chunks_head", t->path);
+    return path;
+}
+
 static void a_directory_of_prometheus_is_served_and_continued(void **state)
 {
     const char *name = *state;
     test_db t;
-    char from[512], to[512];
+    char from[512];
     test_db_init(&t);
-    snprintf(from, sizeof from, "%s/wal/%s/wal", FERULA_TESTDATA, name);
-    snprintf(to, sizeof to, "%s/wal", t.path);
-    copy_wal(from, to);
+    snprintf(from, sizeof from, "%s/%s", FERULA_TESTDATA, name);
+    copy_dir(from, t.path);
     fer_clock_fake_advance(&t.clock, INT64_C(200000000000)); /* beyond the samples' times */
 
     fer_arena *a = fer_arena_new(NULL, 0);
@@ -167,7 +173,8 @@ static void a_directory_of_prometheus_is_served_and_continued(void **state)
 
         tsdb_stats st;
         tsdb_stats_get(t.db, &st);
-        assert_int_equal(st.wal_corruptions, 0);
+        assert_int_equal(st.wal_corruptions + st.chunk_files_damages, 0);
+        assert_true((t.db->replay.chunks != 0) == vfs_exists(t.o.fs, chunks_of(&t)));
         if (round == 0) {
             test_write1(&t, "__name__=ours", st.max_time + 1, 7);
             add_line(&want, "{__name__=\"ours\"}", st.max_time + 1, 7);
@@ -394,7 +401,12 @@ int main(void)
 #define GOLDEN(name)                                                                               \
     {                                                                                              \
         "prometheus_" name, a_directory_of_prometheus_is_served_and_continued, NULL, NULL,         \
-            (void *)("prometheus-" name)                                                           \
+            (void *)("wal/prometheus-" name)                                                       \
+    }
+#define CHUNKS(name)                                                                               \
+    {                                                                                              \
+        "chunks_head_" name, a_directory_of_prometheus_is_served_and_continued, NULL, NULL,        \
+            (void *)("chunks_head/prometheus-" name)                                               \
     }
 #define LOG(name) cmocka_unit_test_setup_teardown(name, make_log, drop_log)
     const struct CMUnitTest tests[] = {
@@ -405,6 +417,8 @@ int main(void)
         GOLDEN("3.5-zstd"),
         GOLDEN("3.5-checkpoint"),
         GOLDEN("3.5-all-records"),
+        CHUNKS("2.42"),
+        CHUNKS("3.5"),
         LOG(samples_written_twice_with_gaps_in_the_first_copy_are_all_there),
         LOG(a_series_under_two_refs_is_one),
         LOG(refs_out_of_order_and_far_apart_are_kept),

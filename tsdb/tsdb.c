@@ -50,7 +50,8 @@ static int64_t chunk_range(const tsdb_options *o)
 static void log_replay(const tsdb *db)
 {
     LOGI(db->o.log, "The log has been read", "series", LOG_INT(db->h.n_slots), "samples",
-         LOG_INT(db->replay.samples), "duration_ms", LOG_INT(db->replay.ns / 1000000));
+         LOG_INT(db->replay.samples), "chunks", LOG_INT(db->replay.chunks), "duration_ms",
+         LOG_INT(db->replay.ns / 1000000));
 }
 
 static void log_blocks(tsdb *db)
@@ -78,6 +79,12 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     FER_TRY(block_set_load(&db->blocks, db->o.fs, db->path, db->o.log, err));
     log_blocks(db);
     db->h.min_valid_time = block_set_end(&db->blocks);
+    char *chunks_dir = join(db->path, "chunks_head");
+    fer_code code =
+        chunks_head_open(db->o.fs, chunks_dir, 0, &db->h.acct, db->o.log, &db->h.files, err);
+    fer_free(chunks_dir);
+    if (code != FER_OK)
+        return code;
     FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
     log_replay(db);
     if (db->o.read_only)
@@ -214,6 +221,7 @@ static void published_stats(head *h, tsdb_stats *ret)
     ret->chunks_created = h->n_chunks_created;
     ret->min_time = h->min_time;
     ret->max_time = h->max_time;
+    ret->chunks_mapped = h->n_chunks_mapped;
     fer_mutex_unlock(&h->publish);
 }
 
@@ -290,6 +298,10 @@ void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
     ret->bytes_chunks = atomic_load_explicit(&db->h.chunks.bytes, memory_order_relaxed);
     ret->head_bytes = fer_account_used(&db->h.acct);
     ret->head_limit_bytes = db->h.acct.limit_bytes;
+    chunks_head_stats files;
+    chunks_head_stats_get(db->h.files, &files);
+    ret->chunk_files_bytes = files.bytes;
+    ret->chunk_files_damages = files.damages;
     ret->wal_corruptions = db->replay.corruptions;
     ret->replay_ns = db->replay.ns;
     ret->replay_unknown_refs = db->replay.unknown_refs;

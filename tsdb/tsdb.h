@@ -144,6 +144,8 @@ typedef struct tsdb_stats {
     uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; files of those served */
     int64_t blocks_min_time;                       /* INT64_MAX without blocks */
     int64_t blocks_max_time; /* of a sample in one; INT64_MIN without blocks */
+    uint64_t chunks_mapped;  /* written to chunks_head since the start */
+    uint64_t chunk_files_bytes, chunk_files_damages;
     bool clean_start;
 } tsdb_stats;
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret);

@@ -241,6 +241,12 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
     gauge(out, "prometheus_tsdb_storage_blocks_bytes",
           "The number of bytes that are currently used for local storage by all blocks.",
           (double)st->blocks_bytes);
+    counter(out, "prometheus_tsdb_mmap_chunks_total",
+            "Total number of chunks that were memory-mapped.", (double)st->chunks_mapped);
+    counter(out, "prometheus_tsdb_mmap_chunk_corruptions_total",
+            "Total number of memory-mapped chunk corruptions.", (double)st->chunk_files_damages);
+    gauge(out, "prometheus_tsdb_head_chunks_storage_size_bytes",
+          "Size of the chunks_head directory.", (double)st->chunk_files_bytes);
     gauge(out, "ferula_tsdb_blocks_damaged", "Number of blocks that are damaged and not served.",
           (double)st->blocks_damaged);
 }
