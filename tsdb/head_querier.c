@@ -24,10 +24,17 @@ typedef struct head_querier {
     uint32_t n_names;
 } head_querier;
 
+typedef struct pinned {
+    head_pin pin;
+    int64_t newest_t; /* the newest sample of pin.open */
+    double newest_v;
+} pinned;
+
 typedef struct head_selection {
     selection base;
     head_querier *q;
-    head_pin *pins;
+    pinned *series;
+    bool newest_only;
     label_id *ids; /* of the last labels call */
 } head_selection;
 
@@ -105,7 +112,7 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
         s->ids = fer_arena_alloc(s->q->base.ctx.arena, LABELS_MAX * sizeof *s->ids);
     if (s->ids == NULL)
         return NULL;
-    pair_cursor c = head_pairs(s->q->h, s->pins[i].labels);
+    pair_cursor c = head_pairs(s->q->h, s->series[i].pin.labels);
     size_t n = 0;
     for (uint32_t pair; pair_cursor_next(&c, &pair); n++)
         if (!label_id_of(s->q, pair, &s->ids[n]))
@@ -150,7 +157,12 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
 {
     const head_selection *s = (const head_selection *)base;
     const head *h = s->q->h;
-    const head_pin *pin = &s->pins[i];
+    const head_pin *pin = &s->series[i].pin;
+    int64_t newest_t = s->series[i].newest_t;
+    if (s->newest_only && pin->open != 0 && newest_t >= mint && newest_t <= maxt)
+        return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
+                   ? FER_OK
+                   : fer_fail_budget(err, "reading samples");
     fer_code code = FER_OK;
     const full_chunk *full = head_pin_full(h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
@@ -188,6 +200,14 @@ static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64
     list->n = kept;
 }
 
+static void pin_series(const head *h, uint32_t slot, const select_hints *hints, pinned *ret)
+{
+    const xor_appender *open = &head_pub_rec(h, slot)->app;
+    head_pin_take(h, slot, hints->mint, hints->maxt, &ret->pin);
+    ret->newest_t = open->t;
+    ret->newest_v = open->v;
+}
+
 /* Under both locks: the series that match and have samples, pinned. */
 static fer_code pin_matching(head_querier *q, head_select *sel, const select_hints *hints,
                              head_selection *s, fer_err *err)
@@ -201,11 +221,11 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     if (hints->limit != 0 && !hints->sorted && list.n > hints->limit)
         list.n = hints->limit;
 
-    s->pins = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->pins);
-    if (s->pins == NULL)
+    s->series = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->series);
+    if (s->series == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
-        head_pin_take(h, list.v[i], hints->mint, hints->maxt, &s->pins[i]);
+        pin_series(h, list.v[i], hints, &s->series[i]);
     s->base.n = list.n;
     if (!q->reading) {
         head_reader_begin(h, &q->reader);
@@ -218,8 +238,8 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
 static int by_labels(const void *a, const void *b, void *arg)
 {
     const head *h = arg;
-    pair_cursor ca = head_pairs(h, ((const head_pin *)a)->labels);
-    pair_cursor cb = head_pairs(h, ((const head_pin *)b)->labels);
+    pair_cursor ca = head_pairs(h, ((const pinned *)a)->pin.labels);
+    pair_cursor cb = head_pairs(h, ((const pinned *)b)->pin.labels);
     uint32_t pa, pb;
     for (;;) {
         bool more_a = pair_cursor_next(&ca, &pa), more_b = pair_cursor_next(&cb, &pb);
@@ -248,6 +268,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         return no_memory(err);
     s->base.ops = &head_selection_ops;
     s->q = q;
+    s->newest_only = h->newest_only;
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
@@ -261,7 +282,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         return code;
 
     if (hints.sorted)
-        qsort_r(s->pins, s->base.n, sizeof *s->pins, by_labels, q->h);
+        qsort_r(s->series, s->base.n, sizeof *s->series, by_labels, q->h);
     if (hints.limit != 0 && s->base.n > hints.limit)
         s->base.n = hints.limit;
     *ret = &s->base;

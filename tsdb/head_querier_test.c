@@ -248,6 +248,47 @@ static void samples_of_many_chunks_read_back_in_any_range(void **state)
     }
 }
 
+static void expect_newest(test_db *t, int64_t mint, int64_t maxt, bool sorted, int64_t at, double v)
+{
+    test_query q;
+    test_query_begin(&q, t->db, mint, maxt);
+    select_hints h = {.mint = mint, .maxt = maxt, .sorted = sorted, .newest_only = true};
+    selection *s;
+    assert_int_equal(querier_select(q.q, &h, NULL, 0, &s, NULL), FER_OK);
+    assert_int_equal(s->n, 2);
+    samples got;
+    samples_init(&got, NULL);
+    for (size_t i = 0; i < s->n; i++) {
+        /* z was written first, a comes first in order; a's values are z's negated */
+        double sign = (i == 0) == sorted ? -1 : 1;
+        samples_clear(&got);
+        assert_int_equal(selection_read(s, i, mint, maxt, &got, NULL), FER_OK);
+        assert_true(got.n > 0);
+        assert_int_equal(got.t[got.n - 1], at);
+        assert_true(got.v[got.n - 1] == sign * v);
+    }
+    samples_done(&got);
+    test_query_end(&q);
+}
+
+static void the_newest_sample_in_the_range_is_there_when_the_others_may_be_left_out(void **state)
+{
+    test_db *t = *state;
+    enum { N = 300, STEP = 15000 }; /* several chunks */
+    for (int i = 0; i < N; i++) {
+        test_write1(t, "__name__=z", (int64_t)i * STEP, i + 1);
+        test_write1(t, "__name__=a", (int64_t)i * STEP, -i - 1);
+    }
+    for (int sorted = 0; sorted < 2; sorted++) {
+        for (int i = 1; i < N; i += 23) {
+            expect_newest(t, 0, (int64_t)i * STEP, sorted, (int64_t)i * STEP, i + 1);
+            expect_newest(t, STEP, (int64_t)i * STEP + 1, sorted, (int64_t)i * STEP, i + 1);
+        }
+        expect_newest(t, 0, INT64_MAX, sorted, (int64_t)(N - 1) * STEP, N);
+        expect_newest(t, (int64_t)(N - 1) * STEP, INT64_MAX, sorted, (int64_t)(N - 1) * STEP, N);
+    }
+}
+
 /* ---- pins ---- */
 
 static void a_selection_stays_as_it_was_pinned(void **state)
@@ -377,6 +418,7 @@ int main(void)
         TEST(series_come_in_ref_order_or_sorted),
         TEST(series_without_samples_in_the_range_are_left_out),
         TEST(samples_of_many_chunks_read_back_in_any_range),
+        TEST(the_newest_sample_in_the_range_is_there_when_the_others_may_be_left_out),
         TEST(a_selection_stays_as_it_was_pinned),
         TEST(memory_of_a_query_is_limited),
         TEST(names_and_values_are_sorted_unique_and_of_matching_series),
