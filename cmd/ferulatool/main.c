@@ -1,12 +1,16 @@
 /* main.c - ferulatool, Ferula's promtool. */
+#include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/tsdb_commands.h"
 
 static const cli_group groups[] = {
     {"tsdb", "Run tsdb commands."},
+    {"tsdb inspect",
+     "Show what the files of a data directory hold, also of a live or a damaged one."},
 };
 
 static const cli_command *const families[] = {
     tsdb_commands,
+    inspect_commands,
 };
 
 int main(int argc, char **argv)

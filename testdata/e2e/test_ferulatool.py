@@ -1,6 +1,7 @@
 """ferulatool beside promtool 3.5: the same output on the same directories, and not a byte of them touched."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -184,6 +185,119 @@ class Verify(unittest.TestCase):
             self.assertEqual(other.returncode, 0, other.stdout)
 
 
+class Inspect(unittest.TestCase):
+    """Every command on golden files: as text, and as JSON that says the same."""
+
+    block = os.path.join(TESTDATA, "blocks/prometheus-3.5/01M7Z15VR0A6FYG6B0YCC4G7D7")
+    wal = os.path.join(TESTDATA, "wal/prometheus-3.5-checkpoint/wal")
+    head = os.path.join(TESTDATA, "chunks_head/prometheus-3.5/chunks_head")
+
+    def lines(self, *args, code=0):
+        text = tool("tsdb", "inspect", *args)
+        self.assertEqual((text.returncode, text.stderr), (code, ""), text.stdout)
+        as_json = tool("tsdb", "inspect", *args, "--json")
+        self.assertEqual((as_json.returncode, as_json.stderr), (code, ""))
+        objects = [json.loads(line) for line in as_json.stdout.splitlines()]
+        found = text.stdout.splitlines()
+        self.assertEqual([line.split(" ")[0] for line in found], [o["kind"] for o in objects])
+        for line, object in zip(found, objects):
+            for key in object:
+                self.assertIn(key if key == "kind" else f" {key}=", "kind" + line)
+        return found, objects
+
+    def test_block(self):
+        text, objects = self.lines("block", self.block)
+        with open(os.path.join(self.block, "meta.json"), encoding="utf-8") as file:
+            meta = json.load(file)
+        self.assertEqual(objects[0]["ulid"], meta["ulid"])
+        self.assertEqual(objects[0]["samples"], meta["stats"]["numSamples"])
+        self.assertEqual([o["ulid"] for o in objects if o["kind"] == "source"], meta["compaction"]["sources"])
+        self.assertEqual(sum(o["kind"] == "tombstone" for o in objects), meta["stats"]["numTombstones"])
+        self.assertEqual(self.lines("meta", self.block)[0], text[: len(self.lines("meta", self.block)[0])])
+        self.assertEqual(self.lines("tombstones", self.block)[0], [line for line in text if line.startswith("tombstone ")])
+
+    def test_series_and_chunks_hold_what_a_dump_shows(self):
+        data = os.path.dirname(self.block)
+        dump = tool("tsdb", "dump", "--match=many", data).stdout.splitlines()
+        text, objects = self.lines("series", "--chunks", "--match=many", self.block)
+        series = [o for o in objects if o["kind"] == "series"]
+        self.assertEqual([s["labels"]["id"] for s in series], sorted(str(i) for i in range(12)))
+        self.assertIn('labels={__name__="many", id="0", shard="0"}', text[0])
+        chunks = [o for o in objects if o["kind"] == "chunk"][:3]
+        samples = []
+        for chunk in chunks:
+            got = self.lines("chunk", "--samples", self.block, str(chunk["ref"]))[1]
+            self.assertEqual((got[0]["encoding"], got[0]["samples"]), ("xor", len(got) - 1))
+            self.assertEqual((got[1]["time"], got[-1]["time"]), (chunk["min_time"], chunk["max_time"]))
+            samples += [f"{s['value']} {s['time']}" for s in got[1:]]
+        shown = [line.rsplit("} ", 1)[1] for line in dump if 'id="0"' in line]
+        self.assertEqual(samples, shown[: len(samples)])
+        self.assertEqual(len(self.lines("series", "--limit=2", self.block)[0]), 2)
+
+    def test_index_and_postings(self):
+        names = [o for o in self.lines("index", self.block)[1] if o["kind"] == "label"]
+        self.assertEqual(names, self.lines("postings", self.block)[1])
+        for name in names:
+            values = self.lines("postings", self.block, name["name"])[1]
+            self.assertEqual(len(values), name["values"])
+            for value in values:
+                series = self.lines("postings", self.block, name["name"], value["value"])[1]
+                self.assertEqual(len(series), value["series"])
+                self.assertEqual({s["labels"][name["name"]] for s in series}, {value["value"]})
+        missing = tool("tsdb", "inspect", "postings", self.block, "nothing")
+        self.assertEqual((missing.returncode, missing.stderr), (1, "there is no label nothing\n"))
+
+    def test_logs(self):
+        whole = self.lines("wal", self.wal)[1]
+        self.assertEqual([o["kind"] for o in whole], ["checkpoint"] + 5 * ["segment"])
+        self.assertEqual([whole[1]], self.lines("checkpoint", os.path.join(self.wal, "checkpoint.00000002"))[1])
+        samples = 0
+        for segment in whole[2:]:
+            records = self.lines("segment", "--records", segment["file"])[1]
+            self.assertEqual(records[-1], segment)
+            kinds = [r["type"] for r in records[:-1]]
+            self.assertEqual((kinds.count("series"), kinds.count("samples")), (segment["series"], segment["samples"]))
+            for record in records[:-1]:
+                items = self.lines("record", segment["file"], str(record["offset"]))[1]
+                self.assertEqual(items[0], record)
+                samples += sum(i["kind"] == "sample" for i in items)
+        self.assertEqual(samples, 374)
+
+    def test_head_chunks(self):
+        files = self.lines("chunks_head", self.head)[1]
+        chunks = self.lines("chunks_head", "--chunks", self.head)[1]
+        self.assertEqual([f["chunks"] for f in files], [13, 6])
+        self.assertEqual(sum(o["kind"] == "chunk" for o in chunks), 19)
+
+    def test_damage_is_named_and_the_rest_shown(self):
+        with tempfile.TemporaryDirectory(prefix="ferula-e2e-") as folder:
+            block = os.path.join(folder, os.path.basename(self.block))
+            shutil.copytree(self.block, block)
+            for name, offset in (("index", 310), ("chunks/000001", 20), ("tombstones", 8)):
+                with open(os.path.join(block, name), "r+b") as file:
+                    file.seek(offset)
+                    file.write(b"\xa5")
+            series = self.lines("series", block, code=1)[1]
+            self.assertEqual(sum(o["kind"] == "series" for o in series), 18)
+            damage = [o for o in series if o["kind"] == "damage"]
+            self.assertTrue(all(o["file"] == os.path.join(block, "index") for o in damage[:1]))
+            self.assertIn("checksum mismatch", damage[0]["what"])
+            self.assertIn("checksum mismatch", self.lines("chunk", block, "8", code=1)[1][0]["what"])
+            whole = self.lines("block", block, code=1)[1]
+            self.assertEqual([o["what"] for o in whole if o["kind"] == "damage"], ["tombstones: checksum did not match"])
+            os.truncate(os.path.join(block, "index"), 1000)
+            whole = self.lines("block", block, code=1)[1]
+            self.assertEqual([o["kind"] for o in whole if o["kind"] not in ("source", "parent")],
+                             ["meta", "damage", "segment", "damage"])
+            wal = os.path.join(folder, "wal")
+            shutil.copytree(self.wal, wal)
+            with open(os.path.join(wal, "00000003"), "r+b") as file:
+                file.seek(60)
+                file.write(b"\xa5")
+            lost = self.lines("wal", wal, code=1)[1]
+            self.assertEqual([o["kind"] for o in lost], ["checkpoint", "segment", "damage"] + 4 * ["segment"])
+
+
 class Live(unittest.TestCase):
     def assert_whole(self, folder):
         """At most a write that never finished is told."""
@@ -192,6 +306,8 @@ class Live(unittest.TestCase):
         lines = checked.stdout.splitlines()
         self.assertEqual([line for line in lines[:-1] if "never finished" not in line], [])
         self.assertRegex(lines[-1], r"[1-9]\d* records")
+        shown = tool("tsdb", "inspect", "wal", os.path.join(folder, "wal"))
+        self.assertRegex(shown.stdout, r"segment file=\S+/wal/\d{8} bytes=\d+ series=[1-9]")
 
     def test_a_running_and_a_killed_ferula(self):
         now = int(time.time()) * 1000

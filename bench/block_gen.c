@@ -1,0 +1,185 @@
+/* block_gen.c - writes one block of many series, for measuring what reads blocks (docs/ferulatool.md).
+ *
+ * METRICS metric names on each of --series / METRICS pods; 10 labels a series of about 170 bytes; 20 samples at
+ * 15 s in one chunk, every fourth series a counter, the others gauges of three decimals.
+ *
+ *     block_gen [--series=N] DIR
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "tsdb/block_write.h"
+#include "tsdb/chunk_xor.h"
+
+enum { METRICS = 500, LABELS = 10, SAMPLES = 20, STEP_MS = 15000, TEXT_MAX = 64 };
+#define SERIES_DEFAULT UINT64_C(500000)
+#define BEGIN_MS INT64_C(1700006400000)
+
+/* Labels in order of their names; the value of a pod, whose number is given. */
+static const char *const names[LABELS] = {"__name__", "cluster",   "container", "image", "instance",
+                                          "job",      "namespace", "node",      "pod",   "region"};
+static const char *const values[LABELS] = {"application_requests_kind_%03u_total",
+                                           "production-cluster-01",
+                                           "container-%02u",
+                                           "registry.example.org/team/image:v%02u",
+                                           "10.0.%u.17:9100",
+                                           "kubernetes-pods-%02u",
+                                           "namespace-%03u",
+                                           "node-%04u.example.org",
+                                           "deployment-pod-%06u",
+                                           "eu-central-%u"};
+static const unsigned kinds[LABELS] = {METRICS, 1, 20, 40, 250, 10, 50, 200, 0, 3};
+
+typedef struct generator {
+    fer_arena *a;
+    char (*texts)[TEXT_MAX];
+    size_t n_texts;
+    block_writer *w;
+    fer_rng_seeded rng;
+    fer_err err;
+} generator;
+
+static void check(const generator *g, fer_code code)
+{
+    if (code == FER_OK)
+        return;
+    fprintf(stderr, "block_gen: %s\n", g->err.msg);
+    exit(EXIT_FAILURE);
+}
+
+static void text_of(char ret[TEXT_MAX], size_t i, unsigned number)
+{
+    unsigned kind = kinds[i] == 0 ? number : number % kinds[i];
+    /* Every format of the table takes one unsigned, or none. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(ret, TEXT_MAX, values[i], kind);
+#pragma GCC diagnostic pop
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void add_text(generator *g, const char *text)
+{
+    snprintf(g->texts[g->n_texts++], TEXT_MAX, "%s", text);
+}
+
+static void put_symbols(generator *g, unsigned pods)
+{
+    size_t room = LABELS;
+    for (size_t i = 0; i < LABELS; i++)
+        room += kinds[i] == 0 ? pods : kinds[i];
+    g->texts = fer_arena_alloc(g->a, room * TEXT_MAX);
+    for (size_t i = 0; i < LABELS; i++) {
+        add_text(g, names[i]);
+        for (unsigned k = 0; k < (kinds[i] == 0 ? pods : kinds[i]); k++) {
+            char text[TEXT_MAX];
+            text_of(text, i, k);
+            add_text(g, text);
+        }
+    }
+    qsort(g->texts, g->n_texts, TEXT_MAX, by_text);
+    for (size_t i = 0; i < g->n_texts; i++)
+        check(g, block_writer_symbol(g->w, str_of(g->texts[i]), &g->err));
+}
+
+static uint32_t symbol_of(const generator *g, const char *text)
+{
+    char(*p)[TEXT_MAX] = bsearch(text, g->texts, g->n_texts, TEXT_MAX, by_text);
+    return (uint32_t)(p - g->texts);
+}
+
+typedef struct pod {
+    label_id ids[LABELS];
+} pod;
+
+static int by_ids(const void *a, const void *b)
+{
+    const pod *x = a, *y = b;
+    for (size_t i = 1; i < LABELS; i++)
+        if (x->ids[i].value != y->ids[i].value)
+            return x->ids[i].value < y->ids[i].value ? -1 : 1;
+    return 0;
+}
+
+static pod *make_pods(generator *g, unsigned n)
+{
+    pod *v = fer_arena_alloc(g->a, n * sizeof *v);
+    for (unsigned k = 0; k < n; k++)
+        for (size_t i = 0; i < LABELS; i++) {
+            char text[TEXT_MAX];
+            text_of(text, i, k);
+            v[k].ids[i] = (label_id){symbol_of(g, names[i]), symbol_of(g, text)};
+        }
+    qsort(v, n, sizeof *v, by_ids);
+    return v;
+}
+
+static void put_series(generator *g, const pod *p, bool counter)
+{
+    uint8_t bytes[SAMPLES * XOR_SAMPLE_BYTES_MAX + XOR_SAMPLE_BYTES_MAX] = {0};
+    xor_appender app;
+    xor_init(&app);
+    double v = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        uint64_t random = fer_rng_seeded_next(&g->rng);
+        v = counter ? v + (double)(random % 100) : (double)(random % 100000) / 1000;
+        xor_append(&app, bytes, BEGIN_MS + (int64_t)i * STEP_MS, v);
+    }
+    block_chunk c = {BEGIN_MS,
+                     BEGIN_MS + (SAMPLES - 1) * (int64_t)STEP_MS,
+                     CHUNK_XOR,
+                     {(const char *)bytes, xor_bytes(&app)}};
+    check(g, block_writer_series(g->w, p->ids, LABELS, &c, 1, &g->err));
+}
+
+static void generate(generator *g, const char *dir, uint64_t series)
+{
+    unsigned n = (unsigned)(series / METRICS);
+    ulid id = {"01HF7YAT31JVQ2M1CPQ2M1CPQ2"};
+    check(g, block_writer_open(vfs_posix(), dir, &id, 0, NULL, &g->w, &g->err));
+    put_symbols(g, n);
+    pod *pods = make_pods(g, n);
+    for (unsigned m = 0; m < METRICS; m++) {
+        char text[TEXT_MAX];
+        text_of(text, 0, m);
+        for (unsigned k = 0; k < n; k++) {
+            pods[k].ids[0].value = symbol_of(g, text);
+            put_series(g, &pods[k], m % 4 == 0);
+        }
+    }
+    block_meta meta = {.min_time = BEGIN_MS,
+                       .max_time = BEGIN_MS + INT64_C(7200000),
+                       .level = 1,
+                       .sources = &id,
+                       .n_sources = 1};
+    check(g, block_writer_close(g->w, &meta, &g->err));
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t series = SERIES_DEFAULT;
+    const char *dir = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--series=", 9) == 0)
+            series = strtoull(argv[i] + 9, NULL, 10);
+        else
+            dir = argv[i];
+    }
+    if (dir == NULL || series < METRICS || series / METRICS > UINT32_MAX) {
+        fputs("usage: block_gen [--series=N] DIR\n", stderr);
+        return 2;
+    }
+    generator g = {.a = fer_arena_new(NULL, 0)};
+    fer_rng_seeded_init(&g.rng, 1);
+    generate(&g, dir, series);
+    fer_arena_free(g.a);
+    return 0;
+}
