@@ -48,6 +48,7 @@ static void resize(head_table *t, table_segment *seg, uint32_t cap)
 static void grow(head_table *t, table_segment *seg)
 {
     resize(t, seg, seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2);
+    assert(seg->e != NULL);
 }
 
 void head_table_shrink(head_table *t, uint32_t i)

@@ -12,8 +12,8 @@
 static void check(retention_limits l, retention_state s, size_t n, const char *want)
 {
     block b[8];
-    block *v[8];
-    retention_cause c[8];
+    block *v[8] = {0};
+    retention_cause c[8] = {0};
     char got[9] = "";
     memset(b, 0, sizeof b);
     for (size_t i = 0; i < n; i++) {
