@@ -1,6 +1,7 @@
 /* app.c - wiring and life of the server. */
 #include "server/app.h"
 
+#include <limits.h>
 #include <signal.h>
 
 #include "base/rng.h"
@@ -76,6 +77,7 @@ static fer_code set_up(app *a, fer_err *err)
         .features = a->o.features,
     };
     a->gate = query_gate_new(a->o.query_max_concurrency);
+    a->read_gate = query_gate_new(a->o.read_concurrency == 0 ? UINT_MAX : a->o.read_concurrency);
     a->receiver = rw_receiver_new(a);
     return make_http(a, err);
 }
@@ -189,6 +191,7 @@ void app_free(app *a)
     http_server_free(a->http);
     rw_receiver_free(a->receiver);
     query_gate_free(a->gate);
+    query_gate_free(a->read_gate);
     config_free(a->config);
     fer_free(a);
 }

@@ -53,6 +53,8 @@ typedef struct app_options {
     uint64_t query_max_samples;
     unsigned query_max_concurrency;
     int64_t query_lookback_ms;
+    uint64_t read_sample_limit, read_frame_bytes; /* remote read; a limit of 0: none */
+    unsigned read_concurrency;                    /* 0: no limit */
     promql_features features;
     int64_t memory_limit_bytes; /* of the whole ledger; 0: 75 % of the cgroup or machine */
     const app_flag *flags;
@@ -74,7 +76,8 @@ typedef struct app {
     promql_limits limits;
     http_server *http;
     rw_receiver *receiver;
-    query_gate *gate; /* --query.max-concurrency */
+    query_gate *gate;      /* --query.max-concurrency */
+    query_gate *read_gate; /* --storage.remote.read-concurrent-limit */
 
     _Atomic(tsdb *) db; /* NULL until replayed */
     tsdb_progress replay;

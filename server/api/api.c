@@ -6,10 +6,15 @@
 #include "server/api/shapes.h"
 #include "server/api/status.h"
 #include "server/api/web.h"
+#include "server/remote/read.h"
 #include "server/remote/write.h"
 
 enum { GET = HTTP_GET, GET_POST = HTTP_GET | HTTP_POST, GET_HEAD = HTTP_GET | HTTP_HEAD };
-enum { FORM_BYTES_MAX = 1024 * 1024, WRITE_BYTES_MAX = 32 * 1024 * 1024 };
+enum {
+    FORM_BYTES_MAX = 1024 * 1024,
+    READ_BYTES_MAX = 4 * 1024 * 1024,
+    WRITE_BYTES_MAX = 32 * 1024 * 1024
+};
 
 /* OPTIONS on any path of the API. */
 static void preflight(http_req *r, void *arg)
@@ -30,6 +35,7 @@ void api_register(app *a)
         {"/version", GET, HTTP_ON_LOOP, api_version, a, 0, "/version"},
 
         {"/api/v1/write", HTTP_POST, HTTP_INGEST, rw_handle, a, WRITE_BYTES_MAX, "/api/v1/write"},
+        {"/api/v1/read", HTTP_POST, HTTP_QUERY, rr_handle, a, READ_BYTES_MAX, "/api/v1/read"},
 
         {"/api/v1/query", GET_POST, HTTP_QUERY, api_query, a, FORM_BYTES_MAX, "/api/v1/query"},
         {"/api/v1/query_range", GET_POST, HTTP_QUERY, api_query_range, a, FORM_BYTES_MAX,

@@ -1,4 +1,4 @@
-/* pb.h - reading protobuf wire format field by field, without building messages.
+/* pb.h - reading and writing protobuf wire format field by field, without building messages.
  *
  * Source: https://protobuf.dev/programming-guides/encoding/ . Groups (wire types 3 and 4) are refused,
  * unknown fields are the caller's to skip, repeated scalar fields keep the last value.
@@ -6,6 +6,7 @@
 #ifndef FERULA_SERVER_REMOTE_PB_H
 #define FERULA_SERVER_REMOTE_PB_H
 
+#include "base/buf.h"
 #include "base/varint.h"
 
 typedef enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 } pb_type;
@@ -56,6 +57,44 @@ static inline fer_code pb_next(fer_rd *r, pb_field *ret)
     default:
         return FER_CORRUPT;
     }
+}
+
+/* Writing: fields of one level; numbers that are zero are left out, as proto3 has it. */
+static inline void pb_put_varint(fer_buf *out, uint64_t v)
+{
+    uint8_t bytes[VARINT_MAX];
+    fer_buf_put(out, bytes, uvarint_put(bytes, v));
+}
+
+static inline void pb_put_tag(fer_buf *out, uint32_t num, pb_type type)
+{
+    pb_put_varint(out, num << 3 | type);
+}
+
+static inline void pb_put_int(fer_buf *out, uint32_t num, int64_t v)
+{
+    if (v == 0)
+        return;
+    pb_put_tag(out, num, PB_VARINT);
+    pb_put_varint(out, (uint64_t)v);
+}
+
+static inline void pb_put_bytes(fer_buf *out, uint32_t num, fer_str bytes)
+{
+    pb_put_tag(out, num, PB_BYTES);
+    pb_put_varint(out, bytes.n);
+    fer_buf_puts(out, bytes);
+}
+
+/* What pb_put_int() and pb_put_bytes() write. */
+static inline size_t pb_size_int(uint32_t num, int64_t v)
+{
+    return v == 0 ? 0 : uvarint_size(num << 3) + uvarint_size((uint64_t)v);
+}
+
+static inline size_t pb_size_bytes(uint32_t num, fer_str bytes)
+{
+    return uvarint_size(num << 3) + uvarint_size(bytes.n) + bytes.n;
 }
 
 #endif

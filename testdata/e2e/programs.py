@@ -160,7 +160,7 @@ class Prometheus(Program):
         port = port or free_port()
         self._folder = tempfile.mkdtemp(prefix="prometheus-e2e-")
         self.data = data or os.path.join(self._folder, "data")
-        self._config = path = os.path.join(self._folder, "prometheus.yml")
+        self.config_path = path = os.path.join(self._folder, "prometheus.yml")
         with open(path, "w", encoding="utf-8") as file:
             file.write(config)
         super().__init__(
@@ -176,7 +176,7 @@ class Prometheus(Program):
 
     def reload(self, config):
         """Takes another configuration; wants --web.enable-lifecycle."""
-        with open(self._config, "w", encoding="utf-8") as file:
+        with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(config)
         status, _, text = self.request("/-/reload", method="POST")
         if status != 200:
