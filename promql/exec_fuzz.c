@@ -36,6 +36,25 @@ static void add_series(memstore *m, fer_arena *a, const char *metric, int64_t ev
     add_series(m, a, (metric), (every), sizeof((double[]){__VA_ARGS__}) / sizeof(double),          \
                (double[]){__VA_ARGS__})
 
+/* NULL is a float. */
+static void add_histograms(memstore *m, fer_arena *a, const char *metric, int64_t every, size_t n,
+                           const histogram *const *h)
+{
+    labels ls;
+    fer_err err;
+    fer_code c = promql_parse_metric(str_of(metric), a, &ls, &err);
+    assert(c == FER_OK);
+    memstore_series *s = memstore_series_of(m, ls);
+    for (size_t i = 0; i < n; i++) {
+        int64_t t = (int64_t)i * every - MINUTE;
+        c = h[i] == NULL ? memstore_add(s, t, 3)
+                         : memstore_add_histogram(s, t, SAMPLE_FLOAT_HISTOGRAM, h[i]);
+        assert(c == FER_OK);
+        if (i % 2 == 0)
+            memstore_set_start(s, t - 20000);
+    }
+}
+
 static memstore *make_store(void)
 {
     memstore *m = memstore_new();
@@ -55,16 +74,32 @@ static memstore *make_store(void)
     ADD("target_info{job=\"a\",instance=\"1\",v=\"old\"}", 60000, 1, 1, 1, stale);
     ADD("target_info{job=\"a\",instance=\"1\",v=\"new\"}", 90000, 1, 1, 1, 1, 1);
 
-    static const double counts[] = {1, 2};
-    static const histogram_span span = {0, 2};
+    static const double counts[] = {1, 2}, bounds[] = {0.5, 1, 7};
+    static const histogram_span span = {0, 2}, low = {-9, 1};
     histogram n = {
         .count = 3, .sum = 4, .n_pos_spans = 1, .n_pos = 2, .pos_spans = &span, .pos = counts};
-    labels ls;
-    fer_err err;
-    fer_code c = promql_parse_metric(STR("native{job=\"a\"}"), a, &ls, &err);
-    assert(c == FER_OK);
-    c = memstore_add_histogram(memstore_series_of(m, ls), MINUTE, SAMPLE_FLOAT_HISTOGRAM, &n);
-    assert(c == FER_OK);
+    histogram fine = n, wide = n, custom = n, other = n, none = n;
+    fine.schema = 3;
+    fine.reset_hint = HISTOGRAM_GAUGE;
+    fine.n_neg_spans = fine.n_neg = 1;
+    fine.neg_spans = &low;
+    fine.neg = counts;
+    wide.zero_threshold = 1.5;
+    wide.zero_count = 4;
+    custom.schema = other.schema = -53;
+    custom.custom = bounds;
+    custom.n_custom = 3;
+    other.custom = bounds + 1;
+    other.n_custom = 2;
+    other.sum = NAN;
+    none.sum = stale;
+    add_histograms(m, a, "native{job=\"a\"}", MINUTE, 3, (const histogram *[]){&n, &n, &wide});
+    add_histograms(m, a, "native{job=\"b\"}", 20000, 6,
+                   (const histogram *[]){&n, &fine, &wide, &none, &wide, &n});
+    add_histograms(m, a, "native{job=\"c\"}", 30000, 4,
+                   (const histogram *[]){&custom, &other, &custom, NULL});
+    add_histograms(m, a, "h{job=\"c\"}", 15000, 5,
+                   (const histogram *[]){NULL, &n, &custom, NULL, &fine});
     fer_arena_free(a);
     return m;
 }
@@ -194,18 +229,39 @@ static bool depends_on_query(const expr *e)
     return true;
 }
 
+/* *ret_h: the histogram that stands for the number. */
 static const double *value_at(const outcome *range, const outcome *x, const result_series *s,
-                              int64_t t)
+                              int64_t t, const histogram **ret_h)
 {
     for (size_t i = 0; i < range->r->n_series; i++) {
         const result_series *m = &range->r->series[i];
         if (!same_labels(range, m, x, s))
             continue;
         for (uint32_t k = 0; k < m->n; k++)
-            if (m->t[k] == t)
+            if (m->t[k] == t) {
+                *ret_h = m->h == NULL ? NULL : m->h[k];
                 return &m->v[k];
+            }
     }
     return NULL;
+}
+
+/* The same but for what NaNs are made of. */
+static bool same_number(double a, double b)
+{
+    return f64_bits(a) == f64_bits(b) || (isnan(a) && isnan(b));
+}
+
+static bool same_histogram(const histogram *a, const histogram *b)
+{
+    bool same = a->schema == b->schema && same_number(a->count, b->count) &&
+                same_number(a->sum, b->sum) && same_number(a->zero_count, b->zero_count) &&
+                a->n_pos == b->n_pos && a->n_neg == b->n_neg && a->n_custom == b->n_custom;
+    for (uint32_t i = 0; same && i < a->n_pos; i++)
+        same = same_number(a->pos[i], b->pos[i]);
+    for (uint32_t i = 0; same && i < a->n_neg; i++)
+        same = same_number(a->neg[i], b->neg[i]);
+    return same;
 }
 
 static size_t count_at(const outcome *range, int64_t t)
@@ -225,8 +281,14 @@ static void compare_step(const outcome *range, const outcome *instant, int64_t t
     assert(count_at(range, t) == n);
     for (size_t i = 0; i < n; i++) {
         const result_series *s = is_scalar ? &scalar : &instant->r->series[i];
-        const double *v = value_at(range, instant, s, t);
+        const histogram *h, *own = s->h == NULL ? NULL : s->h[0];
+        const double *v = value_at(range, instant, s, t, &h);
         assert(v != NULL);
+        assert((h == NULL) == (own == NULL));
+        if (h != NULL) {
+            assert(same_histogram(h, own));
+            continue;
+        }
         if (isnan(*v) && isnan(s->v[0]))
             continue;
         if (f64_bits(*v) != f64_bits(s->v[0]))

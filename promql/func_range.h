@@ -60,6 +60,9 @@ double func_quantile(double q, double *v, size_t n);
 /* The same of numbers in ascending order, NaN first. */
 double func_quantile_sorted(double q, const double *v, size_t n);
 
+/* w->marks[0..n_marks): indexes of counted samples; how many lie in each window behind its first sample. */
+void func_count_marks(const windows *w, size_t n_marks, double *out, uint64_t *has);
+
 /* A new start timestamp says that the counter began anew (FEATURES.md 3.5). */
 bool func_start_reset(int64_t prev_st, int64_t prev_t, int64_t st, int64_t t);
 

@@ -268,8 +268,7 @@ static bool first_counted(const windows *w, size_t i, size_t *ret)
     return after < hi;
 }
 
-/* marks[]: indexes of counted samples; how many lie in (first, hi). */
-static void count_marks(const windows *w, size_t n_marks, double *out, uint64_t *has)
+void func_count_marks(const windows *w, size_t n_marks, double *out, uint64_t *has)
 {
     size_t from = 0, to = 0;
     for (size_t i = 0; i < w->n_steps; i++) {
@@ -287,7 +286,7 @@ static void count_marks(const windows *w, size_t n_marks, double *out, uint64_t 
 
 void func_resets(const windows *w, double *out, uint64_t *has)
 {
-    count_marks(w, list_resets(w), out, has);
+    func_count_marks(w, list_resets(w), out, has);
 }
 
 void func_changes(const windows *w, double *out, uint64_t *has)
@@ -297,5 +296,5 @@ void func_changes(const windows *w, double *out, uint64_t *has)
         w->marks[n] = (uint32_t)i;
         n += w->v[i] != w->v[i - 1] && !(isnan(w->v[i]) && isnan(w->v[i - 1]));
     }
-    count_marks(w, n, out, has);
+    func_count_marks(w, n, out, has);
 }

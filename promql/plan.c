@@ -238,6 +238,29 @@ static fer_code make(planner *pl, const expr *e, fer_str hint, plan **ret, bool 
     return FER_OK;
 }
 
+/* Below histogram_count() and its kin selectors need no buckets, unless something between them or further
+ * up does; a subquery needs them to find counter resets. */
+static void mark_counts(plan *p, bool counts)
+{
+    bool needs_buckets = p->kind == EXPR_SUBQUERY;
+    if (p->kind == EXPR_BINARY)
+        needs_buckets = p->e->u.binary.op == OP_TRIM_LOWER || p->e->u.binary.op == OP_TRIM_UPPER;
+    if (p->kind == EXPR_CALL) {
+        function_id id = p->e->u.call.fn->id;
+        counts =
+            counts || id == FN_HISTOGRAM_COUNT || id == FN_HISTOGRAM_SUM || id == FN_HISTOGRAM_AVG;
+        needs_buckets = id == FN_HISTOGRAM_QUANTILE || id == FN_HISTOGRAM_QUANTILES ||
+                        id == FN_HISTOGRAM_FRACTION;
+    }
+    if (needs_buckets)
+        return;
+    p->counts_only = counts;
+    for (size_t i = 0; i < p->n_args; i++)
+        mark_counts(p->args[i], counts);
+    if (p->param != NULL)
+        mark_counts(p->param, false);
+}
+
 fer_code promql_prepare(const expr *e, const plan_times *t, fer_arena *a, plan **ret, fer_err *err)
 {
     planner pl = {.t = t, .a = a, .err = err};
@@ -245,6 +268,7 @@ fer_code promql_prepare(const expr *e, const plan_times *t, fer_arena *a, plan *
     bool wrap = false;
     FER_TRY(make(&pl, e, (fer_str){"", 0}, &p, &wrap));
     p->once = wrap;
+    mark_counts(p, false);
     *ret = p;
     return FER_OK;
 }

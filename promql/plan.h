@@ -32,6 +32,7 @@ struct plan {
     int64_t at_ms;
     int64_t range_ms;
     int64_t step_ms;   /* subquery, the default filled in */
+    bool counts_only;  /* selector, matrix: of histograms only counts and sums are looked at */
     fer_str hint_func; /* innermost function or aggregation around a selector */
 };
 

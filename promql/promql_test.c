@@ -574,7 +574,7 @@ static void storage_errors_and_warnings_come_through(void **state)
     assert_int_equal(run(f, "x", 0, 0, 0, &r), FER_IO);
 }
 
-static void native_histograms_are_refused_not_misread(void **state)
+static void native_histograms_come_out_beside_floats(void **state)
 {
     fixture *f = *state;
     promql_result *r;
@@ -584,15 +584,20 @@ static void native_histograms_are_refused_not_misread(void **state)
     histogram h = {
         .count = 3, .sum = 4, .n_pos_spans = 1, .n_pos = 2, .pos_spans = &span, .pos = counts};
     assert_int_equal(promql_parse_metric(STR("h"), f->a, &ls, &f->err), FER_OK);
-    assert_int_equal(
-        memstore_add_histogram(memstore_series_of(f->m, ls), 0, SAMPLE_FLOAT_HISTOGRAM, &h),
-        FER_OK);
-    static const char *const queries[] = {"h", "rate(h[5m])", "sum(h)", "h[5m]",
-                                          "max_over_time(h[5m:1m])"};
-    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
-        assert_int_equal(run(f, queries[i], 0, 0, 0, &r), FER_UNSUPPORTED);
-        assert_string_equal(f->err.msg, "native histograms are not evaluated yet");
-    }
+    memstore_series *s = memstore_series_of(f->m, ls);
+    assert_int_equal(memstore_add(s, 0, 7), FER_OK);
+    assert_int_equal(memstore_add_histogram(s, 60000, SAMPLE_FLOAT_HISTOGRAM, &h), FER_OK);
+    assert_int_equal(run(f, "h * 2", 0, 60000, 60000, &r), FER_OK);
+    assert_int_equal(r->n_series, 1);
+    assert_int_equal(r->series[0].n, 2);
+    assert_null(r->series[0].h[0]);
+    assert_true(r->series[0].v[0] == 14);
+    const histogram *twice = r->series[0].h[1];
+    assert_non_null(twice);
+    assert_true(twice->count == 6 && twice->sum == 8 && twice->pos[0] == 2 && twice->pos[1] == 4);
+    assert_int_equal(run(f, "sum_over_time(h[5m])", 60000, 60000, 0, &r), FER_OK);
+    assert_int_equal(r->n_series, 0);
+    assert_int_equal(r->warnings.n, 1);
 }
 
 static void annotations_name_the_place_evaluated_last(void **state)
@@ -650,7 +655,7 @@ int main(void)
         TEST(hostile_queries_end_at_their_deadline_or_limit),
         TEST(bad_requests_are_told_before_running),
         TEST(storage_errors_and_warnings_come_through),
-        TEST(native_histograms_are_refused_not_misread),
+        TEST(native_histograms_come_out_beside_floats),
         TEST(annotations_name_the_place_evaluated_last),
         TEST(scalars_and_strings_are_results),
     };

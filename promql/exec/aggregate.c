@@ -5,6 +5,7 @@
  * sign of a zero, which the last addition of the compensation loses in both.
  */
 #include "promql/exec/grouping.h"
+#include "promql/exec/hist_aggregate.h"
 #include "promql/kahan.h"
 
 /* What the columns hold:
@@ -22,6 +23,7 @@ typedef struct group {
     uint64_t *has;
     uint64_t *overflowed; /* avg: steps that went over to updating the mean; NULL until needed */
     size_t from, to;      /* multiples of 64, or the end */
+    hist_groups *hists;   /* sum, avg: histograms; NULL until there is one */
     bool drop_name;
 } group;
 
@@ -34,6 +36,7 @@ typedef struct aggregate_op {
     size_t cap, next;
     bool done;
     vec out;
+    hist_column made;
 } aggregate_op;
 
 static bool grow_column(query *q, double **column, const group *old, const group *x, double fill)
@@ -199,6 +202,29 @@ static fer_code add(aggregate_op *g, group *x, const vec *series)
     return FER_OK;
 }
 
+static bool takes_histograms(agg kind)
+{
+    return kind == AGG_SUM || kind == AGG_AVG || kind == AGG_COUNT || kind == AGG_GROUP;
+}
+
+static fer_code ignore_histograms(aggregate_op *g, vec *v)
+{
+    if (!vec_drop_histograms(v, g->o.g->n))
+        return FER_OK;
+    return anno_ignored_in_aggregation(g->o.q, g->o.p, g->o.p->args[0], agg_text(g->kind));
+}
+
+/* Takes the histograms out of the series, so that add() sees floats. */
+static fer_code add_histograms(aggregate_op *g, group *x, vec *v)
+{
+    query *q = g->o.q;
+    if (g->kind != AGG_SUM && g->kind != AGG_AVG)
+        return FER_OK;
+    if (x->hists == NULL)
+        FER_TRY(hist_groups_new(q, g->o.p, g->o.g->n, &x->hists));
+    return hist_groups_add(x->hists, v, x->has, x->from, x->to);
+}
+
 static fer_code take_all(aggregate_op *g)
 {
     query *q = g->o.q;
@@ -208,6 +234,11 @@ static fer_code take_all(aggregate_op *g)
         uint32_t at;
         bool is_new;
         FER_TRY(query_work(q, v.to - v.from));
+        if (v.h != NULL && !takes_histograms(g->kind)) {
+            FER_TRY(ignore_histograms(g, &v));
+            if (!bits_any(v.has, g->o.g->n))
+                continue;
+        }
         FER_TRY(grouping_find(q, &g->by, v.labels, &at, &is_new));
         if (is_new) {
             if (!query_grow(q, &g->groups, &g->cap, at + 1, sizeof *g->groups))
@@ -215,6 +246,8 @@ static fer_code take_all(aggregate_op *g)
             g->groups[at] = (group){0};
         }
         FER_TRY(reach(g, &g->groups[at], v.from, v.to));
+        if (v.h != NULL || g->groups[at].hists != NULL)
+            FER_TRY(add_histograms(g, &g->groups[at], &v));
         FER_TRY(add(g, &g->groups[at], &v));
     }
     return c == FER_END ? FER_OK : c;
@@ -242,17 +275,9 @@ static double result(const aggregate_op *g, const group *x, size_t i)
     }
 }
 
-static fer_code aggregate_next(oper *o, vec *ret)
+static fer_code give(aggregate_op *g, vec *ret)
 {
-    aggregate_op *g = (aggregate_op *)o;
-    if (!g->done) {
-        FER_TRY(take_all(g));
-        if (!vec_alloc(o->q, &g->out, o->g->n))
-            return QUERY_NOMEM(o->q);
-    }
-    g->done = true;
-    if (g->next == g->by.map.n)
-        return FER_END;
+    oper *o = &g->o;
     const group *x = &g->groups[g->next];
     size_t n = x->to - x->from;
     FER_TRY(query_work(o->q, n));
@@ -264,7 +289,27 @@ static fer_code aggregate_next(oper *o, vec *ret)
     g->out.to = x->to;
     g->out.labels = g->by.map.keys[g->next++];
     g->out.drop_name = x->drop_name;
+    g->out.h = NULL;
+    if (x->hists != NULL)
+        FER_TRY(hist_groups_give(x->hists, &g->made, &g->out));
     *ret = g->out;
+    return FER_OK;
+}
+
+static fer_code aggregate_next(oper *o, vec *ret)
+{
+    aggregate_op *g = (aggregate_op *)o;
+    if (!g->done) {
+        FER_TRY(take_all(g));
+        if (!vec_alloc(o->q, &g->out, o->g->n))
+            return QUERY_NOMEM(o->q);
+    }
+    g->done = true;
+    do {
+        if (g->next == g->by.map.n)
+            return FER_END;
+        FER_TRY(give(g, ret));
+    } while (!bits_any(ret->has, o->g->n)); /* a group may be nothing but contradictions */
     return FER_OK;
 }
 

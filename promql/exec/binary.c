@@ -10,8 +10,8 @@
  * found is held back until the streaming side has been seen whole.
  */
 #include "promql/exec/arith.h"
+#include "promql/exec/hist_arith.h"
 #include "promql/exec/matching.h"
-#include "promql/exec/oper.h"
 
 #define NO_ENTRY UINT32_MAX
 
@@ -59,18 +59,13 @@ typedef struct binary_op {
     uint64_t *keep;
     lset_guard guard; /* many-to-one: result sets */
 
+    hist_column made; /* histograms of the part being made */
+    uint64_t *holds;  /* steps at which a comparison of histograms holds */
+    uint8_t *remarks; /* per step, a hist_remark; NULL: none anywhere */
+
     size_t error_step;
     const char *error_text;
 } binary_op;
-
-fer_code binary_incompatible(query *q, const plan *p)
-{
-    const char *o = op_text(p->e->u.binary.op);
-    return annotations_add(q->annos, ANNO_INFO, p, p, q->err,
-                           "incompatible sample types encountered for binary operator \"%s\": "
-                           "float %s float",
-                           o, o);
-}
 
 static uint64_t *steps_of(const binary_op *b, uint64_t *steps, uint32_t at)
 {
@@ -158,17 +153,6 @@ static void note_error(binary_op *b, size_t step, const char *text)
     }
 }
 
-static fer_str metric_text(binary_op *b, lset s)
-{
-    fer_buf out;
-    fer_buf_init(&out, 64 * 1024, NULL);
-    labels l = lset_texts(b->o.q, s, b->o.q->scratch);
-    labels_print(&out, l);
-    fer_str t = fer_arena_dup(b->o.q->scratch, fer_buf_str(&out));
-    fer_buf_done(&out);
-    return t.p == NULL ? STR("{}") : t;
-}
-
 /* Names the first series at the step whose signature an earlier one has, and that one, by their texts. */
 static fer_code fail_duplicate(binary_op *b, size_t step)
 {
@@ -187,13 +171,13 @@ static fer_code fail_duplicate(binary_op *b, size_t step)
     }
     if (second == NULL)
         return query_fail(q, "found duplicate series for the match group");
-    fer_str a = metric_text(b, first->k.labels), c = metric_text(b, second->k.labels);
+    fer_str a = lset_print(q, first->k.labels), c = lset_print(q, second->k.labels);
     if (str_cmp(a, c) > 0) {
         fer_str x = a;
         a = c;
         c = x;
     }
-    fer_str group = metric_text(b, b->sigs.keys[second->sig]);
+    fer_str group = lset_print(q, b->sigs.keys[second->sig]);
     return query_fail(q,
                       "found duplicate series for the match group %.*s on the %s hand-side of the "
                       "operation: [%.*s, %.*s];many-to-many matching not allowed: matching labels "
@@ -256,21 +240,101 @@ static fer_code note_match(binary_op *b, uint32_t at_sig)
     return FER_OK;
 }
 
+static bool is_trim(op kind)
+{
+    return kind == OP_TRIM_LOWER || kind == OP_TRIM_UPPER;
+}
+
+/* One side of a match. */
+typedef struct partner {
+    lset labels;
+    const double *v;           /* from out.from on */
+    const histogram *const *h; /* by step; NULL: floats only */
+} partner;
+
+static fer_code remark(binary_op *b, size_t step, hist_remark r)
+{
+    if (r == REMARK_NONE)
+        return FER_OK;
+    if (b->remarks == NULL && (b->remarks = QUERY_ARRAY(b->o.q, uint8_t, b->o.g->n)) == NULL)
+        return QUERY_NOMEM(b->o.q);
+    b->remarks[step] = (uint8_t)r;
+    return FER_OK;
+}
+
+static fer_code tell_remarks(binary_op *b)
+{
+    bool told[REMARK_COUNT] = {false};
+    for (size_t i = 0; b->remarks != NULL && i < b->o.g->n; i++) {
+        if (!told[b->remarks[i]])
+            FER_TRY(hist_remark_tell(b->o.q, b->o.p, (hist_remark)b->remarks[i]));
+        told[b->remarks[i]] = true;
+    }
+    return FER_OK;
+}
+
+/* The steps where a side is a histogram (all of a trim operator's): those without an outcome leave
+ * out.has. A comparison that does not hold is left to decide_histograms(). */
+static fer_code combine_histograms(binary_op *b, partner many, partner one)
+{
+    query *q = b->o.q;
+    vec *out = &b->out;
+    op kind = b->b->op;
+    FER_TRY(hist_column_begin(q, &b->made, b->o.g->n));
+    if (b->holds == NULL && (b->holds = QUERY_ARRAY(q, uint64_t, bits_words(b->o.g->n))) == NULL)
+        return QUERY_NOMEM(q);
+    bits_zero(b->holds, b->o.g->n);
+    for (size_t i = bits_next(out->has, out->from, out->to); i < out->to;
+         i = bits_next(out->has, i + 1, out->to)) {
+        hist_operand x = {many.v[i - out->from], many.h == NULL ? NULL : many.h[i]};
+        hist_operand y = {one.v[i - out->from], one.h == NULL ? NULL : one.h[i]};
+        hist_outcome z;
+        if (x.h == NULL && y.h == NULL && !is_trim(kind))
+            continue;
+        hist_operand l = b->swapped ? y : x;
+        FER_TRY(hist_arith(q, &b->made, kind, l, b->swapped ? x : y, &z));
+        FER_TRY(remark(b, i, z.remark));
+        if (!z.there)
+            bits_clear(out->has, i);
+        else if (z.computed)
+            FER_TRY(hist_column_put(q, &b->made, i));
+        else
+            b->made.h[i] = l.h;
+        if (z.there && !z.computed)
+            bits_put(b->holds, i, z.keep);
+    }
+    out->h = b->made.h;
+    return FER_OK;
+}
+
+/* Where histograms were compared, what came out is what counts. */
+static void decide_histograms(binary_op *b)
+{
+    for (size_t i = b->out.from; i < b->out.to; i++) {
+        if (!bits_get(b->out.has, i) || b->out.h[i] == NULL)
+            continue;
+        bits_clear(b->keep, i - b->out.from);
+        bits_put(b->keep, i - b->out.from, bits_get(b->holds, i));
+    }
+}
+
 /* The result at the steps in out.has, all of them in [out.from, out.to); afterwards out.has is where
  * there is one. The columns begin at out.from. */
-static fer_code combine(binary_op *b, uint32_t at_sig, lset many, const double *many_v, lset one,
-                        const double *one_v)
+static fer_code combine(binary_op *b, uint32_t at_sig, partner many, partner one)
 {
+    const double *many_v = many.v, *one_v = one.v;
     size_t from = b->out.from, n = b->out.to - from;
     const double *l = b->swapped ? one_v : many_v, *r = b->swapped ? many_v : one_v;
     double *out = b->out.v + from;
     op kind = b->b->op;
     FER_TRY(query_work(b->o.q, n));
-    if (kind == OP_TRIM_LOWER || kind == OP_TRIM_UPPER) {
-        bits_zero(b->out.has, b->o.g->n);
-        return binary_incompatible(b->o.q, b->o.p);
+    b->out.h = NULL;
+    if (many.h != NULL || one.h != NULL || is_trim(kind)) {
+        FER_TRY(combine_histograms(b, many, one));
+        if (!bits_any(b->out.has, b->o.g->n))
+            return FER_OK;
     }
-    FER_TRY(result_labels(b, many, one));
+    FER_TRY(result_labels(b, many.labels, one.labels));
     FER_TRY(note_match(b, at_sig));
     b->out.labels = lset_of(&b->labels);
     b->out.drop_name = b->b->return_bool;
@@ -279,10 +343,14 @@ static fer_code combine(binary_op *b, uint32_t at_sig, lset many, const double *
         return FER_OK;
     }
     compare(kind, l, r, b->keep, n);
+    if (b->out.h != NULL)
+        decide_histograms(b);
     for (size_t i = 0; i < n; i++)
         out[i] = b->b->return_bool ? bits_get(b->keep, i) : l[i];
     if (!b->b->return_bool)
         bits_and(b->out.has + from / 64, b->keep, n);
+    else
+        b->out.h = NULL;
     return FER_OK;
 }
 
@@ -346,8 +414,8 @@ static fer_code next_part(binary_op *b)
         const entry *e = &b->entries[b->at_entry];
         b->at_entry = e->next;
         if (meet(b, &e->k))
-            return combine(b, b->at_sig, m->labels, m->v + b->out.from, e->k.labels,
-                           e->k.v + (b->out.from - e->k.from));
+            return combine(b, b->at_sig, (partner){m->labels, m->v + b->out.from, m->h},
+                           (partner){e->k.labels, e->k.v + (b->out.from - e->k.from), e->k.h});
     }
     if (!b->fill_pending)
         return FER_END;
@@ -358,7 +426,8 @@ static fer_code next_part(binary_op *b)
     b->out.to = m->to;
     if (!bits_any(b->out.has, n))
         return FER_END;
-    return combine(b, b->at_sig, m->labels, m->v + m->from, b->sigs.keys[b->at_sig], b->fill_one);
+    return combine(b, b->at_sig, (partner){m->labels, m->v + m->from, m->h},
+                   (partner){b->sigs.keys[b->at_sig], b->fill_one, NULL});
 }
 
 /* With the many side filled: series of the one side where nothing met them. */
@@ -373,7 +442,8 @@ static fer_code next_filled(binary_op *b)
         b->out.from = e->k.from;
         b->out.to = e->k.to;
         if (bits_any(b->out.has, n))
-            return combine(b, e->sig, b->sigs.keys[e->sig], b->fill_many, e->k.labels, e->k.v);
+            return combine(b, e->sig, (partner){b->sigs.keys[e->sig], b->fill_many, NULL},
+                           (partner){e->k.labels, e->k.v, e->k.h});
     }
     return FER_END;
 }
@@ -399,8 +469,10 @@ static fer_code binary_next(oper *o, vec *ret)
         FER_TRY(build_one(b));
     for (;;) {
         fer_code c = step_on(b);
-        if (c == FER_END)
+        if (c == FER_END) {
             FER_TRY(report(b));
+            FER_TRY(tell_remarks(b));
+        }
         if (c != FER_OK)
             return c;
         if (b->error_text == NULL && bits_any(b->out.has, o->g->n)) {
@@ -449,8 +521,8 @@ fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     b->b = &p->e->u.binary;
     b->swapped = b->b->card == CARD_ONE_TO_MANY;
     b->one_to_one = b->b->card == CARD_ONE_TO_ONE;
-    b->drops_metric = !op_is_comparison(b->b->op) ||
-                      (b->b->return_bool && !q->limits->features.delayed_name_removal);
+    bool keeps = op_is_comparison(b->b->op) || is_trim(b->b->op);
+    b->drops_metric = !keeps || (b->b->return_bool && !q->limits->features.delayed_name_removal);
     b->error_step = SIZE_MAX;
     FER_TRY(matching_make(q, b->b, &b->m));
     FER_TRY(lset_names_make(q, b->b->include, b->b->n_include, &b->include));

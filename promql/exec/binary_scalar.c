@@ -3,7 +3,7 @@
  * A comparison without `bool` keeps the vector's own value, on whichever side it stands.
  */
 #include "promql/exec/arith.h"
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_arith.h"
 
 typedef struct vector_scalar_op {
     oper o;
@@ -12,7 +12,37 @@ typedef struct vector_scalar_op {
     bool scalar_left, return_bool;
     const double *s;
     uint64_t *keep;
+    hist_column made;
 } vector_scalar_op;
+
+static bool is_trim(op kind)
+{
+    return kind == OP_TRIM_LOWER || kind == OP_TRIM_UPPER;
+}
+
+/* The steps with a histogram, and all steps of a trim operator: the scalar is never a histogram, so that
+ * no comparison holds. What is left is floats. */
+static fer_code apply_histograms(vector_scalar_op *b, vec *v)
+{
+    query *q = b->o.q;
+    FER_TRY(hist_column_begin(q, &b->made, b->o.g->n));
+    for (size_t i = bits_next(v->has, v->from, v->to); i < v->to;
+         i = bits_next(v->has, i + 1, v->to)) {
+        hist_operand x = {v->v[i], vec_histogram(v, i)}, s = {b->s[i], NULL};
+        hist_outcome y;
+        if (x.h == NULL && !is_trim(b->kind))
+            continue;
+        FER_TRY(
+            hist_arith(q, &b->made, b->kind, b->scalar_left ? s : x, b->scalar_left ? x : s, &y));
+        FER_TRY(hist_remark_tell(q, b->o.p, y.remark));
+        if (y.there)
+            FER_TRY(hist_column_put(q, &b->made, i));
+        else
+            bits_clear(v->has, i);
+    }
+    v->h = b->made.h;
+    return FER_OK;
+}
 
 static fer_code apply(vector_scalar_op *b, vec *v)
 {
@@ -45,19 +75,11 @@ static fer_code vector_scalar_next(oper *o, vec *ret)
     do {
         FER_TRY(oper_next(b->vector, ret));
         FER_TRY(query_work(o->q, o->g->n));
+        if (ret->h != NULL || is_trim(b->kind))
+            FER_TRY(apply_histograms(b, ret));
         FER_TRY(apply(b, ret));
     } while (!bits_any(ret->has, o->g->n));
     return FER_OK;
-}
-
-/* The trim operators cut histograms; floats have no place in them. */
-static fer_code trim_next(oper *o, vec *ret)
-{
-    vector_scalar_op *b = (vector_scalar_op *)o;
-    fer_code c;
-    while ((c = oper_next(b->vector, ret)) == FER_OK)
-        FER_TRY(binary_incompatible(o->q, o->p));
-    return c;
 }
 
 fer_code binary_scalar_build(query *q, const plan *p, eval_ctx ec, oper **ret)
@@ -70,12 +92,10 @@ fer_code binary_scalar_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     b->scalar_left = p->args[0]->type == VALUE_SCALAR;
     FER_TRY(oper_build(q, p->args[b->scalar_left ? 1 : 0], ec, &b->vector));
     FER_TRY(oper_build(q, p->args[b->scalar_left ? 0 : 1], ec, &b->scalar));
-    if (b->kind == OP_TRIM_LOWER || b->kind == OP_TRIM_UPPER)
-        b->o.next = trim_next;
     b->o.unique = b->vector->unique;
     b->o.nameless = b->vector->nameless;
     *ret = &b->o;
-    if (op_is_comparison(b->kind) && !b->return_bool)
+    if (is_trim(b->kind) || (op_is_comparison(b->kind) && !b->return_bool))
         return FER_OK;
     return drop_metric_build(q, p, ec, &b->o, ret);
 }

@@ -1,15 +1,16 @@
-/* buckets.c - histogram_quantile(), histogram_quantiles() and histogram_fraction() over classic
- * buckets.
+/* buckets.c - histogram_quantile(), histogram_quantiles() and histogram_fraction().
  *
- * Series that differ in `le` only are one histogram. All of its buckets at a step must be known, so
- * the input is kept, by histogram, ordered by bound once; then each step picks what is present.
+ * A native histogram is one by itself. Classic series that differ in `le` only are one histogram. All of its buckets at a step must be known, so
+ * the input is kept, by histogram, ordered by bound once; then each step picks what is present. Where a
+ * histogram comes in both forms under one label set, nothing is evaluated.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/num.h"
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 #include "promql/func_bucket.h"
+#include "promql/hist_stats.h"
 
 typedef struct row {
     double upper;
@@ -18,8 +19,10 @@ typedef struct row {
 } row;
 
 typedef struct histogram_rows {
-    row *rows;
+    row *rows; /* classic buckets */
     size_t n, cap;
+    kept *native;
+    size_t n_native, native_cap;
 } histogram_rows;
 
 typedef struct buckets_op {
@@ -38,6 +41,8 @@ typedef struct buckets_op {
     size_t h_cap, largest, next, next_q;
     bool done, started;
     bucket *tmp;
+    uint64_t *native_has; /* for taking a series apart */
+    hist_buckets buckets; /* of the native histogram at hand */
     lset_buf labels;
     lset_names le;
     vec out;
@@ -61,6 +66,41 @@ static fer_code warn_le(buckets_op *b, const vec *v, fer_str le)
                            STR_FMT(quoted), STR_FMT(query_quote(q, name)));
 }
 
+/* The place of the histogram with these labels. */
+static fer_code place_of(buckets_op *b, lset of, uint32_t *ret)
+{
+    query *q = b->o.q;
+    bool is_new;
+    FER_TRY(lset_map_add(q, &b->map, of, ret, &is_new));
+    if (!is_new)
+        return FER_OK;
+    if (!query_grow(q, &b->h, &b->h_cap, *ret + 1, sizeof *b->h))
+        return QUERY_NOMEM(q);
+    b->h[*ret] = (histogram_rows){0};
+    return FER_OK;
+}
+
+/* Keeps the native histograms of a series and leaves its floats. */
+static fer_code keep_native(buckets_op *b, vec *v)
+{
+    query *q = b->o.q;
+    size_t n = b->o.g->n;
+    vec native = *v;
+    if (b->native_has == NULL && (b->native_has = QUERY_ARRAY(q, uint64_t, bits_words(n))) == NULL)
+        return QUERY_NOMEM(q);
+    bits_copy(b->native_has, v->has, n);
+    native.has = b->native_has;
+    vec_drop_floats(&native, n);
+    if (!vec_drop_histograms(v, n))
+        return FER_OK;
+    uint32_t at = 0;
+    FER_TRY(place_of(b, v->labels, &at));
+    histogram_rows *h = &b->h[at];
+    if (!query_grow(q, &h->native, &h->native_cap, h->n_native + 1, sizeof *h->native))
+        return QUERY_NOMEM(q);
+    return kept_take(q, &h->native[h->n_native++], &native);
+}
+
 static fer_code keep(buckets_op *b, const vec *v)
 {
     query *q = b->o.q;
@@ -68,15 +108,9 @@ static fer_code keep(buckets_op *b, const vec *v)
     double upper;
     if (!num_parse_f64(le, &upper))
         return warn_le(b, v, le);
-    uint32_t at;
-    bool is_new;
+    uint32_t at = 0;
     FER_TRY(lset_drop(q, &b->labels, v->labels, &b->le, false));
-    FER_TRY(lset_map_add(q, &b->map, lset_of(&b->labels), &at, &is_new));
-    if (is_new) {
-        if (!query_grow(q, &b->h, &b->h_cap, at + 1, sizeof *b->h))
-            return QUERY_NOMEM(q);
-        b->h[at] = (histogram_rows){0};
-    }
+    FER_TRY(place_of(b, lset_of(&b->labels), &at));
     histogram_rows *h = &b->h[at];
     if (!query_grow(q, &h->rows, &h->cap, h->n + 1, sizeof *h->rows))
         return QUERY_NOMEM(q);
@@ -128,12 +162,16 @@ static fer_code take_all(buckets_op *b)
     FER_TRY(check_quantiles(b));
     while ((c = oper_next(b->of, &v)) == FER_OK) {
         FER_TRY(query_work(q, v.to - v.from));
-        FER_TRY(keep(b, &v));
+        if (v.h != NULL)
+            FER_TRY(keep_native(b, &v));
+        if (bits_any(v.has, b->o.g->n))
+            FER_TRY(keep(b, &v));
     }
     if (c != FER_END)
         return c;
     for (size_t i = 0; i < b->map.n; i++)
-        qsort(b->h[i].rows, b->h[i].n, sizeof *b->h[i].rows, by_bound);
+        if (b->h[i].n > 1)
+            qsort(b->h[i].rows, b->h[i].n, sizeof *b->h[i].rows, by_bound);
     b->tmp = QUERY_ARRAY(q, bucket, b->largest);
     b->pending = QUERY_ARRAY(q, uint64_t, bits_words(b->o.g->n));
     if (b->tmp == NULL || b->pending == NULL || !vec_alloc(q, &b->out, b->o.g->n))
@@ -141,12 +179,19 @@ static fer_code take_all(buckets_op *b)
     return FER_OK;
 }
 
+/* The metric's name, where annotations show it. */
+static fer_str shown_name(buckets_op *b, size_t at)
+{
+    query *q = b->o.q;
+    if (!q->limits->features.delayed_name_removal)
+        return (fer_str){"", 0};
+    return lset_get_text(q, b->map.keys[at], q->sym_name);
+}
+
 static fer_code note_forced(buckets_op *b, size_t at, size_t step, const bucket_fix *fix)
 {
     query *q = b->o.q;
-    fer_str name = {"", 0};
-    if (q->limits->features.delayed_name_removal)
-        name = lset_get_text(q, b->map.keys[at], q->sym_name);
+    fer_str name = shown_name(b, at);
     int64_t t = grid_at(b->o.g, step);
     anno_monotonic m = {.min_ms = t,
                         .max_ms = t,
@@ -156,6 +201,44 @@ static fer_code note_forced(buckets_op *b, size_t at, size_t step, const bucket_
     return annotations_add_monotonic(q->annos, b->o.p, b->vector, name, &m, q->err);
 }
 
+static fer_code note_nan(buckets_op *b, size_t at, const char *about)
+{
+    return anno_nan(b->o.q, b->o.p, b->vector, about, shown_name(b, at));
+}
+
+static fer_code evaluate_native(buckets_op *b, size_t at, size_t phi, size_t i, const histogram *h)
+{
+    query *q = b->o.q;
+    FER_TRY(hist_checked(q, hist_buckets_of(h, q->scratch, &b->buckets)));
+    FER_TRY(query_work(q, b->buckets.n));
+    bits_set(b->out.has, i);
+    if (!wants_quantile(b)) {
+        bool nan;
+        b->out.v[i] = hist_fraction(b->args[0][i], b->args[1][i], h, &b->buckets, &nan);
+        return nan ? note_nan(b, at,
+                              "input to histogram_fraction has NaN observations, which are "
+                              "excluded from all fractions")
+                   : FER_OK;
+    }
+    hist_nan nan;
+    b->out.v[i] = hist_quantile(b->args[phi][i], h, &b->buckets, &nan);
+    if (nan == HIST_NAN_RESULT)
+        return note_nan(b, at, "input to histogram_quantile has NaN observations, result is NaN");
+    if (nan == HIST_NAN_SKEW)
+        return note_nan(b, at,
+                        "input to histogram_quantile has NaN observations, result is skewed "
+                        "higher");
+    return FER_OK;
+}
+
+static const histogram *native_at(const histogram_rows *h, size_t i)
+{
+    for (size_t r = 0; r < h->n_native; r++)
+        if (kept_has(&h->native[r], i))
+            return h->native[r].h[i];
+    return NULL;
+}
+
 static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
 {
     const histogram_rows *h = &b->h[at];
@@ -163,6 +246,11 @@ static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
     for (size_t r = 0; r < h->n; r++)
         if (kept_has(&h->rows[r].k, i))
             b->tmp[n++] = (bucket){h->rows[r].upper, h->rows[r].k.v[i - h->rows[r].k.from]};
+    const histogram *native = native_at(h, i);
+    if (native != NULL && n != 0)
+        return anno_mixed_classic(b->o.q, b->o.p, b->vector, shown_name(b, at));
+    if (native != NULL)
+        return evaluate_native(b, at, phi, i, native);
     if (n == 0)
         return FER_OK;
     bits_set(b->out.has, i);
@@ -237,10 +325,12 @@ static fer_code buckets_next(oper *o, vec *ret)
     b->done = true;
     if (b->id == FN_HISTOGRAM_QUANTILES)
         return next_of_quantiles(b, ret);
-    if (b->next == b->map.n)
-        return FER_END;
-    FER_TRY(evaluate(b));
-    b->next++;
+    do {
+        if (b->next == b->map.n)
+            return FER_END;
+        FER_TRY(evaluate(b));
+        b->next++;
+    } while (!bits_any(b->out.has, o->g->n));
     *ret = b->out;
     return FER_OK;
 }

@@ -2,6 +2,8 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "promql/exec/grouping.h"
+#include "promql/exec/hist_column.h"
+#include "promql/hist_stats.h"
 
 typedef struct count_values_op {
     oper o;
@@ -16,16 +18,34 @@ typedef struct count_values_op {
     bool done;
 } count_values_op;
 
+enum { VALUE_BYTES_MAX = 1 << 20 };
+
+static fer_code value_text(query *q, double value, const histogram *h, uint32_t *ret)
+{
+    char text[NUM_TEXT_MAX];
+    fer_buf b;
+    if (h == NULL) {
+        *ret = query_sym(q, (fer_str){text, num_format_f(text, value)});
+        return *ret == SYM_NONE ? QUERY_NOMEM(q) : FER_OK;
+    }
+    fer_buf_init(&b, VALUE_BYTES_MAX, q->ctx.acct);
+    fer_code c = hist_checked(q, hist_print(h, q->scratch, &b));
+    if (c == FER_OK && b.full)
+        c = query_fail(q, "label value too long");
+    if (c == FER_OK && (*ret = query_sym(q, fer_buf_str(&b))) == SYM_NONE)
+        c = QUERY_NOMEM(q);
+    fer_buf_done(&b);
+    return c;
+}
+
 /* The group of the series whose group labels are in g->by.buf, at this value. */
-static fer_code group_of(count_values_op *g, double value, vec **ret)
+static fer_code group_of(count_values_op *g, double value, const histogram *h, vec **ret)
 {
     query *q = g->o.q;
-    char text[NUM_TEXT_MAX];
     FER_TRY(lset_set_to(q, &g->labels, lset_of(&g->by.buf)));
     if (!g->label_dropped) {
-        uint32_t v = query_sym(q, (fer_str){text, num_format_f(text, value)});
-        if (v == SYM_NONE)
-            return QUERY_NOMEM(q);
+        uint32_t v;
+        FER_TRY(value_text(q, value, h, &v));
         FER_TRY(lset_put(q, &g->labels, g->label, v));
     }
     uint32_t at;
@@ -47,12 +67,15 @@ static fer_code add(count_values_op *g, const vec *v)
 {
     vec *x = NULL;
     double last = 0;
+    bool was_histogram = false;
     FER_TRY(grouping_labels(g->o.q, &g->by, v->labels));
     for (size_t i = bits_next(v->has, 0, g->o.g->n); i < g->o.g->n;
          i = bits_next(v->has, i + 1, g->o.g->n)) {
-        if (x == NULL || f64_bits(v->v[i]) != f64_bits(last)) {
+        const histogram *h = vec_histogram(v, i);
+        if (x == NULL || h != NULL || was_histogram || f64_bits(v->v[i]) != f64_bits(last)) {
             last = v->v[i];
-            FER_TRY(group_of(g, last, &x));
+            was_histogram = h != NULL;
+            FER_TRY(group_of(g, last, h, &x));
         }
         x->v[i]++;
         bits_set(x->has, i);

@@ -304,6 +304,7 @@ static fer_code next_part(info_op *f, vec *ret)
         *ret = (vec){.labels = lset_of(&f->labels),
                      .v = f->out.v,
                      .has = f->out.has,
+                     .h = base.h,
                      .from = base.from,
                      .to = base.to,
                      .drop_name = base.drop_name};

@@ -52,6 +52,16 @@ labels lset_texts(const query *q, lset s, fer_arena *a)
     return (labels){l, l == NULL ? 0 : s.n};
 }
 
+fer_str lset_print(query *q, lset s)
+{
+    fer_buf out;
+    fer_buf_init(&out, 64 * 1024, NULL);
+    labels_print(&out, lset_texts(q, s, q->scratch));
+    fer_str t = fer_arena_dup(q->scratch, fer_buf_str(&out));
+    fer_buf_done(&out);
+    return t.p == NULL ? STR("{}") : t;
+}
+
 fer_code lset_names_make(query *q, const fer_str *texts, size_t n, lset_names *ret)
 {
     ret->n = n;

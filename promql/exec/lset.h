@@ -26,6 +26,9 @@ lset lset_dup(query *q, lset s);
 /* As labels of text, in `a`; .l NULL past the budget. */
 labels lset_texts(const query *q, lset s, fer_arena *a);
 
+/* As Prometheus writes a metric, in scratch. */
+fer_str lset_print(query *q, lset s);
+
 /* A list of names to keep or to drop. */
 typedef struct lset_names {
     uint32_t *ids;

@@ -1,8 +1,9 @@
 /* map.c - functions that turn each value of an instant vector into another: abs() to year().
  */
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 #include "promql/func_date.h"
 #include "promql/func_math.h"
+#include "promql/hist_stats.h"
 
 enum { MAP_SCALARS_MAX = 2 };
 
@@ -16,6 +17,7 @@ typedef struct map_op {
     size_t n_scalars;
     vec own;
     bool done;
+    hist_buckets buckets; /* of the histogram at hand */
 } map_op;
 
 static void clamp(const double *lo, const double *hi, vec *v)
@@ -79,6 +81,9 @@ static fer_code map_next(oper *o, vec *ret)
     do {
         FER_TRY(oper_next(m->of, ret));
         FER_TRY(query_work(o->q, o->g->n));
+        if (m->id == FN_TIMESTAMP)
+            ret->h = NULL;
+        vec_drop_histograms(ret, o->g->n);
         apply(m, ret);
     } while (!bits_any(ret->has, o->g->n));
     return FER_OK;
@@ -105,7 +110,7 @@ static fer_code date_now_next(oper *o, vec *ret)
     return FER_OK;
 }
 
-/* Over floats alone: histogram_count() and its kin find nothing to look at. */
+/* histogram_count() and its kin, which floats are nothing to. */
 static bool histograms_only(function_id id)
 {
     switch (id) {
@@ -114,13 +119,52 @@ static bool histograms_only(function_id id)
     case FN_HISTOGRAM_AVG:
     case FN_HISTOGRAM_STDDEV:
     case FN_HISTOGRAM_STDVAR:
-    case FN_START_TIMESTAMP:
         return true;
     default:
         return false;
     }
 }
 
+static fer_code value_of(map_op *m, const histogram *h, double *ret)
+{
+    query *q = m->o.q;
+    switch (m->id) {
+    case FN_HISTOGRAM_COUNT:
+        *ret = h->count;
+        return FER_OK;
+    case FN_HISTOGRAM_SUM:
+        *ret = h->sum;
+        return FER_OK;
+    case FN_HISTOGRAM_AVG:
+        *ret = h->sum / h->count;
+        return FER_OK;
+    default:
+        break;
+    }
+    FER_TRY(hist_checked(q, hist_buckets_of(h, q->scratch, &m->buckets)));
+    FER_TRY(query_work(q, m->buckets.n));
+    *ret = hist_variance(h, &m->buckets);
+    if (m->id == FN_HISTOGRAM_STDDEV)
+        *ret = sqrt(*ret);
+    return FER_OK;
+}
+
+static fer_code histogram_next(oper *o, vec *ret)
+{
+    map_op *m = (map_op *)o;
+    size_t n = o->g->n;
+    do {
+        FER_TRY(oper_next(m->of, ret));
+        FER_TRY(query_work(o->q, n));
+        vec_drop_floats(ret, n);
+        for (size_t i = bits_next(ret->has, 0, n); i < n; i = bits_next(ret->has, i + 1, n))
+            FER_TRY(value_of(m, ret->h[i], &ret->v[i]));
+        ret->h = NULL;
+    } while (!bits_any(ret->has, n));
+    return FER_OK;
+}
+
+/* start_timestamp() of anything but a selector. */
 static fer_code none_next(oper *o, vec *ret)
 {
     map_op *m = (map_op *)o;
@@ -143,6 +187,8 @@ fer_code map_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     if (p->n_args == 0)
         return FER_OK;
     if (histograms_only(m->id))
+        m->o.next = histogram_next;
+    if (m->id == FN_START_TIMESTAMP)
         m->o.next = none_next;
     FER_TRY(oper_build(q, p->args[0], ec, &m->of));
     for (size_t i = 1; i < p->n_args && i <= MAP_SCALARS_MAX; i++)

@@ -1,5 +1,5 @@
 /* oper.c - which operator serves which node. */
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 
 void *oper_new(query *q, size_t size, const plan *p, const grid *g,
                fer_code (*next)(oper *o, vec *ret))
@@ -18,9 +18,22 @@ bool vec_alloc(query *q, vec *v, size_t n)
 {
     v->from = 0;
     v->to = n;
+    v->h = NULL;
     v->v = QUERY_ARRAY(q, double, n);
     v->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
     return v->v != NULL && v->has != NULL;
+}
+
+static fer_code keep_histograms(query *q, kept *k, const vec *v)
+{
+    k->h = QUERY_ARRAY(q, const histogram *, v->to);
+    if (k->h == NULL)
+        return QUERY_NOMEM(q);
+    for (size_t i = bits_next(v->has, v->from, v->to); i < v->to;
+         i = bits_next(v->has, i + 1, v->to))
+        if (v->h[i] != NULL)
+            FER_TRY(hist_checked(q, histogram_copy(v->h[i], q->scratch, &k->h[i])));
+    return FER_OK;
 }
 
 fer_code kept_take(query *q, kept *k, const vec *v)
@@ -29,12 +42,15 @@ fer_code kept_take(query *q, kept *k, const vec *v)
     k->from = v->from;
     k->to = v->to;
     k->drop_name = v->drop_name;
+    k->h = NULL;
     k->v = QUERY_ARRAY(q, double, n);
     k->has = QUERY_ARRAY(q, uint64_t, bits_words(n));
     if (k->v == NULL || k->has == NULL)
         return QUERY_NOMEM(q);
     memcpy(k->v, v->v + v->from, n * sizeof *k->v);
     bits_copy(k->has, v->has + at, n);
+    if (v->h != NULL)
+        FER_TRY(keep_histograms(q, k, v));
     return query_hold(q, bits_count(k->has, n));
 }
 
@@ -44,6 +60,7 @@ void kept_give(const kept *k, size_t n, vec *ret)
     memcpy(ret->v + k->from, k->v, (k->to - k->from) * sizeof *k->v);
     bits_copy(ret->has + k->from / 64, k->has, k->to - k->from);
     ret->labels = k->labels;
+    ret->h = k->h;
     ret->from = k->from;
     ret->to = k->to;
     ret->drop_name = k->drop_name;

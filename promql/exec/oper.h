@@ -18,8 +18,11 @@
 
 typedef struct vec {
     lset labels;
-    double *v;       /* per step; undefined where absent */
-    uint64_t *has;   /* which steps, never all absent */
+    double *v;     /* per step; undefined where absent */
+    uint64_t *has; /* which steps, never all absent */
+    /* NULL: floats only. Else per step, defined where present: NULL for a float, or the histogram that
+     * stands for v[i] (hist_column.h). Not for writing. */
+    const histogram *const *h;
     size_t from, to; /* no step outside is present; from is a multiple of 64 */
     bool drop_name;  /* with delayed name removal: the metric name goes at the end */
 } vec;
@@ -30,6 +33,7 @@ typedef struct kept {
     lset labels;
     double *v;
     uint64_t *has;
+    const histogram **h; /* NULL: floats only; else by step, copies */
     size_t from, to;
     bool drop_name;
 } kept;
@@ -75,8 +79,6 @@ FER_MUST_CHECK fer_code oper_scalar(oper *o, const double **ret);
 /* Takes the metric name (and type and unit) off the series of `of`, or marks them with delayed name
  * removal; two of the same set at one step are an error (drop.c). */
 fer_code drop_metric_build(query *q, const plan *p, eval_ctx ec, oper *of, oper **ret);
-/* The info that floats have no place in a trim operator (binary.c). */
-fer_code binary_incompatible(query *q, const plan *p);
 /* A stream without series. */
 fer_code empty_build(query *q, const plan *p, eval_ctx ec, oper **ret);
 

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "promql/exec/grouping.h"
+#include "promql/exec/hist_column.h"
 #include "promql/func_range.h"
 
 /* Steps gathered together, so that the rows are read by cache lines. */
@@ -85,6 +86,10 @@ static fer_code take_all(quantile_op *g)
         uint32_t at;
         bool is_new;
         FER_TRY(query_work(q, v.to - v.from));
+        if (vec_drop_histograms(&v, g->o.g->n))
+            FER_TRY(anno_ignored_in_aggregation(q, g->o.p, g->o.p->args[0], "quantile"));
+        if (!bits_any(v.has, g->o.g->n))
+            continue;
         FER_TRY(grouping_find(q, &g->by, v.labels, &at, &is_new));
         if (is_new) {
             if (!query_grow(q, &g->groups, &g->cap, at + 1, sizeof *g->groups))

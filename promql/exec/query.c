@@ -45,11 +45,6 @@ fer_code(query_fail)(query *q, const char *fmt, ...)
     return c;
 }
 
-fer_code query_no_histograms(query *q)
-{
-    return fer_fail(q->err, FER_UNSUPPORTED, "native histograms are not evaluated yet");
-}
-
 fer_code query_check(query *q)
 {
     q->work = 0;

@@ -77,8 +77,6 @@ bool query_grow(query *q, void *array, size_t *cap, size_t need, size_t size);
 /* An execution error in Prometheus' words. */
 fer_code query_fail(query *q, const char *fmt, ...) FER_PRINTF(2, 3);
 #define query_fail(...) fer_not_ok(query_fail(__VA_ARGS__))
-/* FER_UNSUPPORTED: what needs native histograms. */
-fer_code query_no_histograms(query *q);
 
 /* Counts work done, roughly in samples or steps, and looks at cancellation and the deadline now and
  * then. */

@@ -4,6 +4,7 @@
  * pointers that only move forward, then the function fills all steps (promql/func_range.h).
  */
 #include "base/num.h"
+#include "promql/exec/range_hist.h"
 #include "promql/exec/subquery.h"
 #include "promql/func_range.h"
 
@@ -29,6 +30,7 @@ typedef struct range_op {
     vec out;
     lset_buf labels;
     lset_guard guard;
+    range_hist *hists;     /* made when the first histogram is met */
     uint64_t overlaps;     /* of the current series */
     uint32_t checked_name; /* whether it looks like a counter's is known */
 } range_op;
@@ -261,6 +263,33 @@ static fer_code apply(range_op *r, uint64_t total)
     return FER_OK;
 }
 
+static fer_code evaluate_histograms(range_op *r, const range_series *s)
+{
+    query *q = r->o.q;
+    range_series named = *s;
+    if (r->hists == NULL)
+        FER_TRY(range_hist_new(q, r->o.p, r->o.g, &r->hists));
+    FER_TRY(range_input_labels(r->in, &named));
+    range_hist_series hs = {.w = r->w,
+                            .h = s->h,
+                            .from = r->out.from,
+                            .to = r->out.to,
+                            .metric = lset_get_text(q, named.labels, q->sym_name)};
+    hs.w.lo = r->lo;
+    hs.w.hi = r->hi;
+    hs.w.ref = r->ref;
+    hs.w.ts = r->ts;
+    return range_hist_evaluate(r->hists, &hs, &r->out);
+}
+
+static bool any_float(const vec *v, size_t n)
+{
+    for (size_t i = bits_next(v->has, 0, n); i < n; i = bits_next(v->has, i + 1, n))
+        if (vec_histogram(v, i) == NULL)
+            return true;
+    return false;
+}
+
 static fer_code evaluate(range_op *r, const range_series *s)
 {
     query *q = r->o.q;
@@ -282,6 +311,9 @@ static fer_code evaluate(range_op *r, const range_series *s)
     r->w.st = q->limits->features.use_start_timestamps ? s->st : NULL;
     r->w.n = s->n;
     r->overlaps = 0;
+    r->out.h = NULL;
+    if (s->h != NULL)
+        return evaluate_histograms(r, s);
     if (r->w.st != NULL && (r->id == FN_RATE || r->id == FN_INCREASE) && !r->w.anchored &&
         !r->w.smoothed)
         r->overlaps = count_overlaps(r);
@@ -297,7 +329,7 @@ static fer_code finish_series(range_op *r, range_series *s, vec *ret)
         FER_TRY(annotations_add_overlap(q->annos, r->o.p, r->o.p->args[0],
                                         query_quote(q, lset_get_text(q, s->labels, q->sym_name)),
                                         r->overlaps, q->err));
-    if (r->id == FN_RATE || r->id == FN_INCREASE)
+    if ((r->id == FN_RATE || r->id == FN_INCREASE) && any_float(&r->out, r->o.g->n))
         FER_TRY(check_counter(r, s->labels));
     r->out.labels = s->labels;
     r->out.drop_name = s->drop_name || !r->keep_name;

@@ -82,6 +82,8 @@ static void cut(range_series *s, int64_t after, int64_t to)
         hi--;
     s->t += lo;
     s->v += lo;
+    if (s->h != NULL)
+        s->h += lo;
     s->n = hi - lo;
 }
 
@@ -109,6 +111,9 @@ static fer_code add(raw_range *r, result_builder *b, range_series *s)
     if (s->n == 0)
         return FER_OK;
     FER_TRY(query_work(q, s->n));
+    if (back && s->h != NULL)
+        return query_fail(q, "%s modifier is not supported with histograms",
+                          r->smoothed ? "smoothed" : "anchored");
     if (back) {
         size_t n = 0;
         FER_TRY(extend(r, s, start, end, &n));
@@ -120,7 +125,7 @@ static fer_code add(raw_range *r, result_builder *b, range_series *s)
     if (s->n == 0)
         return FER_OK;
     FER_TRY(range_input_labels(r->in, s));
-    return result_add_points(b, s->labels, s->t, s->v, s->n);
+    return result_add_points(b, s->labels, s->t, s->v, s->h, s->n);
 }
 
 fer_code raw_range_run(raw_range *r, result_builder *b)

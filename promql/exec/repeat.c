@@ -8,6 +8,7 @@ typedef struct repeat_op {
     counter count, seen;
     counter *parent;
     vec out;
+    const histogram **h;
 } repeat_op;
 
 /* Each step counts as if it had been evaluated; samples were read once. */
@@ -38,6 +39,14 @@ static fer_code repeat_next(oper *o, vec *ret)
     FER_TRY(query_work(o->q, n));
     for (size_t i = 0; i < n; i++)
         r->out.v[i] = v.v[0];
+    r->out.h = NULL;
+    if (v.h != NULL && v.h[0] != NULL) {
+        if (r->h == NULL && (r->h = QUERY_ARRAY(o->q, const histogram *, n)) == NULL)
+            return QUERY_NOMEM(o->q);
+        for (size_t i = 0; i < n; i++)
+            r->h[i] = v.h[0];
+        r->out.h = r->h;
+    }
     bits_fill(r->out.has, n);
     r->out.labels = v.labels;
     r->out.drop_name = v.drop_name;

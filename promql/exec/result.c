@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "promql/hist_math.h"
+
 void result_begin(result_builder *b, query *q, const grid *g, bool merge)
 {
     *b = (result_builder){.q = q, .g = g, .merge = merge};
@@ -30,6 +32,28 @@ static fer_code all_times(result_builder *b)
     return FER_OK;
 }
 
+/* A copy as the value of point k; the column is made with the first. */
+static fer_code keep_histogram(result_builder *b, const histogram *h, size_t k, result_series *s)
+{
+    query *q = b->q;
+    if (h == NULL)
+        return FER_OK;
+    const histogram **column = s->h;
+    if (column == NULL)
+        s->h = column = ARENA_ARRAY(q->ctx.arena, const histogram *, s->n);
+    if (column == NULL || histogram_copy(h, q->ctx.arena, &column[k]) != FER_OK)
+        return fer_fail_budget(q->err, "query result");
+    return FER_OK;
+}
+
+static fer_code keep_histograms(result_builder *b, const vec *v, result_series *s)
+{
+    size_t n = b->g->n, k = 0;
+    for (size_t i = bits_next(v->has, 0, n); i < n; i = bits_next(v->has, i + 1, n))
+        FER_TRY(keep_histogram(b, v->h[i], k++, s));
+    return FER_OK;
+}
+
 /* The points of v, in the query's arena; the times of a run without gaps are shared. */
 static fer_code points(result_builder *b, const vec *v, result_series *s)
 {
@@ -52,6 +76,8 @@ static fer_code points(result_builder *b, const vec *v, result_series *s)
         k += to - from;
     }
     s->n = (uint32_t)count;
+    if (v->h != NULL)
+        FER_TRY(keep_histograms(b, v, s));
     s->v = values;
     s->t = gaps ? t : b->times + first;
     return FER_OK;
@@ -64,18 +90,26 @@ static fer_code merge_points(result_builder *b, result_series *to, const result_
     size_t n = (size_t)to->n + part->n, i = 0, j = 0;
     int64_t *t = fer_arena_alloc(q->ctx.arena, n * sizeof *t);
     double *v = fer_arena_alloc(q->ctx.arena, n * sizeof *v);
-    if (t == NULL || v == NULL)
+    const histogram **h = NULL;
+    if (to->h != NULL || part->h != NULL)
+        h = fer_arena_alloc(q->ctx.arena, n * sizeof *h);
+    if (t == NULL || v == NULL || (h == NULL && (to->h != NULL || part->h != NULL)))
         return fer_fail_budget(q->err, "query result");
     for (size_t k = 0; k < n; k++) {
         if (i < to->n && j < part->n && to->t[i] == part->t[j])
             return query_fail(q, "vector cannot contain metrics with the same labelset");
         bool first = j == part->n || (i < to->n && to->t[i] < part->t[j]);
+        if (h != NULL && first)
+            h[k] = to->h == NULL ? NULL : to->h[i];
+        else if (h != NULL)
+            h[k] = part->h == NULL ? NULL : part->h[j];
         t[k] = first ? to->t[i] : part->t[j];
         v[k] = first ? to->v[i++] : part->v[j++];
     }
     to->n = (uint32_t)n;
     to->t = t;
     to->v = v;
+    to->h = h;
     return FER_OK;
 }
 
@@ -106,7 +140,8 @@ fer_code result_add(result_builder *b, const vec *v)
     return add(b, v->labels, &s);
 }
 
-fer_code result_add_points(result_builder *b, lset of, const int64_t *t, const double *v, size_t n)
+fer_code result_add_points(result_builder *b, lset of, const int64_t *t, const double *v,
+                           const histogram *const *h, size_t n)
 {
     query *q = b->q;
     result_series s = {.n = (uint32_t)n};
@@ -115,6 +150,8 @@ fer_code result_add_points(result_builder *b, lset of, const int64_t *t, const d
     s.v = keep(q, v, n * sizeof *v);
     if (s.t == NULL || s.v == NULL)
         return QUERY_NOMEM(q);
+    for (size_t i = 0; h != NULL && i < n; i++)
+        FER_TRY(keep_histogram(b, h[i], i, &s));
     return add(b, of, &s);
 }
 

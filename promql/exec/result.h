@@ -18,7 +18,7 @@ void result_begin(result_builder *b, query *q, const grid *g, bool merge);
 FER_MUST_CHECK fer_code result_add(result_builder *b, const vec *v);
 /* Points as they are. */
 FER_MUST_CHECK fer_code result_add_points(result_builder *b, lset of, const int64_t *t,
-                                          const double *v, size_t n);
+                                          const double *v, const histogram *const *h, size_t n);
 /* Moves the series to the result, by labels when `sorted`. */
 FER_MUST_CHECK fer_code result_finish(result_builder *b, bool sorted, promql_result *ret);
 

@@ -1,6 +1,8 @@
 /* rows.c - series kept in memory, by label set. */
 #include "promql/exec/rows.h"
 
+#include "promql/exec/hist_column.h"
+
 struct rows {
     query *q;
     size_t n_steps;
@@ -29,6 +31,23 @@ static fer_code add_new(rows *r, uint32_t at, const vec *v)
     return kept_take(r->q, &r->k[at], v);
 }
 
+/* Both parts' histograms in one column. */
+static fer_code add_histograms(rows *r, vec *o, const vec *v)
+{
+    size_t n = r->n_steps;
+    if (o->h == NULL && v->h == NULL)
+        return FER_OK;
+    const histogram **h = QUERY_ARRAY(r->q, const histogram *, n);
+    if (h == NULL)
+        return QUERY_NOMEM(r->q);
+    for (size_t i = 0; i < n; i++)
+        h[i] = bits_get(v->has, i)   ? vec_histogram(v, i)
+               : bits_get(o->has, i) ? vec_histogram(o, i)
+                                     : NULL;
+    o->h = h;
+    return FER_OK;
+}
+
 /* Puts a part behind, before or among what is there. */
 static fer_code add_part(rows *r, uint32_t at, const vec *v)
 {
@@ -41,6 +60,7 @@ static fer_code add_part(rows *r, uint32_t at, const vec *v)
         size_t from = run.from, end = run.to;
         memcpy(o->v + from, v->v + from, (end - from) * sizeof *v->v);
     }
+    FER_TRY(add_histograms(r, o, v));
     bits_or(o->has, v->has, r->n_steps);
     o->from = v->from < o->from ? v->from : o->from;
     o->to = v->to > o->to ? v->to : o->to;

@@ -3,7 +3,7 @@
  * A scalar operator gives one series without labels that is present at every step.
  */
 #include "promql/exec/arith.h"
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 #include "promql/func_math.h"
 
 typedef struct scalar_op {
@@ -25,6 +25,7 @@ static fer_code from_vector(scalar_op *s)
     fer_code c;
     while ((c = oper_next(s->args[0], &v)) == FER_OK) {
         FER_TRY(query_work(s->o.q, n));
+        vec_drop_histograms(&v, n);
         for (bits_run run = {0}; bits_next_run(v.has, n, &run);) {
             size_t from = run.from, to = run.to;
             memcpy(s->out.v + from, v.v + from, (to - from) * sizeof *v.v);

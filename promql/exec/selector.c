@@ -4,7 +4,7 @@
  * fixed time of @; a stale marker there means no value. `smoothed` looks to both sides and
  * interpolates.
  */
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 #include "promql/exec/source.h"
 
 typedef enum selector_kind {
@@ -22,6 +22,9 @@ typedef struct selector_op {
     selector_kind kind;
     const plan *sel;
     vec out;
+    const histogram **h; /* per step */
+    hist_view counts;
+    hist_column made; /* interpolated ones */
 } selector_op;
 
 /* The time looked at for step i. */
@@ -84,12 +87,35 @@ static void set_span(selector_op *s, const samples *in, int64_t after)
         s->out.to = s->out.from;
 }
 
+/* The column of histograms, empty, and where the samples' are. */
+static fer_code use_histograms(selector_op *s, const samples *in, const histogram *const **ret)
+{
+    size_t n = s->o.g->n;
+    if (s->h == NULL && (s->h = QUERY_ARRAY(s->o.q, const histogram *, n)) == NULL)
+        return QUERY_NOMEM(s->o.q);
+    memset(s->h, 0, n * sizeof *s->h);
+    s->out.h = s->h;
+    *ret = in->h;
+    return s->sel->counts_only ? hist_view_counts(s->o.q, &s->counts, in, ret) : FER_OK;
+}
+
+static fer_code fail_not_info(selector_op *s)
+{
+    lset of;
+    FER_TRY(cursor_labels(s->o.q, &s->cur, &of));
+    return query_fail(s->o.q, "this should be an info metric, with float samples: %.*s",
+                      STR_FMT(lset_print(s->o.q, of)));
+}
+
 static fer_code fill(selector_op *s, const samples *in)
 {
     int64_t lookback = s->o.q->lookback_ms;
     set_span(s, in, lookback);
     if (s->out.from == s->out.to)
         return FER_OK;
+    const histogram *const *hists = NULL;
+    if (in->type != NULL && s->kind == SELECT_VALUE)
+        FER_TRY(use_histograms(s, in, &hists));
     size_t next = first_after(in, ms_sub(ref_time(s, s->out.from), lookback));
     for (size_t i = s->out.from; i < s->out.to; i++) {
         int64_t ref = ref_time(s, i);
@@ -101,8 +127,10 @@ static fer_code fill(selector_op *s, const samples *in)
         if (is_histogram(in, at)) {
             if (sample_is_stale(in->h[at]->sum))
                 continue;
-            if (s->kind == SELECT_VALUE || s->kind == SELECT_ORIGIN)
-                return query_no_histograms(s->o.q);
+            if (s->kind == SELECT_ORIGIN)
+                return fail_not_info(s);
+            if (hists != NULL)
+                s->h[i] = hists[at];
         } else if (sample_is_stale(in->v[at])) {
             continue;
         }
@@ -130,26 +158,109 @@ static void neighbours(const samples *in, int64_t ref, int64_t lookback, size_t 
     *ret_after = after == in->n ? SIZE_MAX : after;
 }
 
+/* The value at ref between two samples; with one of them, that one's. */
+static double smooth_float(const samples *in, int64_t ref, size_t a, size_t b)
+{
+    if (a == SIZE_MAX)
+        return in->v[b];
+    if (b == SIZE_MAX)
+        return in->v[a];
+    return in->v[a] +
+           (in->v[b] - in->v[a]) * (double)(ref - in->t[a]) / (double)(in->t[b] - in->t[a]);
+}
+
+static fer_code between_histograms(selector_op *s, const samples *in, size_t i, size_t a, size_t b,
+                                   bool *ret_there)
+{
+    query *q = s->o.q;
+    const plan *p = s->sel;
+    hist *work = &s->made.work;
+    if (a == SIZE_MAX || b == SIZE_MAX) {
+        FER_TRY(hist_checked(q, hist_load(work, in->h[a == SIZE_MAX ? b : a])));
+        if (b == SIZE_MAX) /* the hint is about neighbouring samples */
+            work->reset_hint = HISTOGRAM_RESET_UNKNOWN;
+        return hist_column_put(q, &s->made, i);
+    }
+    const histogram *x = in->h[a], *y = in->h[b];
+    bool is_counter = x->reset_hint != HISTOGRAM_GAUGE || y->reset_hint != HISTOGRAM_GAUGE;
+    unsigned added = 0, taken = 0;
+    fer_code c =
+        hist_between(work, x, in->t[a], y, in->t[b], ref_time(s, i), is_counter, &taken, &added);
+    if (c == FER_INVALID) {
+        lset of;
+        *ret_there = false;
+        FER_TRY(cursor_labels(q, &s->cur, &of));
+        return anno_mixed_schemas(q, p, p, lset_get_text(q, of, q->sym_name));
+    }
+    FER_TRY(hist_checked(q, c));
+    FER_TRY(anno_notes(q, p, p, taken & HIST_RECONCILED, "subtraction"));
+    FER_TRY(anno_notes(q, p, p, added & HIST_RECONCILED, "addition"));
+    return hist_column_put(q, &s->made, i);
+}
+
+/* The value of a step from the nearest live samples on both sides, which must be of one kind. */
+static fer_code smooth_histogram(selector_op *s, const samples *in, size_t i, bool *ret_there)
+{
+    query *q = s->o.q;
+    const plan *p = s->sel;
+    int64_t ref = ref_time(s, i), lookback = q->lookback_ms;
+    size_t before = SIZE_MAX, after = SIZE_MAX, floats = 0, hists = 0;
+    *ret_there = false;
+    for (size_t k = first_after(in, ms_sub(ref, lookback));
+         k < in->n && in->t[k] <= ms_add(ref, lookback); k++) {
+        bool h = is_histogram(in, k);
+        if (sample_is_stale(h ? in->h[k]->sum : in->v[k]))
+            continue;
+        floats += !h;
+        hists += h;
+        if (in->t[k] < ref)
+            before = k;
+        else if (after == SIZE_MAX)
+            after = k;
+    }
+    lset of;
+    FER_TRY(cursor_labels(q, &s->cur, &of));
+    fer_str name = lset_get_text(q, of, q->sym_name);
+    if (floats != 0 && hists != 0)
+        return anno_mixed_floats(q, p, p, name);
+    bool exact = after != SIZE_MAX && in->t[after] == ref;
+    if (!exact && before == SIZE_MAX)
+        return FER_OK;
+    *ret_there = true;
+    if (hists == 0) {
+        s->out.v[i] = smooth_float(in, ref, exact ? SIZE_MAX : before, after);
+        return FER_OK;
+    }
+    return between_histograms(s, in, i, exact ? SIZE_MAX : before, after, ret_there);
+}
+
+static fer_code fill_smoothed_histograms(selector_op *s, const samples *in)
+{
+    FER_TRY(hist_column_begin(s->o.q, &s->made, s->o.g->n));
+    set_span(s, in, s->o.q->lookback_ms);
+    for (size_t i = s->out.from; i < s->out.to; i++) {
+        bool there;
+        FER_TRY(smooth_histogram(s, in, i, &there));
+        if (there)
+            bits_set(s->out.has, i);
+    }
+    s->out.h = s->made.h;
+    return FER_OK;
+}
+
 static fer_code fill_smoothed(selector_op *s, const samples *in)
 {
     if (in->type != NULL)
-        return query_no_histograms(s->o.q);
+        return fill_smoothed_histograms(s, in);
     set_span(s, in, s->o.q->lookback_ms);
     for (size_t i = s->out.from; i < s->out.to; i++) {
         int64_t ref = ref_time(s, i);
         size_t a, b;
         neighbours(in, ref, s->o.q->lookback_ms, &a, &b);
-        double v;
-        if (b != SIZE_MAX && in->t[b] == ref)
-            v = in->v[b];
-        else if (a == SIZE_MAX)
+        bool exact = b != SIZE_MAX && in->t[b] == ref;
+        if (!exact && a == SIZE_MAX)
             continue;
-        else if (b == SIZE_MAX)
-            v = in->v[a];
-        else
-            v = in->v[a] +
-                (in->v[b] - in->v[a]) * (double)(ref - in->t[a]) / (double)(in->t[b] - in->t[a]);
-        s->out.v[i] = v;
+        s->out.v[i] = smooth_float(in, ref, exact ? SIZE_MAX : a, b);
         bits_set(s->out.has, i);
     }
     return FER_OK;
@@ -167,6 +278,7 @@ static fer_code selector_next(oper *o, vec *ret)
         if (in->n == 0)
             continue;
         bits_zero(s->out.has, o->g->n);
+        s->out.h = NULL;
         FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
         FER_TRY(query_work(q, s->out.to - s->out.from));
         if (!bits_any(s->out.has, o->g->n))

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "promql/exec/oper.h"
+#include "promql/exec/hist_column.h"
 
 typedef struct sort_op {
     oper o;
@@ -24,6 +24,9 @@ static fer_code take_all(sort_op *s)
     vec v;
     fer_code c;
     while ((c = oper_next(s->of, &v)) == FER_OK) {
+        bool by_value = s->id == FN_SORT || s->id == FN_SORT_DESC;
+        if (by_value && vec_drop_histograms(&v, 1))
+            continue;
         FER_TRY(query_hold(q, 1));
         if (!query_grow(q, &s->v, &s->cap, s->n + 1, sizeof *s->v))
             return QUERY_NOMEM(q);
@@ -36,6 +39,13 @@ static fer_code take_all(sort_op *s)
         to->drop_name = v.drop_name;
         to->v[0] = v.v[0];
         to->has[0] = v.has[0];
+        if (vec_histogram(&v, 0) == NULL)
+            continue;
+        const histogram **h = QUERY_NEW(q, const histogram *);
+        if (h == NULL)
+            return QUERY_NOMEM(q);
+        FER_TRY(hist_checked(q, histogram_copy(v.h[0], q->scratch, h)));
+        to->h = h;
     }
     return c == FER_END ? FER_OK : c;
 }
@@ -129,17 +139,28 @@ static fer_code sort_next(oper *o, vec *ret)
     return FER_OK;
 }
 
+/* Over a range the order is that of labels, but only floats sort by value. */
+static fer_code floats_next(oper *o, vec *ret)
+{
+    sort_op *s = (sort_op *)o;
+    bool by_value = s->id == FN_SORT || s->id == FN_SORT_DESC;
+    do {
+        FER_TRY(oper_next(s->of, ret));
+        if (by_value)
+            vec_drop_histograms(ret, o->g->n);
+    } while (!bits_any(ret->has, o->g->n));
+    return FER_OK;
+}
+
 fer_code sort_build(query *q, const plan *p, eval_ctx ec, oper **ret)
 {
     oper *of;
     FER_TRY(oper_build(q, p->args[0], ec, &of));
-    if (ec.g->n > 1) {
-        *ret = of;
-        return annotations_add(q->annos, ANNO_WARNING, p, p, q->err,
-                               "sort is ineffective for range queries since results are always "
-                               "ordered by labels");
-    }
-    sort_op *s = oper_new(q, sizeof *s, p, ec.g, sort_next);
+    if (ec.g->n > 1)
+        FER_TRY(annotations_add(q->annos, ANNO_WARNING, p, p, q->err,
+                                "sort is ineffective for range queries since results are always "
+                                "ordered by labels"));
+    sort_op *s = oper_new(q, sizeof *s, p, ec.g, ec.g->n > 1 ? floats_next : sort_next);
     fer_str *names = QUERY_ARRAY(q, fer_str, p->n_args);
     if (s == NULL || names == NULL)
         return QUERY_NOMEM(q);

@@ -1,6 +1,8 @@
 /* subquery.c - where range functions get their samples. */
 #include "promql/exec/subquery.h"
 
+#include "promql/exec/hist_column.h"
+
 #include "promql/exec/rows.h"
 
 struct range_input {
@@ -22,7 +24,10 @@ struct range_input {
     int64_t *t; /* samples that had to be copied */
     double *values;
     int64_t *st;
-    size_t cap, st_cap, t_cap;
+    const histogram **h;
+    size_t cap, st_cap, t_cap, h_cap;
+    hist_view counts;
+    hist_column hints; /* its arena: a subquery's histograms without hints */
 };
 
 static int64_t ref_of(const range_input *in, size_t i)
@@ -92,11 +97,12 @@ fer_code range_input_new(query *q, const plan *p, eval_ctx ec, range_input **ret
 
 /* ---- selectors ---- */
 
-static bool room(range_input *in, size_t n, bool st)
+static bool room(range_input *in, size_t n, bool st, bool h)
 {
     return query_grow(in->q, &in->t, &in->t_cap, n, sizeof *in->t) &&
            query_grow(in->q, &in->values, &in->cap, n, sizeof *in->values) &&
-           (!st || query_grow(in->q, &in->st, &in->st_cap, n, sizeof *in->st));
+           (!st || query_grow(in->q, &in->st, &in->st_cap, n, sizeof *in->st)) &&
+           (!h || query_grow(in->q, &in->h, &in->h_cap, n, sizeof *in->h));
 }
 
 static bool any_stale(const samples *s)
@@ -110,23 +116,29 @@ static bool any_stale(const samples *s)
 /* A copy without stale markers. */
 static fer_code without_stale(range_input *in, const samples *s, range_series *ret)
 {
-    if (!room(in, s->n, s->st != NULL))
+    if (!room(in, s->n, s->st != NULL, s->type != NULL))
         return QUERY_NOMEM(in->q);
+    const histogram *const *h = s->h;
+    if (s->type != NULL && in->p->counts_only)
+        FER_TRY(hist_view_counts(in->q, &in->counts, s, &h));
     size_t n = 0;
+    bool any = false;
     for (size_t i = 0; i < s->n; i++) {
         bool is_histogram = s->type != NULL && s->type[i] != SAMPLE_FLOAT;
-        if (is_histogram && !sample_is_stale(s->h[i]->sum))
-            return query_no_histograms(in->q);
-        if (is_histogram || sample_is_stale(s->v[i]))
+        if (sample_is_stale(is_histogram ? s->h[i]->sum : s->v[i]))
             continue;
         in->t[n] = s->t[i];
-        in->values[n] = s->v[i];
+        in->values[n] = is_histogram ? 0 : s->v[i];
+        if (s->type != NULL)
+            in->h[n] = is_histogram ? h[i] : NULL;
+        any = any || is_histogram;
         if (s->st != NULL)
             in->st[n] = s->st[i];
         n++;
     }
     ret->t = in->t;
     ret->v = in->values;
+    ret->h = any ? in->h : NULL;
     ret->st = s->st == NULL ? NULL : in->st;
     ret->n = n;
     return FER_OK;
@@ -143,6 +155,21 @@ static fer_code next_selected(range_input *in, range_series *ret)
 }
 
 /* ---- subqueries ---- */
+
+/* What a histogram says about resets means the sample before it, which may not be among these. */
+static fer_code without_hint(range_input *in, const histogram *h, const histogram **ret)
+{
+    *ret = h;
+    if (h == NULL || h->reset_hint == HISTOGRAM_RESET_UNKNOWN || h->reset_hint == HISTOGRAM_GAUGE)
+        return FER_OK;
+    histogram *plain = fer_arena_alloc(in->hints.a, sizeof *plain);
+    if (plain == NULL)
+        return query_no_memory(in->q);
+    *plain = *h;
+    plain->reset_hint = HISTOGRAM_RESET_UNKNOWN;
+    *ret = plain;
+    return FER_OK;
+}
 
 static fer_code put_together(range_input *in)
 {
@@ -173,17 +200,23 @@ static fer_code next_evaluated(range_input *in, range_series *ret)
     FER_TRY(query_work(in->q, in->g.n));
     FER_TRY(query_hold(in->q, n));
     query_release(in->q, n);
-    if (!room(in, n, false))
+    if (in->v.h != NULL)
+        FER_TRY(hist_column_begin(in->q, &in->hints, 1));
+    if (!room(in, n, false, in->v.h != NULL))
         return QUERY_NOMEM(in->q);
     for (bits_run run = {0}; bits_next_run(in->v.has, in->g.n, &run);) {
         size_t from = run.from, to = run.to;
         for (size_t i = from; i < to; i++) {
             in->t[k] = grid_at(&in->g, i);
+            if (in->v.h != NULL)
+                FER_TRY(without_hint(in, in->v.h[i], &in->h[k]));
             in->values[k++] = in->v.v[i];
         }
     }
     *ret = (range_series){
         .labels = in->v.labels, .t = in->t, .v = in->values, .n = n, .drop_name = in->v.drop_name};
+    for (size_t i = 0; in->v.h != NULL && i < n && ret->h == NULL; i++)
+        ret->h = in->h[i] != NULL ? in->h : NULL;
     return FER_OK;
 }
 

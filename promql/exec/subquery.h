@@ -13,7 +13,8 @@ typedef struct range_series {
     lset labels; /* filled by range_input_labels() */
     const int64_t *t;
     const double *v;
-    const int64_t *st; /* NULL: unknown */
+    const histogram *const *h; /* NULL: floats only; else NULL for a float */
+    const int64_t *st;         /* NULL: unknown */
     size_t n;
     bool drop_name;
 } range_series;

@@ -10,16 +10,19 @@
 
 #include "base/num.h"
 #include "promql/exec/grouping.h"
+#include "promql/exec/hist_column.h"
 
 typedef struct heap {
     topk_entry *e;
-    uint32_t n, cap;
+    const histogram **h; /* limitk, where there are any: of e[] */
+    uint32_t n, cap, h_cap;
 } heap;
 
 /* An entry that stayed, when the result is given out series by series. */
 typedef struct placed {
     uint32_t series, step;
     double v;
+    const histogram *h;
 } placed;
 
 typedef struct topk_op {
@@ -39,7 +42,8 @@ typedef struct topk_op {
     size_t n_result, next;
     bool started;
     vec out;
-    label *texts; /* limit_ratio: a series' labels as text */
+    const histogram **h; /* of out, when there are any */
+    label *texts;        /* limit_ratio: a series' labels as text */
     size_t texts_cap;
 } topk_op;
 
@@ -120,6 +124,33 @@ static fer_code keep_labels(topk_op *t, const vec *v)
     return FER_OK;
 }
 
+/* As the value of the entry put in last. */
+static fer_code keep_histogram(topk_op *t, heap *h, const histogram *value)
+{
+    query *q = t->o.q;
+    size_t cap = h->h_cap;
+    if (!query_grow(q, &h->h, &cap, h->n, sizeof *h->h))
+        return QUERY_NOMEM(q);
+    memset(h->h + h->h_cap, 0, (cap - h->h_cap) * sizeof *h->h);
+    h->h_cap = (uint32_t)cap;
+    return hist_checked(q, histogram_copy(value, q->scratch, &h->h[h->n - 1]));
+}
+
+static const histogram *histogram_of(const heap *h, size_t i)
+{
+    return i < h->h_cap ? h->h[i] : NULL;
+}
+
+static fer_code ignore_histograms(topk_op *t, vec *v)
+{
+    const char *name = t->kind == AGG_TOPK ? "topk" : "bottomk";
+    bool asked = false;
+    for (size_t i = 0; i < t->o.g->n; i++)
+        asked = asked || (t->k[i] >= 1 && bits_get(v->has, i) && vec_histogram(v, i) != NULL);
+    vec_drop_histograms(v, t->o.g->n);
+    return asked ? anno_ignored_in_aggregation(t->o.q, t->o.p, t->o.p, name) : FER_OK;
+}
+
 static fer_code take(topk_op *t, const vec *v)
 {
     query *q = t->o.q;
@@ -142,6 +173,8 @@ static fer_code take(topk_op *t, const vec *v)
             FER_TRY(offer(t, &t->groups[at][i], (uint64_t)t->k[i],
                           (topk_entry){v->v[i], (uint32_t)t->n_series}, &in));
             used = used || in;
+            if (in && vec_histogram(v, i) != NULL)
+                FER_TRY(keep_histogram(t, &t->groups[at][i], v->h[i]));
         }
     }
     return used ? keep_labels(t, v) : FER_OK;
@@ -172,7 +205,7 @@ static fer_code order_by_value(topk_op *t, size_t largest)
         if (t->kind != AGG_LIMITK)
             topk_sort(h->e, h->n, t->kind == AGG_BOTTOMK, tmp);
         for (size_t i = 0; i < h->n; i++)
-            t->result[t->n_result++] = (placed){h->e[i].series, 0, h->e[i].v};
+            t->result[t->n_result++] = (placed){h->e[i].series, 0, h->e[i].v, histogram_of(h, i)};
     }
     return FER_OK;
 }
@@ -193,8 +226,10 @@ static fer_code order_by_series(topk_op *t)
     for (size_t g = 0; g < t->by.map.n; g++)
         for (size_t i = 0; i < t->o.g->n; i++)
             for (size_t j = 0; j < t->groups[g][i].n; j++) {
-                topk_entry e = t->groups[g][i].e[j];
-                t->result[at[e.series]++] = (placed){e.series, (uint32_t)i, e.v};
+                const heap *h = &t->groups[g][i];
+                topk_entry e = h->e[j];
+                t->result[at[e.series]++] =
+                    (placed){e.series, (uint32_t)i, e.v, histogram_of(h, j)};
             }
     return FER_OK;
 }
@@ -210,6 +245,8 @@ static fer_code start(topk_op *t)
     fer_code c;
     while ((c = oper_next(t->of, &v)) == FER_OK) {
         FER_TRY(query_work(q, t->o.g->n));
+        if (v.h != NULL && t->kind != AGG_LIMITK)
+            FER_TRY(ignore_histograms(t, &v));
         FER_TRY(take(t, &v));
     }
     if (c != FER_END)
@@ -219,6 +256,20 @@ static fer_code start(topk_op *t)
     if (t->result == NULL || !vec_alloc(q, &t->out, t->o.g->n))
         return QUERY_NOMEM(q);
     return t->o.g->n == 1 ? order_by_value(t, largest) : order_by_series(t);
+}
+
+static fer_code give_histogram(topk_op *t, const placed *p)
+{
+    size_t n = t->o.g->n;
+    if (p->h == NULL && t->out.h == NULL)
+        return FER_OK;
+    if (t->h == NULL && (t->h = QUERY_ARRAY(t->o.q, const histogram *, n)) == NULL)
+        return QUERY_NOMEM(t->o.q);
+    if (t->out.h == NULL)
+        memset(t->h, 0, n * sizeof *t->h);
+    t->out.h = t->h;
+    t->h[p->step] = p->h;
+    return FER_OK;
 }
 
 static fer_code topk_next(oper *o, vec *ret)
@@ -232,9 +283,11 @@ static fer_code topk_next(oper *o, vec *ret)
     FER_TRY(query_work(o->q, 1));
     uint32_t series = t->result[t->next].series;
     bits_zero(t->out.has, o->g->n);
+    t->out.h = NULL;
     for (; t->next < t->n_result && t->result[t->next].series == series; t->next++) {
         t->out.v[t->result[t->next].step] = t->result[t->next].v;
         bits_set(t->out.has, t->result[t->next].step);
+        FER_TRY(give_histogram(t, &t->result[t->next]));
     }
     t->out.labels = t->series[series];
     t->out.drop_name = t->drop_names[series];

@@ -1,6 +1,6 @@
 /* promqltest - runs test scripts and prints a score for each.
  *
- *    promqltest [-v] [--native-histograms] [--floor FILE] FILE|DIR...
+ *    promqltest [-v] [--floor FILE] FILE|DIR...
  *
  * Exit 0: nothing failed. With --floor the file lists `NAME PASSED` lines; then a script may fail
  * evals but must pass as many as its line says (0 without a line). Exit 2: bad usage.
@@ -15,7 +15,7 @@
 enum { SCRIPT_BYTES_MAX = 16 * 1024 * 1024, EXIT_USAGE = 2 };
 
 typedef struct program {
-    bool verbose, native_histograms, has_floor;
+    bool verbose, has_floor;
     fer_str floor; /* text of the floor file */
     fer_arena *arena;
     str_list files;
@@ -84,7 +84,6 @@ static fer_code run_file(program *p, fer_str path, fer_err *err)
     p->name = slash == NULL ? path.p : slash + 1;
 
     const promqltest_options o = {
-        .native_histograms = p->native_histograms,
         .failed = print_failure,
         .skipped = p->verbose ? print_skip : NULL,
         .arg = p,
@@ -135,7 +134,7 @@ static fer_code add_path(program *p, const char *path, fer_err *err)
 
 static int usage(void)
 {
-    fputs("usage: promqltest [-v] [--native-histograms] [--floor FILE] FILE|DIR...\n", stderr);
+    fputs("usage: promqltest [-v] [--floor FILE] FILE|DIR...\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -174,8 +173,6 @@ int main(int argc, char **argv)
         fer_code code = FER_OK;
         if (strcmp(argv[i], "-v") == 0)
             p.verbose = true;
-        else if (strcmp(argv[i], "--native-histograms") == 0)
-            p.native_histograms = true;
         else if (strcmp(argv[i], "--floor") == 0 && i + 1 < argc)
             code = read_floor(&p, argv[++i], &err);
         else if (argv[i][0] == '-')

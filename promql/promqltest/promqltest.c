@@ -170,48 +170,6 @@ static fer_code check_eval(const runner *r, const eval_command *e, fer_err *err)
     return more ? check_fixed(r, e, err) : FER_OK;
 }
 
-/* ---- native histograms ---- */
-
-static bool series_matches(const memstore_series *s, const expr_selector *sel)
-{
-    labels ls = memstore_series_labels(s);
-    for (size_t i = 0; i < sel->n_matchers; i++)
-        if (!matcher_matches(&sel->matchers[i], labels_get(ls, sel->matchers[i].name)))
-            return false;
-    return true;
-}
-
-typedef struct histogram_search {
-    const memstore *store;
-    bool found;
-} histogram_search;
-
-static bool see_histograms(void *arg, expr *e)
-{
-    histogram_search *h = arg;
-    for (size_t i = 0; e->kind == EXPR_SELECTOR && !h->found && i < memstore_n_series(h->store);
-         i++) {
-        const memstore_series *s = memstore_series_at(h->store, i);
-        h->found = memstore_series_samples(s)->type != NULL && series_matches(s, &e->u.selector);
-    }
-    return !h->found;
-}
-
-/* The eval expects native histograms, or a selector of it reads series that hold some. */
-static bool touches_histograms(const runner *r, const eval_command *e)
-{
-    for (size_t i = 0; i < e->n_series; i++)
-        for (size_t k = 0; k < e->series[i].values.n; k++)
-            if (e->series[i].values.v[k].h != NULL)
-                return true;
-    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
-    expr *x;
-    histogram_search h = {.store = r->store};
-    if (promql_parse(e->query, &r->limits.features, a, &x, NULL) == FER_OK)
-        expr_visit(x, see_histograms, &h);
-    return h.found;
-}
-
 /* ---- scores ---- */
 
 static void count_reason(promqltest_score *s, const char *text, uint32_t n)
@@ -240,10 +198,6 @@ static void skip(runner *r, const command *c, const char *reason)
 static void run_eval(runner *r, const command *c)
 {
     r->score.evals++;
-    if (!r->o->native_histograms && touches_histograms(r, &c->eval)) {
-        skip(r, c, "native histogram");
-        return;
-    }
     fer_err err;
     fer_code code = check_eval(r, &c->eval, &err);
     if (code == FER_OK) {

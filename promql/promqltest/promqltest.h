@@ -3,8 +3,7 @@
  * Language: script.h. Each eval runs at its time; an instant eval also with its selectors fixed by @
  * at other times, and each of those as the middle step of a range query, as all must agree.
  *
- * An eval passes, fails, or is skipped with a reason: it reads or expects native histograms and those
- * are not asked for, or the engine answers FER_UNSUPPORTED.
+ * An eval passes, fails, or is skipped when the engine answers FER_UNSUPPORTED, with its text as reason.
  *
  * Threads: one at a time.
  */
@@ -29,7 +28,6 @@ typedef struct promqltest_score {
 } promqltest_score;
 
 typedef struct promqltest_options {
-    bool native_histograms; /* run evals that touch them */
     /* Called for every eval that fails; may be NULL. */
     void (*failed)(void *arg, uint32_t line, fer_str query, const char *msg);
     /* Called for every eval that is skipped; may be NULL. */
@@ -42,7 +40,7 @@ typedef struct promqltest_options {
 FER_MUST_CHECK fer_code promqltest_run(fer_str text, const promqltest_options *o,
                                        promqltest_score *ret, fer_err *err);
 
-/* "123/150 passed, 4 failed, 23 skipped (native histogram: 23)" */
+/* "123/150 passed, 4 failed, 23 skipped (not there yet: 23)" */
 void promqltest_print(fer_buf *out, const promqltest_score *s);
 void promqltest_add(promqltest_score *sum, const promqltest_score *s);
 

@@ -1,0 +1,94 @@
+/* hist_column.c - columns of native histograms. */
+#include "promql/exec/hist_column.h"
+
+static void close_arena(void *arg)
+{
+    fer_arena_free(arg);
+}
+
+fer_code hist_checked(query *q, fer_code c)
+{
+    return c == FER_LIMIT ? query_no_memory(q) : c;
+}
+
+fer_code hist_column_begin(query *q, hist_column *c, size_t n)
+{
+    if (c->h == NULL) {
+        c->h = QUERY_ARRAY(q, const histogram *, n);
+        c->a = fer_arena_new(q->ctx.acct, 0);
+        if (c->h == NULL || !fer_arena_on_close(q->scratch, close_arena, c->a)) {
+            fer_arena_free(c->a);
+            return query_no_memory(q);
+        }
+    } else {
+        memset(c->h, 0, n * sizeof *c->h);
+        fer_arena_reset(c->a);
+    }
+    hist_init(&c->work, c->a);
+    return FER_OK;
+}
+
+fer_code hist_column_put(query *q, hist_column *c, size_t i)
+{
+    return hist_checked(q, hist_store(&c->work, c->a, &c->h[i]));
+}
+
+bool vec_drop_histograms(vec *v, size_t n_steps)
+{
+    bool any = false;
+    if (v->h == NULL)
+        return false;
+    for (size_t i = bits_next(v->has, v->from, n_steps); i < n_steps;
+         i = bits_next(v->has, i + 1, n_steps))
+        if (v->h[i] != NULL) {
+            bits_clear(v->has, i);
+            any = true;
+        }
+    v->h = NULL;
+    return any;
+}
+
+void vec_drop_floats(vec *v, size_t n_steps)
+{
+    if (v->h == NULL) {
+        bits_zero(v->has, n_steps);
+        return;
+    }
+    for (size_t i = bits_next(v->has, v->from, n_steps); i < n_steps;
+         i = bits_next(v->has, i + 1, n_steps))
+        if (v->h[i] == NULL)
+            bits_clear(v->has, i);
+}
+
+/* Resets are looked for as long as the samples still have their buckets. */
+static uint8_t hint_of(const histogram *h, const histogram *before)
+{
+    if (h->reset_hint != HISTOGRAM_RESET_UNKNOWN || before == NULL)
+        return h->reset_hint;
+    return histogram_was_reset(h, before) ? HISTOGRAM_RESET : HISTOGRAM_NO_RESET;
+}
+
+fer_code hist_view_counts(query *q, hist_view *v, const samples *in, const histogram *const **ret)
+{
+    if (!query_grow(q, &v->room, &v->room_cap, in->n, sizeof *v->room) ||
+        !query_grow(q, &v->h, &v->h_cap, in->n, sizeof *v->h))
+        return QUERY_NOMEM(q);
+    histogram before = {0};
+    bool known = false;
+    for (size_t i = 0; i < in->n; i++) {
+        const histogram *h = in->type[i] == SAMPLE_FLOAT ? NULL : in->h[i];
+        v->h[i] = NULL;
+        if (h == NULL)
+            continue;
+        bool stale = sample_is_stale(h->sum);
+        v->room[i] = (histogram){.schema = h->schema, .count = h->count, .sum = h->sum};
+        v->room[i].reset_hint = stale ? h->reset_hint : hint_of(h, known ? &before : NULL);
+        v->h[i] = &v->room[i];
+        if (!stale) {
+            before = *h;
+            known = true;
+        }
+    }
+    *ret = v->h;
+    return FER_OK;
+}

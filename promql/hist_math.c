@@ -1,0 +1,702 @@
+/* hist_math.c - adding, scaling and reducing native histograms. */
+#include "promql/hist_math.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void hist_init(hist *h, fer_arena *a)
+{
+    *h = (hist){.a = a};
+}
+
+/* ---- memory ---- */
+
+static void *grown(fer_arena *a, void *p, uint32_t n, uint32_t cap, size_t size)
+{
+    void *to = fer_arena_alloc(a, cap * size);
+    if (to != NULL && p != NULL)
+        memcpy(to, p, n * size);
+    return to;
+}
+
+/* Room for n buckets; what is there stays. */
+static fer_code side_room(hist *h, hist_side *s, uint32_t n)
+{
+    if (s->index != NULL && n <= s->cap)
+        return FER_OK;
+    uint32_t cap = n < UINT32_MAX / 2 && n < s->cap * 2 ? s->cap * 2 : n;
+    int32_t *index = grown(h->a, s->index, s->n, cap, sizeof *index);
+    double *v = grown(h->a, s->v, s->n, cap, sizeof *v);
+    double *c = grown(h->a, s->c, s->n, cap, sizeof *c);
+    if (index == NULL || v == NULL || c == NULL)
+        return FER_LIMIT;
+    s->index = index;
+    s->v = v;
+    s->c = c;
+    s->cap = cap;
+    return FER_OK;
+}
+
+static fer_code set_custom(hist *h, const double *bounds, uint32_t n)
+{
+    if (n > h->custom_cap) {
+        double *to = fer_arena_alloc(h->a, n * sizeof *to);
+        if (to == NULL)
+            return FER_LIMIT;
+        h->custom = to;
+        h->custom_cap = n;
+    }
+    if (n > 0)
+        memcpy(h->custom, bounds, n * sizeof *bounds);
+    h->n_custom = n;
+    return FER_OK;
+}
+
+static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool negative)
+{
+    s->n = 0;
+    FER_TRY(side_room(h, s, negative ? from->n_neg : from->n_pos));
+    for (hist_cursor c = hist_cursor_of(from, negative); hist_cursor_next(&c); s->n++) {
+        s->index[s->n] = c.index;
+        s->v[s->n] = c.count;
+        s->c[s->n] = 0;
+    }
+    return FER_OK;
+}
+
+fer_code hist_load(hist *h, const histogram *from)
+{
+    h->schema = from->schema;
+    h->reset_hint = from->reset_hint;
+    h->compensated = false;
+    h->zero_threshold = from->zero_threshold;
+    h->zero = (kahan){from->zero_count, 0};
+    h->count = (kahan){from->count, 0};
+    h->sum = (kahan){from->sum, 0};
+    FER_TRY(set_custom(h, from->custom, from->n_custom));
+    FER_TRY(load_side(h, &h->pos, from, false));
+    return load_side(h, &h->neg, from, true);
+}
+
+static fer_code assign_side(hist *h, hist_side *to, const hist_side *from)
+{
+    FER_TRY(side_room(h, to, from->n));
+    to->n = from->n;
+    if (from->n > 0) {
+        memcpy(to->index, from->index, from->n * sizeof *to->index);
+        memcpy(to->v, from->v, from->n * sizeof *to->v);
+        memcpy(to->c, from->c, from->n * sizeof *to->c);
+    }
+    return FER_OK;
+}
+
+fer_code hist_assign(hist *to, const hist *from)
+{
+    to->schema = from->schema;
+    to->reset_hint = from->reset_hint;
+    to->compensated = from->compensated;
+    to->zero_threshold = from->zero_threshold;
+    to->zero = from->zero;
+    to->count = from->count;
+    to->sum = from->sum;
+    FER_TRY(set_custom(to, from->custom, from->n_custom));
+    FER_TRY(assign_side(to, &to->pos, &from->pos));
+    return assign_side(to, &to->neg, &from->neg);
+}
+
+static void *dup(fer_arena *a, const void *p, size_t bytes)
+{
+    void *to = fer_arena_alloc(a, bytes);
+    if (to != NULL && bytes > 0)
+        memcpy(to, p, bytes);
+    return to;
+}
+
+static const histogram_span *spans_of(fer_arena *a, const hist_side *s, uint32_t *ret_n)
+{
+    uint32_t n = 0, at = 0;
+    for (uint32_t i = 0; i < s->n; i++)
+        n += i == 0 || s->index[i] != s->index[i - 1] + 1;
+    histogram_span *spans = fer_arena_alloc(a, n * sizeof *spans);
+    for (uint32_t i = 0; spans != NULL && i < s->n; i++) {
+        if (i == 0)
+            spans[at++] = (histogram_span){s->index[0], 1};
+        else if (s->index[i] == s->index[i - 1] + 1)
+            spans[at - 1].length++;
+        else
+            spans[at++] = (histogram_span){s->index[i] - s->index[i - 1] - 1, 1};
+    }
+    *ret_n = n;
+    return spans;
+}
+
+fer_code hist_store(const hist *h, fer_arena *a, const histogram **ret)
+{
+    histogram *to = ARENA_NEW(a, histogram);
+    if (to == NULL)
+        return FER_LIMIT;
+    *to = (histogram){
+        .schema = h->schema,
+        .reset_hint = h->reset_hint,
+        .zero_threshold = h->zero_threshold,
+        .zero_count = h->zero.sum,
+        .count = h->count.sum,
+        .sum = h->sum.sum,
+        .n_pos = h->pos.n,
+        .n_neg = h->neg.n,
+        .n_custom = h->n_custom,
+        .pos = dup(a, h->pos.v, h->pos.n * sizeof *h->pos.v),
+        .neg = dup(a, h->neg.v, h->neg.n * sizeof *h->neg.v),
+        .custom = dup(a, h->custom, h->n_custom * sizeof *h->custom),
+    };
+    to->pos_spans = spans_of(a, &h->pos, &to->n_pos_spans);
+    to->neg_spans = spans_of(a, &h->neg, &to->n_neg_spans);
+    if (to->pos == NULL || to->neg == NULL || to->custom == NULL || to->pos_spans == NULL ||
+        to->neg_spans == NULL)
+        return FER_LIMIT;
+    *ret = to;
+    return FER_OK;
+}
+
+fer_code histogram_copy(const histogram *h, fer_arena *a, const histogram **ret)
+{
+    histogram *to = ARENA_NEW(a, histogram);
+    if (to == NULL)
+        return FER_LIMIT;
+    *to = *h;
+    to->pos_spans = dup(a, h->pos_spans, h->n_pos_spans * sizeof *h->pos_spans);
+    to->neg_spans = dup(a, h->neg_spans, h->n_neg_spans * sizeof *h->neg_spans);
+    to->pos = dup(a, h->pos, h->n_pos * sizeof *h->pos);
+    to->neg = dup(a, h->neg, h->n_neg * sizeof *h->neg);
+    to->custom = dup(a, h->custom, h->n_custom * sizeof *h->custom);
+    if (to->pos == NULL || to->neg == NULL || to->custom == NULL || to->pos_spans == NULL ||
+        to->neg_spans == NULL)
+        return FER_LIMIT;
+    *ret = to;
+    return FER_OK;
+}
+
+/* ---- layout ---- */
+
+static void compact_side(hist_side *s, bool compensated)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (s->v[i] == 0 && !(compensated && s->c[i] != 0))
+            continue;
+        s->index[n] = s->index[i];
+        s->v[n] = s->v[i];
+        s->c[n++] = s->c[i];
+    }
+    s->n = n;
+}
+
+void hist_compact(hist *h)
+{
+    compact_side(&h->pos, h->compensated);
+    compact_side(&h->neg, h->compensated);
+}
+
+static void reduce_side(hist_side *s, int32_t shift, bool compensated)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n; i++) {
+        int32_t index = hist_coarser(s->index[i], shift);
+        if (n == 0 || s->index[n - 1] != index) {
+            s->index[n] = index;
+            s->v[n] = s->v[i];
+            s->c[n++] = s->c[i];
+        } else if (compensated) {
+            kahan_add_to(&s->v[n - 1], &s->c[n - 1], s->v[i]);
+            kahan_add_to(&s->v[n - 1], &s->c[n - 1], s->c[i]);
+        } else {
+            s->v[n - 1] += s->v[i];
+        }
+    }
+    s->n = n;
+}
+
+void hist_reduce(hist *h, int32_t schema)
+{
+    if (schema >= h->schema || schema == HISTOGRAM_CUSTOM)
+        return;
+    reduce_side(&h->pos, h->schema - schema, h->compensated);
+    reduce_side(&h->neg, h->schema - schema, h->compensated);
+    h->schema = schema;
+}
+
+/* ---- zero buckets ---- */
+
+/* The buckets of a stored histogram or of one being computed. */
+typedef struct walk {
+    hist_cursor cur;
+    const hist_side *side; /* NULL: cur */
+    uint32_t at;
+    int32_t index;
+    double count, comp;
+} walk;
+
+static bool walk_next(walk *w)
+{
+    if (w->side == NULL) {
+        if (!hist_cursor_next(&w->cur))
+            return false;
+        w->index = w->cur.index;
+        w->count = w->cur.count;
+        return true;
+    }
+    if (w->at == w->side->n)
+        return false;
+    w->index = w->side->index[w->at];
+    w->count = w->side->v[w->at];
+    w->comp = w->side->c[w->at++];
+    return true;
+}
+
+/* Adds the buckets below the threshold; true when it cuts a populated one, then *threshold is its end. */
+static bool swallow(walk w, int32_t schema, bool compensated, kahan *zero, double *threshold)
+{
+    while (walk_next(&w) && hist_bound((int64_t)w.index - 1, schema, NULL, 0) < *threshold) {
+        double end = hist_bound(w.index, schema, NULL, 0);
+        kahan_add(zero, w.count);
+        if (compensated)
+            kahan_add(zero, w.comp);
+        if (end <= *threshold)
+            continue;
+        if (w.count == 0)
+            return false;
+        *threshold = end;
+        return true;
+    }
+    return false;
+}
+
+static kahan widen(kahan zero, walk pos, walk neg, int32_t schema, bool compensated,
+                   double *threshold)
+{
+    kahan z = zero;
+    do { /* a bucket cut on the negative side changes what the positive side gives */
+        z.sum = zero.sum;
+        swallow(pos, schema, compensated, &z, threshold);
+    } while (swallow(neg, schema, compensated, &z, threshold));
+    return z;
+}
+
+kahan histogram_widen_zero(const histogram *h, double *threshold)
+{
+    kahan zero = {h->zero_count, 0};
+    if (*threshold == h->zero_threshold)
+        return zero;
+    walk pos = {.cur = hist_cursor_of(h, false)}, neg = {.cur = hist_cursor_of(h, true)};
+    return widen(zero, pos, neg, h->schema, false, threshold);
+}
+
+static void clear_inside(hist_side *s, int32_t schema, double threshold)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (hist_bound((int64_t)s->index[i] - 1, schema, NULL, 0) >= threshold)
+            return;
+        s->v[i] = s->c[i] = 0;
+    }
+}
+
+static void widen_own_zero(hist *h, double threshold)
+{
+    walk pos = {.side = &h->pos}, neg = {.side = &h->neg};
+    kahan z = widen(h->zero, pos, neg, h->schema, h->compensated, &threshold);
+    h->zero = h->compensated ? z : (kahan){z.sum, 0};
+    h->zero_threshold = threshold;
+    clear_inside(&h->pos, h->schema, threshold);
+    clear_inside(&h->neg, h->schema, threshold);
+    hist_compact(h);
+}
+
+/* Widens the zero bucket until neither histogram has a populated bucket across its end; the count of the
+ * other's. */
+static kahan reconcile_zero(hist *h, const histogram *other)
+{
+    kahan zero = {other->zero_count, 0};
+    double threshold = other->zero_threshold;
+    while (threshold < h->zero_threshold || threshold > h->zero_threshold) {
+        if (threshold < h->zero_threshold) {
+            threshold = h->zero_threshold;
+            zero = histogram_widen_zero(other, &threshold);
+        }
+        if (threshold > h->zero_threshold)
+            widen_own_zero(h, threshold);
+    }
+    return zero;
+}
+
+/* ---- buckets ---- */
+
+/* How the buckets of an operand are taken. */
+typedef struct operand {
+    int32_t schema, shift;
+    double threshold; /* buckets ending here or below are in the zero bucket */
+    bool custom, negate, compensated;
+} operand;
+
+/* The next bucket of the operand in the schema of the sum. */
+static bool next_operand(hist_cursor *c, const operand *o, int32_t *index, kahan *ret)
+{
+    if (!o->compensated || o->shift == 0) {
+        ret->c = 0;
+        return hist_cursor_merged(c, o->shift, index, &ret->sum);
+    }
+    if (!hist_cursor_next(c))
+        return false;
+    *index = hist_coarser(c->index, o->shift);
+    *ret = (kahan){c->count, 0};
+    for (hist_cursor ahead = *c; hist_cursor_next(&ahead); *c = ahead) {
+        if (hist_coarser(ahead.index, o->shift) != *index)
+            break;
+        kahan_add(ret, ahead.count);
+    }
+    return true;
+}
+
+static void add_to_bucket(hist_side *s, uint32_t i, kahan x, bool compensated)
+{
+    if (!compensated) {
+        s->v[i] += x.sum;
+        return;
+    }
+    kahan_add_to(&s->v[i], &s->c[i], x.sum);
+    if (x.c != 0)
+        kahan_add_to(&s->v[i], &s->c[i], x.c);
+}
+
+/* Puts the sorted buckets [n, all) among the sorted ones before. */
+static fer_code merge_new(hist *h, hist_side *s, uint32_t n, uint32_t all)
+{
+    hist_side to = {0};
+    FER_TRY(side_room(h, &to, all + all / 4));
+    uint32_t i = 0, j = n;
+    for (; to.n < all; to.n++) {
+        bool old = j == all || (i < n && s->index[i] < s->index[j]);
+        uint32_t from = old ? i++ : j++;
+        to.index[to.n] = s->index[from];
+        to.v[to.n] = s->v[from];
+        to.c[to.n] = s->c[from];
+    }
+    *s = to;
+    return FER_OK;
+}
+
+static fer_code add_side(hist *h, hist_side *s, hist_cursor c, const operand *o)
+{
+    uint32_t n = s->n, i = 0;
+    int32_t index;
+    kahan x;
+    bool inside = !o->custom;
+    while (next_operand(&c, o, &index, &x)) {
+        inside = inside && hist_bound(index, o->schema, NULL, 0) <= o->threshold;
+        if (inside)
+            continue;
+        if (o->negate)
+            x = (kahan){-x.sum, -x.c};
+        while (i < n && s->index[i] < index)
+            i++;
+        if (i < n && s->index[i] == index) {
+            add_to_bucket(s, i, x, o->compensated);
+            continue;
+        }
+        FER_TRY(side_room(h, s, s->n + 1));
+        s->index[s->n] = index;
+        s->v[s->n] = x.sum;
+        s->c[s->n++] = x.c;
+    }
+    bool behind = s->n == n || n == 0 || s->index[n] > s->index[n - 1];
+    return behind ? FER_OK : merge_new(h, s, n, s->n);
+}
+
+/* ---- custom bounds ---- */
+
+static bool same_bounds(const double *a, uint32_t na, const double *b, uint32_t nb)
+{
+    if (na != nb)
+        return false;
+    for (uint32_t i = 0; i < na; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
+/* The bounds both have. */
+static uint32_t intersect(const double *a, uint32_t na, const double *b, uint32_t nb, double *ret)
+{
+    uint32_t n = 0, i = 0, j = 0;
+    while (i < na && j < nb) {
+        if (a[i] < b[j]) {
+            i++;
+        } else if (a[i] == b[j]) {
+            ret[n++] = a[i++];
+            j++;
+        } else {
+            j++;
+        }
+    }
+    return n;
+}
+
+/* The buckets of a histogram with other bounds, each to the one that ends at or behind its end. */
+typedef struct mapping {
+    const double *from, *to;
+    uint32_t n_from, n_to, at;
+} mapping;
+
+static uint32_t map_index(mapping *m, int32_t index)
+{
+    if (index < 0 || (uint32_t)index >= m->n_from)
+        return m->n_to;
+    while (m->at < m->n_to && m->to[m->at] < m->from[index])
+        m->at++;
+    return m->at;
+}
+
+static fer_code add_reconciled(hist *h, const histogram *other, bool negate)
+{
+    uint32_t least = h->n_custom < other->n_custom ? h->n_custom : other->n_custom;
+    double *bounds = fer_arena_alloc(h->a, (least + 1) * sizeof *bounds);
+    hist_side to = {0};
+    if (bounds == NULL)
+        return FER_LIMIT;
+    uint32_t n = intersect(h->custom, h->n_custom, other->custom, other->n_custom, bounds);
+    FER_TRY(side_room(h, &to, n + 1));
+    for (to.n = 0; to.n <= n; to.n++) {
+        to.index[to.n] = (int32_t)to.n;
+        to.v[to.n] = to.c[to.n] = 0;
+    }
+    mapping own = {h->custom, bounds, h->n_custom, n, 0};
+    for (uint32_t i = 0; i < h->pos.n; i++) {
+        uint32_t at = map_index(&own, h->pos.index[i]);
+        kahan_add_to(&to.v[at], &to.c[at], h->pos.v[i]);
+        if (h->compensated)
+            kahan_add_to(&to.v[at], &to.c[at], h->pos.c[i]);
+    }
+    mapping others = {other->custom, bounds, other->n_custom, n, 0};
+    for (hist_cursor c = hist_cursor_of(other, false); hist_cursor_next(&c);) {
+        uint32_t at = map_index(&others, c.index);
+        kahan_add_to(&to.v[at], &to.c[at], negate ? -c.count : c.count);
+    }
+    compact_side(&to, true);
+    h->pos = to;
+    return set_custom(h, bounds, n);
+}
+
+/* ---- adding ---- */
+
+/* What the sum may say about resets; true when the operands contradict each other. */
+static bool merge_hints(hist *h, uint8_t other)
+{
+    if (other == h->reset_hint || h->reset_hint == HISTOGRAM_GAUGE)
+        return false;
+    if (other == HISTOGRAM_GAUGE) {
+        h->reset_hint = HISTOGRAM_GAUGE;
+        return false;
+    }
+    bool collision = h->reset_hint != HISTOGRAM_RESET_UNKNOWN && other != HISTOGRAM_RESET_UNKNOWN;
+    h->reset_hint = HISTOGRAM_RESET_UNKNOWN;
+    return collision;
+}
+
+static void add_number(kahan *to, kahan x, bool compensated)
+{
+    if (!compensated) {
+        to->sum += x.sum;
+        return;
+    }
+    kahan_add(to, x.sum);
+    if (x.c != 0)
+        kahan_add(to, x.c);
+}
+
+static fer_code combine(hist *h, const histogram *other, bool negate, bool compensated,
+                        unsigned *notes)
+{
+    bool custom = histogram_is_custom(other);
+    double sign = negate ? -1 : 1;
+    if (custom != (h->schema == HISTOGRAM_CUSTOM))
+        return FER_INVALID;
+    if (merge_hints(h, other->reset_hint))
+        *notes |= HIST_COLLISION;
+    h->compensated = h->compensated || compensated;
+    if (!custom) {
+        kahan zero = reconcile_zero(h, other);
+        add_number(&h->zero, (kahan){sign * zero.sum, sign * zero.c}, compensated);
+    }
+    add_number(&h->count, (kahan){sign * other->count, 0}, compensated);
+    add_number(&h->sum, (kahan){sign * other->sum, 0}, compensated);
+    if (custom && !same_bounds(h->custom, h->n_custom, other->custom, other->n_custom)) {
+        *notes |= HIST_RECONCILED;
+        return add_reconciled(h, other, negate);
+    }
+    hist_reduce(h, other->schema);
+    operand o = {.schema = h->schema,
+                 .shift = other->schema - h->schema,
+                 .threshold = h->zero_threshold,
+                 .custom = custom,
+                 .negate = negate,
+                 .compensated = compensated};
+    FER_TRY(add_side(h, &h->pos, hist_cursor_of(other, false), &o));
+    return custom ? FER_OK : add_side(h, &h->neg, hist_cursor_of(other, true), &o);
+}
+
+fer_code hist_add(hist *h, const histogram *other, unsigned *notes)
+{
+    return combine(h, other, false, false, notes);
+}
+
+fer_code hist_sub(hist *h, const histogram *other, unsigned *notes)
+{
+    return combine(h, other, true, false, notes);
+}
+
+fer_code hist_sum(hist *h, const histogram *other, unsigned *notes)
+{
+    return combine(h, other, false, true, notes);
+}
+
+static void settle_side(const hist *h, hist_side *s)
+{
+    bool inside = h->schema != HISTOGRAM_CUSTOM;
+    for (uint32_t i = 0; i < s->n; i++) {
+        inside = inside && hist_bound(s->index[i], h->schema, NULL, 0) <= h->zero_threshold;
+        if (!inside)
+            s->v[i] += s->c[i];
+    }
+}
+
+void hist_settle(hist *h)
+{
+    if (!h->compensated)
+        return;
+    h->compensated = false;
+    h->zero.sum += h->zero.c;
+    h->count.sum += h->count.c;
+    h->sum.sum += h->sum.c;
+    settle_side(h, &h->pos);
+    settle_side(h, &h->neg);
+}
+
+/* ---- scaling ---- */
+
+void hist_scale(hist *h, double factor)
+{
+    kahan *numbers[] = {&h->zero, &h->count, &h->sum};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        numbers[i]->sum *= factor;
+        numbers[i]->c *= factor;
+    }
+    hist_side *sides[] = {&h->pos, &h->neg};
+    for (size_t k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < sides[k]->n; i++) {
+            sides[k]->v[i] *= factor;
+            sides[k]->c[i] *= factor;
+        }
+    if (factor < 0)
+        h->reset_hint = HISTOGRAM_GAUGE;
+}
+
+void hist_divide(hist *h, double by)
+{
+    kahan *numbers[] = {&h->zero, &h->count, &h->sum};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        numbers[i]->sum /= by;
+        numbers[i]->c /= by;
+    }
+    hist_side *sides[] = {&h->pos, &h->neg};
+    for (size_t k = 0; k < 2; k++) {
+        if (by == 0)
+            sides[k]->n = 0;
+        for (uint32_t i = 0; i < sides[k]->n; i++) {
+            sides[k]->v[i] /= by;
+            sides[k]->c[i] /= by;
+        }
+    }
+    if (by < 0)
+        h->reset_hint = HISTOGRAM_GAUGE;
+}
+
+static bool any_infinite(const double *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (isinf(v[i]))
+            return true;
+    return false;
+}
+
+fer_code hist_between(hist *h, const histogram *x, int64_t tx, const histogram *y, int64_t ty,
+                      int64_t t, bool counter, unsigned *taken, unsigned *added)
+{
+    double part = (double)(t - tx) / (double)(ty - tx);
+    if (histogram_is_custom(x) != histogram_is_custom(y))
+        return FER_INVALID;
+    if (t == tx)
+        return hist_load(h, x);
+    FER_TRY(hist_load(h, y));
+    if (t == ty)
+        return FER_OK;
+    if (counter && histogram_was_reset(y, x)) {
+        hist_scale(h, part);
+        return FER_OK;
+    }
+    FER_TRY(hist_sub(h, x, taken));
+    hist_scale(h, part);
+    return hist_add(h, x, added);
+}
+
+bool hist_overflows(const hist *h)
+{
+    return isinf(h->zero.sum) || isinf(h->count.sum) || isinf(h->sum.sum) ||
+           any_infinite(h->pos.v, h->pos.n) || any_infinite(h->neg.v, h->neg.n) ||
+           any_infinite(h->custom, h->n_custom);
+}
+
+/* ---- means ---- */
+
+void hist_mean_init(hist_mean *m, fer_arena *a)
+{
+    m->n = 0;
+    m->incremental = false;
+    hist_init(&m->h, a);
+    hist_init(&m->tmp, a);
+}
+
+static fer_code update(hist_mean *m, const histogram *x, unsigned *notes)
+{
+    const histogram *part;
+    hist_scale(&m->h, (m->n - 1) / m->n);
+    FER_TRY(hist_load(&m->tmp, x));
+    hist_divide(&m->tmp, m->n);
+    FER_TRY(hist_store(&m->tmp, m->h.a, &part));
+    return hist_sum(&m->h, part, notes);
+}
+
+fer_code hist_mean_add(hist_mean *m, const histogram *x, unsigned *notes)
+{
+    if (m->n++ == 0)
+        return hist_load(&m->h, x);
+    if (m->incremental)
+        return update(m, x, notes);
+    FER_TRY(hist_assign(&m->tmp, &m->h));
+    FER_TRY(hist_sum(&m->tmp, x, notes));
+    if (!hist_overflows(&m->tmp)) {
+        hist sum = m->tmp;
+        m->tmp = m->h;
+        m->h = sum;
+        return FER_OK;
+    }
+    m->incremental = true;
+    hist_divide(&m->h, m->n - 1);
+    return update(m, x, notes);
+}
+
+void hist_mean_finish(hist_mean *m)
+{
+    if (!m->incremental)
+        hist_divide(&m->h, m->n);
+    hist_settle(&m->h);
+}

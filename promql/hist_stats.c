@@ -1,0 +1,244 @@
+/* hist_stats.c - quantiles, fractions and variance of native histograms. */
+#include "promql/hist_stats.h"
+
+#include <math.h>
+
+#include "base/num.h"
+#include "promql/kahan.h"
+
+static void turn_around(hist_bucket *b, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        hist_bucket x = b[i];
+        b[i] = b[n - 1 - i];
+        b[n - 1 - i] = x;
+    }
+}
+
+static void put_side(const histogram *h, bool negative, hist_buckets *to)
+{
+    for (hist_cursor c = hist_cursor_of(h, negative); hist_cursor_next(&c);) {
+        double end = hist_bound(c.index, h->schema, h->custom, h->n_custom);
+        double start = hist_bound((int64_t)c.index - 1, h->schema, h->custom, h->n_custom);
+        if (start > 0 && start < h->zero_threshold)
+            start = h->zero_threshold;
+        to->b[to->n++] =
+            negative ? (hist_bucket){-end, -start, c.count} : (hist_bucket){start, end, c.count};
+    }
+}
+
+fer_code hist_buckets_of(const histogram *h, fer_arena *a, hist_buckets *ret)
+{
+    size_t most = (size_t)h->n_pos + h->n_neg + 1;
+    if (ret->b == NULL || most > ret->cap) {
+        ret->b = fer_arena_alloc(a, most * 2 * sizeof *ret->b);
+        if (ret->b == NULL)
+            return FER_LIMIT;
+        ret->cap = most * 2;
+    }
+    ret->n = 0;
+    put_side(h, true, ret);
+    turn_around(ret->b, ret->n);
+    if (h->zero_count > 0)
+        ret->b[ret->n++] = (hist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count};
+    put_side(h, false, ret);
+    return FER_OK;
+}
+
+/* Where all else is on one side, the zero bucket ends at 0. */
+static hist_bucket one_sided(const histogram *h, hist_bucket b)
+{
+    if (h->n_neg == 0 && h->n_pos > 0)
+        b.lower = 0;
+    else if (h->n_pos == 0 && h->n_neg > 0)
+        b.upper = 0;
+    return b;
+}
+
+/* The value at a rank inside a bucket. */
+static double interpolate(const histogram *h, hist_bucket b, double rank)
+{
+    double part = rank / b.count;
+    if (histogram_is_custom(h) || (b.lower <= 0 && b.upper >= 0))
+        return b.lower + (b.upper - b.lower) * part;
+    double lower = log2(fabs(b.lower)), upper = log2(fabs(b.upper));
+    if (b.lower > 0)
+        return exp2(lower + (upper - lower) * part);
+    return -exp2(upper + (lower - upper) * (1 - part));
+}
+
+double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_nan *ret)
+{
+    *ret = HIST_NAN_NONE;
+    if (q < 0)
+        return -INFINITY;
+    if (q > 1)
+        return INFINITY;
+    if (h->count == 0 || isnan(q))
+        return NAN;
+
+    /* Ranks are counted from the nearer end; observations of NaN have no bucket and lie behind all. */
+    bool up = isnan(h->sum) || q < 0.5;
+    double rank = (up ? q : 1 - q) * h->count, count = 0;
+    size_t i = 0;
+    hist_bucket x = {0};
+    while (i < b->n) {
+        hist_bucket y = b->b[up ? i : b->n - 1 - i];
+        i++;
+        x = y;
+        if (y.count == 0)
+            continue;
+        count += y.count;
+        if (count >= rank)
+            break;
+    }
+    if (histogram_is_custom(h)) {
+        if (x.lower == -INFINITY) {
+            if (x.upper <= 0)
+                return x.upper;
+            x.lower = 0;
+        } else if (x.upper == INFINITY) {
+            return x.lower;
+        }
+    } else if (x.lower < 0 && x.upper > 0) {
+        x = one_sided(h, x);
+    }
+    if (count > h->count)
+        count = h->count;
+    if (count < rank) {
+        if (!isnan(h->sum))
+            return x.upper;
+        *ret = HIST_NAN_RESULT;
+        return NAN;
+    }
+    rank = up ? rank - (count - x.count) : count - rank;
+    if (isnan(h->sum)) { /* Prometheus goes on with the last bucket */
+        for (; i < b->n; i++) {
+            x = b->b[i];
+            count += x.count;
+        }
+        if (count < h->count)
+            *ret = HIST_NAN_SKEW;
+    }
+    return interpolate(h, x, rank);
+}
+
+double hist_below(hist_bucket b, double v, bool linear)
+{
+    if (linear)
+        return (v - b.lower) / (b.upper - b.lower);
+    double lower = log2(fabs(b.lower)), upper = log2(fabs(b.upper)), at = log2(fabs(v));
+    return v > 0 ? (at - lower) / (upper - lower) : 1 - (at - upper) / (lower - upper);
+}
+
+/* How many observations lie below v, *set when a bucket told; else v is above all. */
+static double rank_of(double v, const histogram *h, const hist_buckets *b, bool *set)
+{
+    double rank = 0;
+    *set = true;
+    for (size_t i = 0; i < b->n; i++) {
+        hist_bucket x = b->b[i];
+        bool zero = x.lower <= 0 && x.upper >= 0;
+        if (zero)
+            x = one_sided(h, x);
+        if (x.lower >= v)
+            return rank;
+        if (x.upper > v) {
+            bool linear = histogram_is_custom(h) || zero;
+            if (linear && x.lower == -INFINITY)
+                return x.count; /* nothing to interpolate in */
+            return rank + x.count * hist_below(x, v, linear);
+        }
+        rank += x.count;
+    }
+    *set = false;
+    return rank;
+}
+
+double hist_fraction(double lower, double upper, const histogram *h, const hist_buckets *b,
+                     bool *ret_nan)
+{
+    *ret_nan = false;
+    if (h->count == 0 || isnan(lower) || isnan(upper))
+        return NAN;
+    if (lower >= upper)
+        return 0;
+    bool has_from, has_to;
+    double from = rank_of(lower, h, b, &has_from), to = rank_of(upper, h, b, &has_to);
+    double count = h->count;
+    if (isnan(h->sum)) {
+        count = 0;
+        for (size_t i = 0; i < b->n; i++)
+            count += b->b[i].count;
+        *ret_nan = count < h->count;
+    }
+    from = !has_from || from > count ? count : from;
+    to = !has_to || to > count ? count : to;
+    return (to - from) / h->count;
+}
+
+double hist_variance(const histogram *h, const hist_buckets *b)
+{
+    double mean = h->sum / h->count;
+    kahan sum = {0, 0};
+    for (size_t i = 0; i < b->n; i++) {
+        hist_bucket x = b->b[i];
+        double v;
+        if (x.count == 0)
+            continue;
+        if (histogram_is_custom(h))
+            v = (x.upper + x.lower) / 2.0;
+        else if (x.lower <= 0 && x.upper >= 0)
+            v = 0;
+        else
+            v = x.upper < 0 ? -sqrt(x.upper * x.lower) : sqrt(x.upper * x.lower);
+        double delta = v - mean;
+        kahan_add(&sum, x.count * delta * delta);
+    }
+    return (sum.sum + sum.c) / h->count;
+}
+
+/* ---- text ---- */
+
+static void put_number(fer_buf *out, double v)
+{
+    char text[NUM_TEXT_MAX];
+    fer_buf_put(out, text, num_format_g(text, v));
+}
+
+static void put_bucket(fer_buf *out, hist_bucket b, bool lower_in, bool upper_in)
+{
+    fer_buf_puts(out, lower_in ? STR(", [") : STR(", ("));
+    put_number(out, b.lower);
+    fer_buf_putc(out, ',');
+    put_number(out, b.upper);
+    fer_buf_puts(out, upper_in ? STR("]:") : STR("):"));
+    put_number(out, b.count);
+}
+
+fer_code hist_print(const histogram *h, fer_arena *a, fer_buf *out)
+{
+    hist_buckets l = {0};
+    histogram plain = *h; /* the bounds of buckets are not cut at the zero bucket */
+    plain.zero_count = 0;
+    plain.zero_threshold = 0;
+    FER_TRY(hist_buckets_of(&plain, a, &l));
+    fer_buf_puts(out, STR("{count:"));
+    put_number(out, h->count);
+    fer_buf_puts(out, STR(", sum:"));
+    put_number(out, h->sum);
+    bool custom = histogram_is_custom(h), zero_put = h->zero_count == 0;
+    hist_bucket zero = {-h->zero_threshold, h->zero_threshold, h->zero_count};
+    for (size_t i = 0; i <= l.n; i++) {
+        if (!zero_put && (i == l.n || custom || l.b[i].lower >= 0)) {
+            put_bucket(out, zero, true, true);
+            zero_put = true;
+        }
+        if (i == l.n || l.b[i].count == 0)
+            continue;
+        bool first = custom && l.b[i].lower == -INFINITY;
+        put_bucket(out, l.b[i], custom ? first : l.b[i].lower < 0, custom || l.b[i].upper > 0);
+    }
+    fer_buf_putc(out, '}');
+    return FER_OK;
+}
