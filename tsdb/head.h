@@ -47,16 +47,15 @@ typedef struct stage_rec {
 } stage_rec;
 
 typedef struct pub_rec {
-    xor_appender app; /* of the open chunk; app.n == 0 before the first sample */
-    int64_t min_t;    /* first of the open chunk */
-    uint32_t next_ms; /* a new chunk begins at min_t + next_ms */
-    slab_ref open;    /* bytes of the open chunk, but for the count in front and the tail */
-    slab_ref full;    /* full_list, 0 while there is none */
-    slab_ref labels;  /* series_labels; 0: the slot holds no series */
-    uint16_t cap;     /* bytes the open chunk's item holds */
-    uint8_t tail;     /* the byte of the open chunk that is not full yet; 0 when all are */
+    xor_appender app;   /* of the open chunk; app.n == 0 before the first sample */
+    int64_t min_t;      /* first of the open chunk */
+    uint32_t next_ms;   /* a new chunk begins at min_t + next_ms */
+    slab_ref open;      /* bytes of the open chunk, but for the count in front and the tail */
+    slab_ref full;      /* full_list, 0 while there is none */
+    slab_ref labels[2]; /* in the head_names of that side; 0 in the present one's: no series here */
+    uint16_t cap;       /* bytes the open chunk's item holds */
+    uint8_t tail;       /* the byte of the open chunk that is not full yet; 0 when all are */
     bool stays; /* chunks_head holds other chunks of its time: its full chunks stay in memory */
-    uint8_t spare[4];
 } pub_rec;
 
 /* A chunk that takes no more samples. Its bytes lie in the slab or, if file is not 0, in chunks_head:
@@ -74,12 +73,24 @@ typedef struct full_list {
     full_chunk c[];
 } full_list;
 
+/* Labels as ids, and what is found by them. Ids are given out and never taken back, so now and then all is
+ * numbered anew (head_rename.c); who uses the ids of the old numbering without a lock keeps it. */
+typedef struct head_names {
+    head_dict dict;
+    slab labels; /* of series: a varint count and that many varint pair ids, in label order */
+    head_table by_labels;
+    uint32_t recent[HEAD_RECENT]; /* pairs of the label set looked up last, by place */
+    uint8_t side;                 /* of pub_rec.labels */
+    uint32_t users;               /* under publish */
+} head_names;
+
 typedef struct slot_block {
     uint64_t ref_base; /* ref of a slot: ref_base + index, unless refs is there */
     uint64_t *refs;
     stage_rec *stage;
     pub_rec *pub;
-    void *memory;
+    void *memory; /* NULL: given back; stage and pub are zeros for all such blocks, never written */
+    uint32_t live; /* series in it */
 } slot_block;
 
 /* Another spelling of a series' raw labels. */
@@ -156,15 +167,17 @@ typedef struct head {
     /* ---- under mu ---- */
     blockdir blocks; /* of slot_block */
     uint32_t n_slots;
-    _Atomic uint32_t n_empty; /* slots without a series; changed under mu */
     bool slots_in_ref_order;
     uint64_t last_ref;
     int64_t staged_max; /* newest staged; INT64_MIN while empty */
-    head_dict dict;
-    slab labels;
-    head_table by_fp, by_labels;
-    uint32_t recent[HEAD_RECENT]; /* pairs of the label set looked up last, by place */
+    head_names *names;  /* changed under publish, too */
+    head_table by_fp;
     head_aliases aliases;
+    bool renaming;        /* slots are not used again meanwhile */
+    uint32_t *free_slots; /* to be used again, ascending */
+    uint32_t n_free, at_free, cap_free;
+    uint32_t *free_blocks; /* without memory, to be used again */
+    uint32_t n_free_blocks, cap_free_blocks;
     head_counters count;
     int64_t bytes_series;
     uint64_t wal_segment; /* published samples are in it or in those before */
@@ -191,6 +204,12 @@ static inline stage_rec *head_stage_rec(const head *h, uint32_t slot)
 static inline pub_rec *head_pub_rec(const head *h, uint32_t slot)
 {
     return &head_block(h, slot)->pub[slot % SLOT_BLOCK];
+}
+
+/* The series' labels in the present names; 0: the slot is empty. Under publish or mu. */
+static inline slab_ref head_series_labels(const head *h, uint32_t slot)
+{
+    return head_pub_rec(h, slot)->labels[h->names->side];
 }
 
 static inline uint64_t head_ref(const head *h, uint32_t slot)
@@ -229,10 +248,7 @@ static inline uint32_t head_find_fp(const head *h, fer_hash128 fp);
 /* Remembers the fingerprint for the series. Under mu. */
 void head_remember_fp(head *h, uint32_t slot, fer_hash128 fp);
 
-/* A series' pair ids in label order: *ret_n of them at ids, which has room for LABELS_MAX. No lock needed
- * for a slot that is known to exist. */
-void head_pair_ids(const head *h, uint32_t slot, uint32_t *ids, size_t *ret_n);
-/* The label set as text; views live as long as the head. l has room for LABELS_MAX. */
+/* The label set as text; views live as long as the names. l has room for LABELS_MAX. Under mu. */
 labels head_labels(const head *h, uint32_t slot, label *l);
 
 /* A cursor over the pair ids of a series. */
@@ -255,9 +271,9 @@ static inline uint32_t pair_cursor_varint(pair_cursor *c)
     }
 }
 
-static inline pair_cursor head_pairs(const head *h, slab_ref series_labels)
+static inline pair_cursor head_pairs(const head_names *names, slab_ref series_labels)
 {
-    pair_cursor c = {slab_ptr(&h->labels, series_labels), 0};
+    pair_cursor c = {slab_ptr(&names->labels, series_labels), 0};
     c.left = pair_cursor_varint(&c);
     return c;
 }
@@ -341,6 +357,27 @@ uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint);
 bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt);
 void head_reader_begin(head *h, head_reader *r);
 void head_reader_end(head *h, head_reader *r);
+
+/* ---- numberings of labels (head_names.c, head_rename.c) ---- */
+
+/* The pair ids as they are stored, at most 5 bytes each and 5 for the count; returns how many bytes. */
+size_t head_encode_pairs(const uint32_t *ids, size_t n, uint8_t *out);
+uint64_t head_hash_pairs(const head *h, const uint8_t *bytes, size_t n);
+head_names *head_names_new(head *h, uint8_t side);
+void head_names_free(head_names *names); /* NULL is fine */
+/* The present names, kept until dropped. Under publish. */
+head_names *head_names_take(head *h);
+/* Returns what is to be freed when the lock is released, or NULL. Under publish. */
+head_names *head_names_drop(head *h, head_names *names);
+/* Stores the pair ids as a series' labels and enters the slot by them. Under mu, or while nobody else knows
+ * the names. */
+slab_ref head_names_enter(head *h, head_names *names, uint32_t slot, const uint32_t *ids, size_t n);
+/* Numbers anew what is in use, makes slots that became empty free to be used again and gives back the memory
+ * of blocks of them. One thread at a time; locks are taken for 256 series at a time. */
+void head_rename(head *h);
+/* For head_rename: blocks to be given back and used again. Under both locks, or mu. */
+enum { SLOT_BLOCK_BYTES = SLOT_BLOCK * (sizeof(stage_rec) + sizeof(pub_rec)) + 64 };
+void head_detach_block(head *h, uint32_t number, void **ret_memory, void **ret_refs);
 
 /* ---- forgetting (head_truncate.c) ---- */
 

@@ -69,8 +69,9 @@ static void sort_heap(top_heap *h)
 
 typedef struct walk {
     head *h;
-    uint32_t metric; /* id of __name__, or DICT_NONE */
-    uint64_t *bytes; /* by name */
+    const head_dict *d; /* of names that are kept meanwhile */
+    uint32_t metric;    /* id of __name__, or DICT_NONE */
+    uint64_t *bytes;    /* by name */
     uint32_t n_names;
     top_heap metrics, values, sizes, pairs;
 } walk;
@@ -83,7 +84,7 @@ static uint64_t stored_bytes(fer_str s)
 
 static void walk_pairs(walk *w)
 {
-    const head_dict *d = &w->h->dict;
+    const head_dict *d = w->d;
     for (uint32_t at = 0, end = 1; at < end;) {
         fer_mutex_lock(&w->h->mu);
         end = d->n_pairs;
@@ -105,7 +106,7 @@ static void walk_names(walk *w)
 {
     fer_mutex_lock(&w->h->mu);
     for (uint32_t i = 0; i < w->n_names; i++) {
-        offer(&w->values, dict_name_of(&w->h->dict, i)->n, i);
+        offer(&w->values, dict_name_of(w->d, i)->n, i);
         offer(&w->sizes, w->bytes[i], i);
     }
     fer_mutex_unlock(&w->h->mu);
@@ -153,15 +154,14 @@ static bool give(const head_dict *d, top_heap *h, text_fn text, fer_arena *a, ts
     return true;
 }
 
-fer_code tsdb_cardinality_get(tsdb *db, size_t limit, fer_arena *a, tsdb_cardinality *ret,
-                              fer_err *err)
+static fer_code top_lists(head *h, const head_dict *d, size_t limit, fer_arena *a,
+                          tsdb_cardinality *ret, fer_err *err)
 {
-    walk w = {.h = &db->h};
-    const head_dict *d = &db->h.dict;
-    fer_mutex_lock(&db->h.mu);
+    walk w = {.h = h, .d = d};
+    fer_mutex_lock(&h->mu);
     w.metric = dict_name_find(d, STR("__name__"));
     w.n_names = d->n_names;
-    fer_mutex_unlock(&db->h.mu);
+    fer_mutex_unlock(&h->mu);
     w.bytes = ARENA_ARRAY(a, uint64_t, w.n_names + 1);
     if (w.bytes == NULL || !heap_init(&w.metrics, a, limit) || !heap_init(&w.values, a, limit) ||
         !heap_init(&w.sizes, a, limit) || !heap_init(&w.pairs, a, limit))
@@ -177,4 +177,19 @@ fer_code tsdb_cardinality_get(tsdb *db, size_t limit, fer_arena *a, tsdb_cardina
         return fer_fail_budget(err, "cardinality");
     *ret = c;
     return FER_OK;
+}
+
+fer_code tsdb_cardinality_get(tsdb *db, size_t limit, fer_arena *a, tsdb_cardinality *ret,
+                              fer_err *err)
+{
+    head *h = &db->h;
+    fer_mutex_lock(&h->publish);
+    head_names *names = head_names_take(h);
+    fer_mutex_unlock(&h->publish);
+    fer_code code = top_lists(h, &names->dict, limit, a, ret, err);
+    fer_mutex_lock(&h->publish);
+    head_names *gone = head_names_drop(h, names);
+    fer_mutex_unlock(&h->publish);
+    head_names_free(gone);
+    return code;
 }

@@ -24,6 +24,7 @@ typedef struct export_entry {
 
 struct head_export {
     head *h;
+    head_names *names;  /* of the labels in the entries; NULL before */
     int64_t mint, last; /* both in the range */
     fer_account *acct;
     fer_arena *arena;
@@ -52,24 +53,51 @@ static fer_code no_memory(fer_err *err)
 
 /* ---- series ---- */
 
+/* Lets the names go that were kept so far, and keeps the present ones; `more` false: none. */
+static void change_names(head_export *x, bool more)
+{
+    head *h = x->h;
+    fer_mutex_lock(&h->publish);
+    head_names *gone = x->names == NULL ? NULL : head_names_drop(h, x->names);
+    x->names = more ? head_names_take(h) : NULL;
+    fer_mutex_unlock(&h->publish);
+    head_names_free(gone);
+}
+
+/* Takes the slots' series in; false when the head has other names meanwhile. */
+static bool gather_slice(head_export *x, uint32_t from, uint32_t to)
+{
+    head *h = x->h;
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    bool same = x->names == h->names;
+    for (uint32_t slot = from; same && slot < to; slot++)
+        if (head_overlaps(h, head_pub_rec(h, slot), x->mint, x->last))
+            x->e[x->n++] = (export_entry){head_ref(h, slot), slot, head_series_labels(h, slot)};
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
+    return same;
+}
+
 static fer_code gather_slots(head_export *x, fer_err *err)
 {
     head *h = x->h;
+    change_names(x, true);
     fer_mutex_lock(&h->publish);
     uint32_t end = h->published;
     fer_mutex_unlock(&h->publish);
     x->e = fer_arena_alloc(x->arena, end * sizeof *x->e);
     if (x->e == NULL)
         return no_memory(err);
-    for (uint32_t from = 0; from < end; from += SLICE) {
+    for (uint32_t from = 0; from < end;) {
         uint32_t to = end - from < SLICE ? end : from + SLICE;
-        fer_mutex_lock(&h->publish);
-        for (uint32_t slot = from; slot < to; slot++) {
-            const pub_rec *s = head_pub_rec(h, slot);
-            if (head_overlaps(h, s, x->mint, x->last))
-                x->e[x->n++] = (export_entry){head_ref(h, slot), slot, s->labels};
+        if (gather_slice(x, from, to)) {
+            from = to;
+            continue;
         }
-        fer_mutex_unlock(&h->publish);
+        change_names(x, true); /* from the start: all labels are of one numbering */
+        from = 0;
+        x->n = 0;
     }
     return FER_OK;
 }
@@ -77,8 +105,8 @@ static fer_code gather_slots(head_export *x, fer_err *err)
 static int by_labels(const void *a, const void *b, void *arg)
 {
     const head_export *x = arg;
-    pair_cursor ca = head_pairs(x->h, ((const export_entry *)a)->labels);
-    pair_cursor cb = head_pairs(x->h, ((const export_entry *)b)->labels);
+    pair_cursor ca = head_pairs(x->names, ((const export_entry *)a)->labels);
+    pair_cursor cb = head_pairs(x->names, ((const export_entry *)b)->labels);
     uint32_t pa, pb;
     for (;;) {
         bool more_a = pair_cursor_next(&ca, &pa), more_b = pair_cursor_next(&cb, &pb);
@@ -111,10 +139,10 @@ static int by_text(const void *a, const void *b)
 static size_t list_uses(const head_export *x, symbol_use *uses, uint8_t *seen_pair,
                         uint8_t *seen_name)
 {
-    const head_dict *d = &x->h->dict;
+    const head_dict *d = &x->names->dict;
     size_t n = 0;
     for (size_t i = 0; i < x->n; i++) {
-        pair_cursor c = head_pairs(x->h, x->e[i].labels);
+        pair_cursor c = head_pairs(x->names, x->e[i].labels);
         for (uint32_t pair; pair_cursor_next(&c, &pair);) {
             if (seen_pair[pair])
                 continue;
@@ -141,13 +169,13 @@ static void number_symbols(head_export *x, const symbol_use *uses, size_t n, uin
     }
     for (size_t i = 0; i < n; i++)
         if (!uses[i].is_name)
-            x->ids[uses[i].id].name = name_ids[dict_pair_of(&x->h->dict, uses[i].id)->name];
+            x->ids[uses[i].id].name = name_ids[dict_pair_of(&x->names->dict, uses[i].id)->name];
 }
 
 static fer_code make_symbols(head_export *x, fer_err *err)
 {
     fer_mutex_lock(&x->h->mu);
-    uint32_t n_pairs = x->h->dict.n_pairs, n_names = x->h->dict.n_names;
+    uint32_t n_pairs = x->names->dict.n_pairs, n_names = x->names->dict.n_names;
     fer_mutex_unlock(&x->h->mu);
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(x->acct, 0);
     symbol_use *uses = fer_arena_alloc(tmp, ((size_t)n_pairs + n_names) * sizeof *uses);
@@ -215,6 +243,7 @@ void head_export_close(head_export *x)
     if (x == NULL)
         return;
     end_batch(x);
+    change_names(x, false);
     fer_arena_free(x->arena);
     fer_buf_done(&x->bytes);
     fer_account_release(x->acct, x->cap_chunks * sizeof *x->chunks);
@@ -242,6 +271,7 @@ static void pin_batch(head_export *x)
     x->batch = x->next;
     x->pinned = x->n - x->next < SLICE ? x->n - x->next : SLICE;
     fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu); /* for the refs */
     for (size_t i = 0; i < x->pinned; i++) {
         const export_entry *e = &x->e[x->batch + i];
         x->pins[i] = (head_pin){0};
@@ -249,6 +279,7 @@ static void pin_batch(head_export *x)
             head_pin_take(h, e->slot, x->mint, x->last, &x->pins[i]);
     }
     head_reader_begin(h, &x->reader);
+    fer_mutex_unlock(&h->mu);
     fer_mutex_unlock(&h->publish);
     x->reading = true;
 }
@@ -360,7 +391,7 @@ static fer_code take_chunks(head_export *x, const head_pin *pin, exported_series
 
 static void take_labels(head_export *x, slab_ref series_labels, exported_series *ret)
 {
-    pair_cursor c = head_pairs(x->h, series_labels);
+    pair_cursor c = head_pairs(x->names, series_labels);
     ret->n_labels = 0;
     for (uint32_t pair; pair_cursor_next(&c, &pair);)
         x->labels[ret->n_labels++] = x->ids[pair];

@@ -9,7 +9,7 @@
 void head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, head_pin *ret)
 {
     const pub_rec *s = head_pub_rec(h, slot);
-    *ret = (head_pin){.labels = s->labels};
+    *ret = (head_pin){.labels = head_series_labels(h, slot)};
     if (s->full != 0) {
         ret->full = s->full;
         ret->n_full = ((const full_list *)slab_ptr(&h->chunks, s->full))->n;

@@ -2,7 +2,8 @@
  *
  *    block:  u32 next block (0: the last), u16 bytes used, u16 spare, then the distances
  *
- * The first distance of the first block is the first slot itself.
+ * The first distance is the first slot plus 1. A distance of 0 announces a slot that is not above the one
+ * before: it follows as it is.
  */
 #include "tsdb/head_postings.h"
 
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #include "base/varint.h"
+
+#define BEFORE_FIRST UINT32_MAX
 
 typedef struct block {
     slab_ref next;
@@ -48,10 +51,11 @@ static block *room(slab *s, postings *p, size_t n)
     return bigger;
 }
 
-static void put(slab *s, postings *p, uint32_t distance)
+/* Both varints, or the second if `jump` is false, in one block. */
+static void put(slab *s, postings *p, bool jump, uint32_t v)
 {
-    uint8_t bytes[VARINT_MAX];
-    size_t n = uvarint_put(bytes, distance);
+    uint8_t bytes[1 + VARINT_MAX] = {0};
+    size_t n = jump + uvarint_put(bytes + jump, v);
     block *b = room(s, p, n);
     memcpy(b->bytes + b->used, bytes, n);
     b->used = (uint16_t)(b->used + n);
@@ -60,12 +64,14 @@ static void put(slab *s, postings *p, uint32_t distance)
 void postings_add(slab *s, postings *p, uint32_t slot)
 {
     if (p->n > 0) {
-        assert(slot > p->last);
         if (p->n == 1) {
             p->head = p->tail = new_block(s, 8);
-            put(s, p, p->last);
+            put(s, p, false, p->last + 1);
         }
-        put(s, p, slot - p->last);
+        if (slot > p->last)
+            put(s, p, false, slot - p->last);
+        else
+            put(s, p, true, slot);
     }
     p->last = slot;
     p->n++;
@@ -87,6 +93,17 @@ static inline const uint8_t *get(const uint8_t *at, uint32_t *ret)
     return at;
 }
 
+/* The slot behind *slot. */
+static inline const uint8_t *get_slot(const uint8_t *at, uint32_t *slot)
+{
+    uint32_t distance;
+    at = get(at, &distance);
+    if (distance == 0)
+        return get(at, slot);
+    *slot += distance;
+    return at;
+}
+
 uint32_t postings_read(const slab *s, const postings *p, uint32_t below, uint32_t *out)
 {
     if (p->n <= 1) {
@@ -95,16 +112,13 @@ uint32_t postings_read(const slab *s, const postings *p, uint32_t below, uint32_
         out[0] = p->last;
         return 1;
     }
-    uint32_t n = 0, slot = 0;
+    uint32_t n = 0, slot = BEFORE_FIRST;
     for (slab_ref ref = p->head; ref != 0;) {
         const block *b = slab_ptr(s, ref);
         for (const uint8_t *at = b->bytes, *end = at + b->used; at < end;) {
-            uint32_t distance;
-            at = get(at, &distance);
-            slot += distance;
-            if (slot >= below)
-                return n;
-            out[n++] = slot;
+            at = get_slot(at, &slot);
+            if (slot < below)
+                out[n++] = slot;
         }
         ref = b->next;
     }
@@ -119,15 +133,13 @@ uint32_t postings_mark(const slab *s, const postings *p, uint32_t below, uint64_
         bits[p->last / 64] |= UINT64_C(1) << (p->last % 64);
         return 1;
     }
-    uint32_t n = 0, slot = 0;
+    uint32_t n = 0, slot = BEFORE_FIRST;
     for (slab_ref ref = p->head; ref != 0;) {
         const block *b = slab_ptr(s, ref);
         for (const uint8_t *at = b->bytes, *end = at + b->used; at < end;) {
-            uint32_t distance;
-            at = get(at, &distance);
-            slot += distance;
+            at = get_slot(at, &slot);
             if (slot >= below)
-                return n;
+                continue;
             bits[slot / 64] |= UINT64_C(1) << (slot % 64);
             n++;
         }
@@ -136,13 +148,20 @@ uint32_t postings_mark(const slab *s, const postings *p, uint32_t below, uint64_
     return n;
 }
 
-uint32_t postings_first(const slab *s, const postings *p)
+bool postings_any(const slab *s, const postings *p, bool (*fn)(const void *arg, uint32_t slot),
+                  const void *arg)
 {
-    assert(p->n > 0);
-    if (p->n == 1)
-        return p->last;
-    const block *b = slab_ptr(s, p->head);
-    uint32_t first;
-    get(b->bytes, &first);
-    return first;
+    if (p->n <= 1)
+        return p->n != 0 && fn(arg, p->last);
+    uint32_t slot = BEFORE_FIRST;
+    for (slab_ref ref = p->head; ref != 0;) {
+        const block *b = slab_ptr(s, ref);
+        for (const uint8_t *at = b->bytes, *end = at + b->used; at < end;) {
+            at = get_slot(at, &slot);
+            if (fn(arg, slot))
+                return true;
+        }
+        ref = b->next;
+    }
+    return false;
 }

@@ -40,7 +40,6 @@ static void lists_read_back_whole_and_cut(void **state)
             assert_int_equal(postings_read(&s, &p, UINT32_MAX, got), 0);
             uint32_t end = fill(&s, &p, want, n, steps[b]);
             assert_int_equal(p.n, n);
-            assert_int_equal(postings_first(&s, &p), want[0]);
             assert_int_equal(postings_read(&s, &p, end, got), n);
             assert_memory_equal(got, want, n * sizeof *got);
             assert_int_equal(postings_read(&s, &p, want[n / 2], got), n / 2);
@@ -72,10 +71,45 @@ static void dense_lists_cost_a_byte_a_series(void **state)
     slab_done(&s);
 }
 
+static bool is_slot(const void *arg, uint32_t slot)
+{
+    return slot == *(const uint32_t *)arg;
+}
+
+/* Slots are used again: the order is kept, cutting takes out what is not below. */
+static void slots_in_any_order_read_back(void **state)
+{
+    (void)state;
+    static uint32_t want[N], got[N], kept[N];
+    slab s;
+    slab_init(&s, NULL);
+    postings p = {0};
+    for (uint32_t i = 0; i < N; i++) {
+        want[i] = (uint32_t)((uint64_t)(i + 5) * 7919 % N);
+        postings_add(&s, &p, want[i]);
+    }
+    assert_int_equal(postings_read(&s, &p, N, got), N);
+    assert_memory_equal(got, want, sizeof want);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < N; i++)
+        if (want[i] < N / 3)
+            kept[n++] = want[i];
+    assert_int_equal(postings_read(&s, &p, N / 3, got), n);
+    assert_memory_equal(got, kept, n * sizeof *got);
+    static uint64_t bits[N / 64 + 1];
+    assert_int_equal(postings_mark(&s, &p, N / 3, bits), n);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(bits[i / 64] >> (i % 64) & 1, i < N / 3);
+    for (uint32_t i = 0; i <= N; i += 1000)
+        assert_int_equal(postings_any(&s, &p, is_slot, &i), i < N);
+    slab_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_read_back_whole_and_cut),
+        cmocka_unit_test(slots_in_any_order_read_back),
         cmocka_unit_test(dense_lists_cost_a_byte_a_series),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

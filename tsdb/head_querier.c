@@ -12,16 +12,24 @@ typedef struct pair_map_entry {
     label_id id;
 } pair_map_entry;
 
+/* A numbering of the head's labels that the querier uses, and what of it is known in the query. */
+typedef struct names_view names_view;
+struct names_view {
+    names_view *next;
+    head_names *names; /* kept until the querier closes */
+    pair_map_entry *map;
+    uint32_t map_n, map_cap;
+    uint32_t *name_ids; /* the query's ids by the head's, SYM_NONE while not asked for */
+    uint32_t n_name_ids;
+};
+
 typedef struct head_querier {
     querier base;
     head *h;
     head_reader reader;
     bool reading;             /* reader is in the head's list */
     query_warnings *warnings; /* NULL before the first select, unless given */
-    pair_map_entry *map;
-    uint32_t map_n, map_cap;
-    uint32_t *names; /* the query's ids by the head's, SYM_NONE while not asked for */
-    uint32_t n_names;
+    names_view *views;
 } head_querier;
 
 typedef struct pinned {
@@ -33,6 +41,7 @@ typedef struct pinned {
 typedef struct head_selection {
     selection base;
     head_querier *q;
+    names_view *view; /* of the labels pinned */
     pinned *series;
     bool newest_only;
     label_id *ids; /* of the last labels call */
@@ -53,56 +62,79 @@ static pair_map_entry *map_place(pair_map_entry *map, uint32_t cap, uint32_t pai
     return &map[at];
 }
 
-static bool map_grow(head_querier *q)
+static bool map_grow(names_view *v, fer_arena *a)
 {
-    uint32_t cap = q->map_cap == 0 ? 64 : q->map_cap * 2;
-    pair_map_entry *map = fer_arena_alloc(q->base.ctx.arena, cap * sizeof *map);
+    uint32_t cap = v->map_cap == 0 ? 64 : v->map_cap * 2;
+    pair_map_entry *map = fer_arena_alloc(a, cap * sizeof *map);
     if (map == NULL)
         return false;
     memset(map, 0xff, cap * sizeof *map);
-    for (uint32_t i = 0; i < q->map_cap; i++)
-        if (q->map[i].pair != DICT_NONE)
-            *map_place(map, cap, q->map[i].pair) = q->map[i];
-    q->map = map;
-    q->map_cap = cap;
+    for (uint32_t i = 0; i < v->map_cap; i++)
+        if (v->map[i].pair != DICT_NONE)
+            *map_place(map, cap, v->map[i].pair) = v->map[i];
+    v->map = map;
+    v->map_cap = cap;
     return true;
 }
 
 /* The query's id of a label name of the head; SYM_NONE past the budget. */
-static uint32_t name_id_of(head_querier *q, uint32_t name)
+static uint32_t name_id_of(names_view *v, const query_ctx *ctx, uint32_t name)
 {
-    if (name >= q->n_names) {
+    if (name >= v->n_name_ids) {
         uint32_t n = name + 64;
         uint32_t *p =
-            fer_arena_grow(q->base.ctx.arena, q->names, q->n_names * sizeof *p, n * sizeof *p);
+            fer_arena_grow(ctx->arena, v->name_ids, v->n_name_ids * sizeof *p, n * sizeof *p);
         if (p == NULL)
             return SYM_NONE;
-        memset(p + q->n_names, 0xff, (n - q->n_names) * sizeof *p);
-        q->names = p;
-        q->n_names = n;
+        memset(p + v->n_name_ids, 0xff, (n - v->n_name_ids) * sizeof *p);
+        v->name_ids = p;
+        v->n_name_ids = n;
     }
-    if (q->names[name] == SYM_NONE)
-        q->names[name] = syms_intern(q->base.ctx.syms, dict_name_text(&q->h->dict, name));
-    return q->names[name];
+    if (v->name_ids[name] == SYM_NONE)
+        v->name_ids[name] = syms_intern(ctx->syms, dict_name_text(&v->names->dict, name));
+    return v->name_ids[name];
 }
 
 /* The query's ids of a pair; false past the budget. */
-static bool label_id_of(head_querier *q, uint32_t pair, label_id *ret)
+static bool label_id_of(names_view *v, const query_ctx *ctx, uint32_t pair, label_id *ret)
 {
-    if (q->map_n * 2 >= q->map_cap && !map_grow(q))
+    if (v->map_n * 2 >= v->map_cap && !map_grow(v, ctx->arena))
         return false;
-    pair_map_entry *e = map_place(q->map, q->map_cap, pair);
+    pair_map_entry *e = map_place(v->map, v->map_cap, pair);
     if (e->pair == DICT_NONE) {
         /* Copied: a result's texts are read after the querier has gone. */
-        label_id id = {name_id_of(q, dict_pair_of(&q->h->dict, pair)->name),
-                       syms_intern(q->base.ctx.syms, dict_pair_value(&q->h->dict, pair))};
+        label_id id = {name_id_of(v, ctx, dict_pair_of(&v->names->dict, pair)->name),
+                       syms_intern(ctx->syms, dict_pair_value(&v->names->dict, pair))};
         if (id.name == SYM_NONE || id.value == SYM_NONE)
             return false;
         *e = (pair_map_entry){pair, id};
-        q->map_n++;
+        v->map_n++;
     }
     *ret = e->id;
     return true;
+}
+
+/* The view of the head's present names; NULL past the budget. Under publish. */
+static names_view *view_of_now(head_querier *q)
+{
+    for (names_view *v = q->views; v != NULL; v = v->next)
+        if (v->names == q->h->names)
+            return v;
+    names_view *v = ARENA_NEW(q->base.ctx.arena, names_view);
+    if (v == NULL)
+        return NULL;
+    v->names = head_names_take(q->h);
+    v->next = q->views;
+    q->views = v;
+    return v;
+}
+
+static names_view *view_now(head_querier *q)
+{
+    fer_mutex_lock(&q->h->publish);
+    names_view *v = view_of_now(q);
+    fer_mutex_unlock(&q->h->publish);
+    return v;
 }
 
 static const label_id *selection_labels_of(selection *base, size_t i, size_t *ret_n)
@@ -112,10 +144,10 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
         s->ids = fer_arena_alloc(s->q->base.ctx.arena, LABELS_MAX * sizeof *s->ids);
     if (s->ids == NULL)
         return NULL;
-    pair_cursor c = head_pairs(s->q->h, s->series[i].pin.labels);
+    pair_cursor c = head_pairs(s->view->names, s->series[i].pin.labels);
     size_t n = 0;
     for (uint32_t pair; pair_cursor_next(&c, &pair); n++)
-        if (!label_id_of(s->q, pair, &s->ids[n]))
+        if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n]))
             return NULL;
     *ret_n = n;
     return s->ids;
@@ -184,12 +216,6 @@ static const selection_ops head_selection_ops = {selection_labels_of, selection_
 
 /* ---- select ---- */
 
-static int by_ref(const void *a, const void *b, void *arg)
-{
-    uint64_t ra = head_ref(arg, *(const uint32_t *)a), rb = head_ref(arg, *(const uint32_t *)b);
-    return (ra > rb) - (ra < rb);
-}
-
 /* Drops the series without samples in the range. */
 static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64_t maxt)
 {
@@ -208,21 +234,67 @@ static void pin_series(const head *h, uint32_t slot, const select_hints *hints, 
     ret->newest_v = open->v;
 }
 
-/* Under both locks: the series that match and have samples, pinned. */
+/* A pinned series' place in the order of refs. */
+typedef struct ref_place {
+    uint64_t ref;
+    size_t at;
+} ref_place;
+
+static int by_ref(const void *a, const void *b)
+{
+    uint64_t ra = ((const ref_place *)a)->ref, rb = ((const ref_place *)b)->ref;
+    return (ra > rb) - (ra < rb);
+}
+
+/* *ret: the refs of the slots where they are not ascending, else NULL. Slots are used again, so their order need
+ * not be that of refs; a label's list mostly is. */
+static fer_code note_order(const head *h, fer_arena *tmp, const slot_list *list, ref_place **ret,
+                           fer_err *err)
+{
+    *ret = NULL;
+    if (h->slots_in_ref_order || list->n == 0)
+        return FER_OK;
+    ref_place *order = fer_arena_alloc(tmp, list->n * sizeof *order);
+    if (order == NULL)
+        return no_memory(err);
+    bool ascending = true;
+    for (size_t i = 0; i < list->n; i++) {
+        order[i] = (ref_place){head_ref(h, list->v[i]), i};
+        ascending = ascending && (i == 0 || order[i - 1].ref < order[i].ref);
+    }
+    *ret = ascending ? NULL : order;
+    return FER_OK;
+}
+
+/* Puts the pins in the order of refs; no lock. */
+static fer_code put_in_order(head_selection *s, ref_place *order, fer_arena *tmp, fer_err *err)
+{
+    pinned *copy = fer_arena_alloc(tmp, s->base.n * sizeof *copy);
+    if (copy == NULL)
+        return no_memory(err);
+    memcpy(copy, s->series, s->base.n * sizeof *copy);
+    qsort(order, s->base.n, sizeof *order, by_ref);
+    for (size_t i = 0; i < s->base.n; i++)
+        s->series[i] = copy[order[i].at];
+    return FER_OK;
+}
+
+/* Under both locks: the series that match and have samples, pinned. *ret_order: how to put them in order of
+ * refs, or NULL when they are. */
 static fer_code pin_matching(head_querier *q, head_select *sel, const select_hints *hints,
-                             head_selection *s, fer_err *err)
+                             head_selection *s, ref_place **ret_order, fer_err *err)
 {
     head *h = q->h;
     slot_list list;
     FER_TRY(head_select_slots(sel, &list, err));
     keep_overlapping(h, &list, hints->mint, hints->maxt);
-    if (!h->slots_in_ref_order)
-        qsort_r(list.v, list.n, sizeof *list.v, by_ref, h);
-    if (hints->limit != 0 && !hints->sorted && list.n > hints->limit)
+    FER_TRY(note_order(h, sel->tmp, &list, ret_order, err));
+    if (hints->limit != 0 && !hints->sorted && *ret_order == NULL && list.n > hints->limit)
         list.n = hints->limit;
 
+    s->view = view_of_now(q);
     s->series = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->series);
-    if (s->series == NULL)
+    if (s->series == NULL || s->view == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
         pin_series(h, list.v[i], hints, &s->series[i]);
@@ -237,9 +309,9 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
 /* labels_cmp() on pair ids: equal ids are equal labels. */
 static int by_labels(const void *a, const void *b, void *arg)
 {
-    const head *h = arg;
-    pair_cursor ca = head_pairs(h, ((const pinned *)a)->pin.labels);
-    pair_cursor cb = head_pairs(h, ((const pinned *)b)->pin.labels);
+    const head_names *names = arg;
+    pair_cursor ca = head_pairs(names, ((const pinned *)a)->pin.labels);
+    pair_cursor cb = head_pairs(names, ((const pinned *)b)->pin.labels);
     uint32_t pa, pb;
     for (;;) {
         bool more_a = pair_cursor_next(&ca, &pa), more_b = pair_cursor_next(&cb, &pb);
@@ -247,8 +319,9 @@ static int by_labels(const void *a, const void *b, void *arg)
             return more_a - more_b;
         if (pa == pb)
             continue;
-        int c = str_cmp(dict_pair_name(&h->dict, pa), dict_pair_name(&h->dict, pb));
-        return c != 0 ? c : str_cmp(dict_pair_value(&h->dict, pa), dict_pair_value(&h->dict, pb));
+        const head_dict *d = &names->dict;
+        int c = str_cmp(dict_pair_name(d, pa), dict_pair_name(d, pb));
+        return c != 0 ? c : str_cmp(dict_pair_value(d, pa), dict_pair_value(d, pb));
     }
 }
 
@@ -272,17 +345,23 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
-    FER_TRY(head_select_prepare(&sel, q->h, tmp, base->ctx.cancel, m, nm, err));
+    const names_view *view = view_now(q);
+    if (view == NULL)
+        return no_memory(err);
+    FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
+    ref_place *order = NULL;
     fer_mutex_lock(&q->h->publish);
     fer_mutex_lock(&q->h->mu);
-    fer_code code = pin_matching(q, &sel, &hints, s, err);
+    fer_code code = pin_matching(q, &sel, &hints, s, &order, err);
     fer_mutex_unlock(&q->h->mu);
     fer_mutex_unlock(&q->h->publish);
     if (code != FER_OK)
         return code;
 
+    if (order != NULL && !hints.sorted)
+        FER_TRY(put_in_order(s, order, tmp, err));
     if (hints.sorted)
-        qsort_r(s->series, s->base.n, sizeof *s->series, by_labels, q->h);
+        qsort_r(s->series, s->base.n, sizeof *s->series, by_labels, s->view->names);
     if (hints.limit != 0 && s->base.n > hints.limit)
         s->base.n = hints.limit;
     *ret = &s->base;
@@ -297,9 +376,20 @@ static bool in_range(const head_querier *q)
     return q->h->min_time <= q->base.maxt && q->h->max_time >= q->base.mint;
 }
 
+/* A slot that is used again counts when its series has a sample; one of a series just removed still counts, until
+ * the labels are numbered anew. */
+static bool slot_is_visible(const void *arg, uint32_t slot)
+{
+    const head *h = arg;
+    if (slot >= h->published)
+        return false;
+    return head_pub_rec(h, slot)->open != 0 || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
+}
+
 static bool pair_is_visible(const head *h, uint32_t pair)
 {
-    return postings_first(&h->dict.posts, &dict_pair_of(&h->dict, pair)->post) < h->published;
+    const head_dict *d = &h->names->dict;
+    return postings_any(&d->posts, &dict_pair_of(d, pair)->post, slot_is_visible, h);
 }
 
 /* A growing list of texts of the dictionary: which are in it is decided under the locks, they are
@@ -340,20 +430,30 @@ static fer_code give_sorted(text_list *l, fer_arena *a, uint64_t limit, str_list
     return FER_OK;
 }
 
+static bool name_is_visible(const head *h, const dict_name *name)
+{
+    for (uint32_t i = 0; i < name->n; i++)
+        if (pair_is_visible(h, name->pairs[i]))
+            return true;
+    return false;
+}
+
 static fer_code all_names(const head *h, text_list *l, fer_err *err)
 {
-    for (uint32_t i = 0; i < h->dict.n_names; i++)
-        if (pair_is_visible(h, dict_name_of(&h->dict, i)->pairs[0]))
-            FER_TRY(text_add(l, dict_name_text(&h->dict, i), err));
+    const head_dict *d = &h->names->dict;
+    for (uint32_t i = 0; i < d->n_names; i++)
+        if (name_is_visible(h, dict_name_of(d, i)))
+            FER_TRY(text_add(l, dict_name_text(d, i), err));
     return FER_OK;
 }
 
 static fer_code all_values(const head *h, uint32_t name, text_list *l, fer_err *err)
 {
-    const dict_name *nm = dict_name_of(&h->dict, name);
+    const head_dict *d = &h->names->dict;
+    const dict_name *nm = dict_name_of(d, name);
     for (uint32_t i = 0; i < nm->n; i++)
         if (pair_is_visible(h, nm->pairs[i]))
-            FER_TRY(text_add(l, dict_pair_value(&h->dict, nm->pairs[i]), err));
+            FER_TRY(text_add(l, dict_pair_value(d, nm->pairs[i]), err));
     return FER_OK;
 }
 
@@ -361,15 +461,16 @@ static fer_code all_values(const head *h, uint32_t name, text_list *l, fer_err *
 static fer_code texts_of_slots(const head *h, slot_list list, uint32_t name, text_list *l,
                                fer_err *err)
 {
-    const head_dict *d = &h->dict;
+    const head_dict *d = &h->names->dict;
     uint32_t n_bits = name == DICT_NONE ? d->n_names : d->n_pairs;
     uint64_t *seen = ARENA_ARRAY(l->tmp, uint64_t, n_bits / 64 + 1);
     if (seen == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++) {
-        if (head_pub_rec(h, list.v[i])->labels == 0)
+        slab_ref series_labels = head_series_labels(h, list.v[i]);
+        if (series_labels == 0 || !slot_is_visible(h, list.v[i]))
             continue;
-        pair_cursor c = head_pairs(h, head_pub_rec(h, list.v[i])->labels);
+        pair_cursor c = head_pairs(h->names, series_labels);
         for (uint32_t pair; pair_cursor_next(&c, &pair);) {
             uint32_t pair_name = dict_pair_of(d, pair)->name;
             if (name != DICT_NONE && pair_name != name)
@@ -394,7 +495,7 @@ static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, t
     if (!in_range(q))
         return FER_OK;
     if (name.n != 0) {
-        id = dict_name_find(&h->dict, name);
+        id = dict_name_find(&h->names->dict, name);
         if (id == DICT_NONE)
             return FER_OK;
     }
@@ -411,11 +512,15 @@ static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_
     head_querier *q = (head_querier *)base;
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
-    FER_TRY(head_select_prepare(&sel, q->h, tmp, base->ctx.cancel, m, nm, err));
+    const names_view *view = view_now(q);
+    if (view == NULL)
+        return no_memory(err);
+    FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
     text_list texts = {.tmp = tmp};
     fer_mutex_lock(&q->h->publish);
     fer_mutex_lock(&q->h->mu);
-    fer_code code = collect_texts(q, &sel, name, &texts, err);
+    view = view_of_now(q); /* the texts are read when the locks are released */
+    fer_code code = view == NULL ? no_memory(err) : collect_texts(q, &sel, name, &texts, err);
     fer_mutex_unlock(&q->h->mu);
     fer_mutex_unlock(&q->h->publish);
     if (code != FER_OK)
@@ -440,6 +545,13 @@ static fer_code label_values(querier *base, fer_str name, const matcher *m, size
 static void close_querier(querier *base)
 {
     head_querier *q = (head_querier *)base;
+    for (names_view *v = q->views; v != NULL; v = v->next) {
+        fer_mutex_lock(&q->h->publish);
+        head_names *gone = head_names_drop(q->h, v->names);
+        fer_mutex_unlock(&q->h->publish);
+        head_names_free(gone);
+    }
+    q->views = NULL;
     if (!q->reading)
         return;
     fer_mutex_lock(&q->h->publish);

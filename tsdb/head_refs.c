@@ -38,7 +38,7 @@ void head_kept_refs(head *h, uint64_t segment, int64_t mint, ref_set *set)
         fer_mutex_lock(&h->mu);
         for (uint32_t slot = from; slot < to; slot++) {
             uint64_t ref = head_ref(h, slot);
-            if (head_pub_rec(h, slot)->labels != 0)
+            if (head_series_labels(h, slot) != 0)
                 ref_set_add(set, ref, ref);
         }
         fer_mutex_unlock(&h->mu);

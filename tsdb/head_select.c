@@ -33,7 +33,7 @@ static fer_code add_pair(head_select *s, pair_set *set, uint32_t pair, fer_err *
 
 static fer_code add_value(head_select *s, pair_set *set, fer_str value, fer_err *err)
 {
-    uint32_t pair = dict_pair_find(&s->h->dict, set->name, value);
+    uint32_t pair = dict_pair_find(&s->names->dict, set->name, value);
     return pair == DICT_NONE ? FER_OK : add_pair(s, set, pair, err);
 }
 
@@ -46,7 +46,7 @@ static fer_code judge(head_select *s, pair_set *set, const uint32_t *pairs, uint
             if (code != FER_OK)
                 return fer_fail(err, code, "selecting series: %s", fer_code_name(code));
         }
-        if (value_set_has(&set->values, dict_pair_value(&s->h->dict, pairs[i])))
+        if (value_set_has(&set->values, dict_pair_value(&s->names->dict, pairs[i])))
             FER_TRY(add_pair(s, set, pairs[i], err));
     }
     set->seen += n;
@@ -59,9 +59,9 @@ static fer_code judge_ahead(head_select *s, pair_set *set, fer_err *err)
     head *h = s->h;
     uint32_t *copy = NULL, n = 0;
     fer_mutex_lock(&h->mu);
-    set->name = dict_name_find(&h->dict, set->values.m->name);
+    set->name = dict_name_find(&s->names->dict, set->values.m->name);
     if (set->name != DICT_NONE) {
-        const dict_name *name = dict_name_of(&h->dict, set->name);
+        const dict_name *name = dict_name_of(&s->names->dict, set->name);
         n = name->n;
         copy = fer_arena_alloc(s->tmp, n * sizeof *copy);
         if (copy != NULL)
@@ -73,10 +73,10 @@ static fer_code judge_ahead(head_select *s, pair_set *set, fer_err *err)
     return judge(s, set, copy, n, err);
 }
 
-fer_code head_select_prepare(head_select *s, head *h, fer_arena *tmp, const fer_cancel *cancel,
-                             const matcher *m, size_t nm, fer_err *err)
+fer_code head_select_prepare(head_select *s, head *h, const head_names *names, fer_arena *tmp,
+                             const fer_cancel *cancel, const matcher *m, size_t nm, fer_err *err)
 {
-    *s = (head_select){.h = h, .tmp = tmp, .cancel = cancel, .n = nm};
+    *s = (head_select){.h = h, .names = names, .tmp = tmp, .cancel = cancel, .n = nm};
     s->sets = ARENA_ARRAY(tmp, pair_set, nm);
     if (s->sets == NULL)
         return no_memory(err);
@@ -90,10 +90,18 @@ fer_code head_select_prepare(head_select *s, head *h, fer_arena *tmp, const fer_
     return FER_OK;
 }
 
+/* Forgets what was judged by the ids of other names. */
+static void restart(head_select *s)
+{
+    s->names = s->h->names;
+    for (size_t i = 0; i < s->n; i++)
+        s->sets[i].n = s->sets[i].seen = 0;
+}
+
 /* Completes the set with what has come since, and sums its lists. */
 static fer_code complete(head_select *s, pair_set *set, fer_err *err)
 {
-    const head_dict *d = &s->h->dict;
+    const head_dict *d = &s->names->dict;
     set->name = dict_name_find(d, set->values.m->name);
     if (set->name == DICT_NONE)
         return FER_OK;
@@ -128,7 +136,7 @@ static uint64_t *mark_postings(head_select *s, const pair_set *set)
 {
     uint64_t *bits = new_bits(s, s->h->published);
     for (uint32_t i = 0; bits != NULL && i < set->n; i++)
-        postings_mark(&s->h->dict.posts, &dict_pair_of(&s->h->dict, set->pairs[i])->post,
+        postings_mark(&s->names->dict.posts, &dict_pair_of(&s->names->dict, set->pairs[i])->post,
                       s->h->published, bits);
     return bits;
 }
@@ -154,8 +162,9 @@ static fer_code first_candidates(head_select *s, const pair_set *set, slot_list 
     if (ret->v == NULL)
         return no_memory(err);
     if (set->n == 1) {
-        ret->n = postings_read(&s->h->dict.posts, &dict_pair_of(&s->h->dict, set->pairs[0])->post,
-                               published, ret->v);
+        ret->n =
+            postings_read(&s->names->dict.posts,
+                          &dict_pair_of(&s->names->dict, set->pairs[0])->post, published, ret->v);
         return FER_OK;
     }
     uint64_t *bits = mark_postings(s, set);
@@ -184,9 +193,10 @@ static fer_code filter_by_postings(head_select *s, const pair_set *set, slot_lis
 /* False for a slot that holds no series any more. */
 static bool has_pair_of(const head *h, uint32_t slot, const uint64_t *bits)
 {
-    if (head_pub_rec(h, slot)->labels == 0)
+    slab_ref series_labels = head_series_labels(h, slot);
+    if (series_labels == 0)
         return false;
-    pair_cursor c = head_pairs(h, head_pub_rec(h, slot)->labels);
+    pair_cursor c = head_pairs(h->names, series_labels);
     for (uint32_t pair; pair_cursor_next(&c, &pair);)
         if (bit(bits, pair))
             return true;
@@ -195,7 +205,7 @@ static bool has_pair_of(const head *h, uint32_t slot, const uint64_t *bits)
 
 static fer_code filter_by_labels(head_select *s, const pair_set *set, slot_list *list, fer_err *err)
 {
-    uint64_t *bits = new_bits(s, s->h->dict.n_pairs);
+    uint64_t *bits = new_bits(s, s->names->dict.n_pairs);
     if (bits == NULL)
         return no_memory(err);
     for (uint32_t i = 0; i < set->n; i++)
@@ -215,7 +225,7 @@ static fer_code apply(head_select *s, const pair_set *set, slot_list *list, fer_
             list->n = 0;
         return FER_OK;
     }
-    uint64_t by_labels = (uint64_t)list->n * LABEL_READ_COST + s->h->dict.n_pairs / 64;
+    uint64_t by_labels = (uint64_t)list->n * LABEL_READ_COST + s->names->dict.n_pairs / 64;
     uint64_t by_postings = set->total + list->n + s->h->published / 64;
     if (by_labels < by_postings)
         return filter_by_labels(s, set, list, err);
@@ -227,6 +237,8 @@ fer_code head_select_slots(head_select *s, slot_list *ret, fer_err *err)
     fer_mutex_assert_held(&s->h->publish);
     fer_mutex_assert_held(&s->h->mu);
     pair_set *base = NULL;
+    if (s->names != s->h->names)
+        restart(s);
     for (size_t i = 0; i < s->n; i++) {
         pair_set *set = &s->sets[i];
         FER_TRY(complete(s, set, err));

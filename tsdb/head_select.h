@@ -23,7 +23,8 @@ typedef struct pair_set {
 
 typedef struct head_select {
     head *h;
-    fer_arena *tmp; /* freed by the caller after use */
+    const head_names *names; /* the pairs are of */
+    fer_arena *tmp;          /* freed by the caller after use */
     const fer_cancel *cancel;
     pair_set *sets;
     size_t n;
@@ -34,11 +35,13 @@ typedef struct slot_list {
     size_t n;
 } slot_list;
 
-/* Judges the values known so far; takes mu for moments. FER_LIMIT, FER_CANCELED, FER_TIMEOUT. */
-FER_MUST_CHECK fer_code head_select_prepare(head_select *s, head *h, fer_arena *tmp,
-                                            const fer_cancel *cancel, const matcher *m, size_t nm,
-                                            fer_err *err);
-/* The published slots that match, ascending, in tmp. Under publish and mu. */
+/* Judges the values known so far; takes mu for moments. The names are kept by the caller. FER_LIMIT,
+ * FER_CANCELED, FER_TIMEOUT. */
+FER_MUST_CHECK fer_code head_select_prepare(head_select *s, head *h, const head_names *names,
+                                            fer_arena *tmp, const fer_cancel *cancel,
+                                            const matcher *m, size_t nm, fer_err *err);
+/* The published slots that match, in tmp, in the order they came or by number; empty ones may be among them.
+ * When the head has other names by now, the values are judged again. Under publish and mu. */
 FER_MUST_CHECK fer_code head_select_slots(head_select *s, slot_list *ret, fer_err *err);
 
 #endif

@@ -12,7 +12,6 @@
 
 enum {
     CACHE_LINE = 64,
-    SLOT_BLOCK_BYTES = SLOT_BLOCK * (sizeof(stage_rec) + sizeof(pub_rec)) + CACHE_LINE,
     /* What a new series takes beside its label text, with the tables' growth; generous. */
     SERIES_BYTES_GUESS = 1024
 };
@@ -34,10 +33,8 @@ void head_init(head *h, fer_account *parent, int64_t limit_bytes, int64_t chunk_
     fer_mutex_init(&h->publish, "head.publish", RANK_HEAD_PUBLISH);
     fer_mutex_init(&h->mu, "head", RANK_HEAD);
     slab_init(&h->chunks, &h->acct);
-    slab_init(&h->labels, &h->acct);
-    head_dict_init(&h->dict, &h->key, &h->acct);
     head_table_init(&h->by_fp, &h->acct);
-    head_table_init(&h->by_labels, &h->acct);
+    h->names = head_names_new(h, 0);
 }
 
 static void charge_series(head *h, size_t bytes)
@@ -63,11 +60,11 @@ void head_done(head *h)
     assert(h->n_left_maps == 0);
     fer_free(h->left_maps);
     chunks_head_close(h->files);
+    fer_free(h->free_slots);
+    fer_free(h->free_blocks);
     fer_account_release(&h->acct, (size_t)h->bytes_series);
     head_table_done(&h->by_fp);
-    head_table_done(&h->by_labels);
-    head_dict_done(&h->dict);
-    slab_done(&h->labels);
+    head_names_free(h->names);
     slab_done(&h->chunks);
     fer_account_release(&h->acct, h->cap_retired * sizeof *h->retired);
     fer_mutex_done(&h->mu);
@@ -76,60 +73,40 @@ void head_done(head *h)
 
 /* ---- labels ---- */
 
-void head_pair_ids(const head *h, uint32_t slot, uint32_t *ids, size_t *ret_n)
-{
-    pair_cursor c = head_pairs(h, head_pub_rec(h, slot)->labels);
-    size_t n = 0;
-    while (pair_cursor_next(&c, &ids[n]))
-        n++;
-    *ret_n = n;
-}
-
 labels head_labels(const head *h, uint32_t slot, label *l)
 {
-    pair_cursor c = head_pairs(h, head_pub_rec(h, slot)->labels);
+    pair_cursor c = head_pairs(h->names, head_series_labels(h, slot));
     size_t n = 0;
     for (uint32_t pair; pair_cursor_next(&c, &pair); n++)
-        l[n] = (label){dict_pair_name(&h->dict, pair), dict_pair_value(&h->dict, pair)};
+        l[n] =
+            (label){dict_pair_name(&h->names->dict, pair), dict_pair_value(&h->names->dict, pair)};
     return (labels){l, n};
 }
 
 static bool is_pair(const head *h, uint32_t pair, const label *l)
 {
-    return str_eq(dict_pair_value(&h->dict, pair), l->value) &&
-           str_eq(dict_pair_name(&h->dict, pair), l->name);
+    return str_eq(dict_pair_value(&h->names->dict, pair), l->value) &&
+           str_eq(dict_pair_name(&h->names->dict, pair), l->name);
 }
 
 /* Label sets met one after another have most pairs in common, in the same places. */
 static uint32_t find_pair(head *h, size_t place, const label *l)
 {
-    if (place < HEAD_RECENT && h->recent[place] < h->dict.n_pairs &&
-        is_pair(h, h->recent[place], l))
-        return h->recent[place];
-    uint32_t name = dict_name_find(&h->dict, l->name);
-    return name == DICT_NONE ? DICT_NONE : dict_pair_find(&h->dict, name, l->value);
-}
-
-static size_t encode_pairs(const uint32_t *ids, size_t n, uint8_t *out)
-{
-    size_t used = uvarint_put(out, n);
-    for (size_t i = 0; i < n; i++)
-        used += uvarint_put(out + used, ids[i]);
-    return used;
-}
-
-static uint64_t hash_pairs(const head *h, const uint8_t *bytes, size_t n)
-{
-    return fer_hash_keyed(&h->key, bytes, n).lo;
+    if (place < HEAD_RECENT && h->names->recent[place] < h->names->dict.n_pairs &&
+        is_pair(h, h->names->recent[place], l))
+        return h->names->recent[place];
+    uint32_t name = dict_name_find(&h->names->dict, l->name);
+    return name == DICT_NONE ? DICT_NONE : dict_pair_find(&h->names->dict, name, l->value);
 }
 
 static uint32_t find_encoded(const head *h, const uint8_t *bytes, size_t n, uint64_t hash)
 {
-    table_probe probe = head_table_probe(&h->by_labels, hash);
+    table_probe probe = head_table_probe(&h->names->by_labels, hash);
     uint32_t slot;
     while ((slot = table_probe_next(&probe)) != TABLE_NONE) {
-        slab_ref other = head_pub_rec(h, slot)->labels;
-        if (slab_size(&h->labels, other) >= n && memcmp(slab_ptr(&h->labels, other), bytes, n) == 0)
+        slab_ref other = head_series_labels(h, slot);
+        const slab *texts = &h->names->labels;
+        if (slab_size(texts, other) >= n && memcmp(slab_ptr(texts, other), bytes, n) == 0)
             return slot;
     }
     return SLOT_NONE;
@@ -147,8 +124,8 @@ static fer_code check_sizes(labels ls, fer_err *err)
 
 static void encode_key(const head *h, head_key *key)
 {
-    key->n = encode_pairs(key->ids, key->ls.n, key->bytes);
-    key->hash = hash_pairs(h, key->bytes, key->n);
+    key->n = head_encode_pairs(key->ids, key->ls.n, key->bytes);
+    key->hash = head_hash_pairs(h, key->bytes, key->n);
 }
 
 fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_err *err)
@@ -161,7 +138,7 @@ fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_
         key->ids[i] = find_pair(h, i, &ls.l[i]);
         known = known && key->ids[i] != DICT_NONE;
         if (i < HEAD_RECENT && key->ids[i] != DICT_NONE)
-            h->recent[i] = key->ids[i];
+            h->names->recent[i] = key->ids[i];
     }
     *ret = SLOT_NONE;
     if (known) {
@@ -173,24 +150,75 @@ fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_
 
 /* ---- slots ---- */
 
+static void place_records(slot_block *b, void *memory)
+{
+    uintptr_t at = ((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    b->pub = (pub_rec *)at;
+    b->stage = (stage_rec *)(b->pub + SLOT_BLOCK);
+}
+
+/* All its slots are empty. */
+static void give_memory(head *h, slot_block *b)
+{
+    b->memory = fer_alloc(SLOT_BLOCK_BYTES);
+    charge_series(h, SLOT_BLOCK_BYTES);
+    place_records(b, b->memory);
+    memset(b->pub, 0, SLOT_BLOCK * sizeof *b->pub);
+    for (uint32_t i = 0; i < SLOT_BLOCK; i++)
+        b->stage[i] = (stage_rec){.t = SAMPLE_T_NONE};
+}
+
 static slot_block *new_block(head *h)
 {
     slot_block *b = fer_calloc(1, sizeof *b);
-    b->memory = fer_alloc(SLOT_BLOCK_BYTES);
-    uintptr_t at = ((uintptr_t)b->memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    b->pub = (pub_rec *)at;
-    b->stage = (stage_rec *)(b->pub + SLOT_BLOCK);
-    charge_series(h, SLOT_BLOCK_BYTES + sizeof *b);
+    charge_series(h, sizeof *b);
+    give_memory(h, b);
     blockdir_put(&h->blocks, b);
     return b;
 }
 
-/* Gives the block's refs room of their own, the first `n` being consecutive so far. */
-static void spell_out_refs(head *h, slot_block *b, uint32_t n)
+static uint8_t no_memory[SLOT_BLOCK_BYTES] __attribute__((aligned(CACHE_LINE)));
+
+static void uncharge_series(head *h, size_t bytes)
+{
+    fer_account_release(&h->acct, bytes);
+    h->bytes_series -= (int64_t)bytes;
+}
+
+void head_detach_block(head *h, uint32_t number, void **ret_memory, void **ret_refs)
+{
+    slot_block *b = blockdir_get(&h->blocks, number);
+    assert(b->live == 0 && b->memory != NULL);
+    *ret_memory = b->memory;
+    *ret_refs = b->refs;
+    uncharge_series(h, SLOT_BLOCK_BYTES + (b->refs != NULL ? SLOT_BLOCK * sizeof *b->refs : 0));
+    b->memory = NULL;
+    b->refs = NULL;
+    place_records(b, no_memory);
+}
+
+/* Makes the slots of a block whose memory was given back free. */
+static void revive_block(head *h)
+{
+    uint32_t number = h->free_blocks[--h->n_free_blocks];
+    give_memory(h, blockdir_get(&h->blocks, number));
+    if (h->cap_free < SLOT_BLOCK) {
+        charge_series(h, (SLOT_BLOCK - h->cap_free) * sizeof *h->free_slots);
+        h->free_slots = fer_realloc(h->free_slots, SLOT_BLOCK * sizeof *h->free_slots);
+        h->cap_free = SLOT_BLOCK;
+    }
+    for (uint32_t i = 0; i < SLOT_BLOCK; i++)
+        h->free_slots[i] = number * SLOT_BLOCK + i;
+    h->n_free = SLOT_BLOCK;
+    h->at_free = 0;
+}
+
+/* Gives the block's refs room of their own; they are consecutive so far. */
+static void spell_out_refs(head *h, slot_block *b)
 {
     b->refs = fer_alloc(SLOT_BLOCK * sizeof *b->refs);
     charge_series(h, SLOT_BLOCK * sizeof *b->refs);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < SLOT_BLOCK; i++)
         b->refs[i] = b->ref_base + i;
 }
 
@@ -198,35 +226,48 @@ static void set_ref(head *h, uint32_t slot, uint64_t ref)
 {
     slot_block *b = head_block(h, slot);
     uint32_t i = slot % SLOT_BLOCK;
-    if (i == 0)
-        b->ref_base = ref;
+    if (b->live == 0 && b->refs == NULL)
+        b->ref_base = ref - i;
     else if (b->refs == NULL && ref != b->ref_base + i)
-        spell_out_refs(h, b, i);
+        spell_out_refs(h, b);
     if (b->refs != NULL)
         b->refs[i] = ref;
-    if (slot > 0 && ref < head_ref(h, slot - 1))
+    if (slot + 1 < h->n_slots || (slot > 0 && ref < head_ref(h, slot - 1)))
         h->slots_in_ref_order = false;
     if (ref > h->last_ref)
         h->last_ref = ref;
 }
 
-static uint32_t new_slot(head *h, uint64_t ref, slab_ref series_labels)
+static bool has_free_slot(const head *h)
 {
-    uint32_t slot = h->n_slots;
-    if (slot % SLOT_BLOCK == 0)
+    return !h->renaming && (h->at_free < h->n_free || h->n_free_blocks != 0);
+}
+
+static uint32_t take_slot(head *h)
+{
+    if (has_free_slot(h)) {
+        if (h->at_free == h->n_free)
+            revive_block(h);
+        return h->free_slots[h->at_free++];
+    }
+    if (h->n_slots % SLOT_BLOCK == 0)
         new_block(h);
+    return h->n_slots++;
+}
+
+static uint32_t new_slot(head *h, uint64_t ref)
+{
+    uint32_t slot = take_slot(h);
     set_ref(h, slot, ref != 0 ? ref : h->last_ref + 1);
-    *head_stage_rec(h, slot) = (stage_rec){.t = SAMPLE_T_NONE};
-    *head_pub_rec(h, slot) = (pub_rec){.labels = series_labels};
-    h->n_slots++;
+    head_block(h, slot)->live++;
     h->count.series_created++;
     return slot;
 }
 
 bool head_has_room(head *h, labels ls)
 {
-    size_t need = SERIES_BYTES_GUESS + dict_bytes_needed(&h->dict, ls);
-    if (h->n_slots % SLOT_BLOCK == 0)
+    size_t need = SERIES_BYTES_GUESS + dict_bytes_needed(&h->names->dict, ls);
+    if (has_free_slot(h) ? h->at_free == h->n_free : h->n_slots % SLOT_BLOCK == 0)
         need += SLOT_BLOCK_BYTES;
     /* Those staged before it get their chunks when they are published. */
     need += (size_t)(h->n_slots - atomic_load_explicit(&h->published, memory_order_relaxed)) *
@@ -241,26 +282,21 @@ static void make_missing_pairs(head *h, head_key *key)
 {
     for (size_t i = 0; i < key->ls.n; i++) {
         if (key->ids[i] == DICT_NONE)
-            key->ids[i] = dict_pair_make(&h->dict, key->ls.l[i].name, key->ls.l[i].value);
+            key->ids[i] = dict_pair_make(&h->names->dict, key->ls.l[i].name, key->ls.l[i].value);
         if (i < HEAD_RECENT)
-            h->recent[i] = key->ids[i];
+            h->names->recent[i] = key->ids[i];
     }
 }
 
 fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret, fer_err *err)
 {
-    if (h->n_slots == SLOT_MAX)
+    if (h->n_slots == SLOT_MAX && !has_free_slot(h))
         return fer_fail(err, FER_LIMIT, "more than %d series", SLOT_MAX);
-    if (key->n == 0) {
+    if (key->n == 0)
         make_missing_pairs(h, key);
-        encode_key(h, key);
-    }
-    slab_ref stored = slab_alloc(&h->labels, key->n);
-    memcpy(slab_ptr(&h->labels, stored), key->bytes, key->n);
-    uint32_t slot = new_slot(h, ref, stored);
-    head_table_insert(&h->by_labels, key->hash, slot);
-    for (size_t i = 0; i < key->ls.n; i++)
-        postings_add(&h->dict.posts, &dict_pair_of(&h->dict, key->ids[i])->post, slot);
+    uint32_t slot = new_slot(h, ref);
+    head_pub_rec(h, slot)->labels[h->names->side] =
+        head_names_enter(h, h->names, slot, key->ids, key->ls.n);
     *ret = slot;
     return FER_OK;
 }
@@ -382,16 +418,18 @@ void head_shrink_tables(head *h)
 void head_remove(head *h, uint32_t slot)
 {
     pub_rec *s = head_pub_rec(h, slot);
-    assert(s->open == 0 && s->full == 0 && s->labels != 0);
+    head_names *names = h->names;
+    slab_ref series_labels = s->labels[names->side];
+    assert(s->open == 0 && s->full == 0 && series_labels != 0);
     forget_fps(h, slot);
-    pair_cursor c = head_pairs(h, s->labels);
+    pair_cursor c = head_pairs(names, series_labels);
     for (uint32_t pair; pair_cursor_next(&c, &pair);)
         ;
-    const uint8_t *bytes = slab_ptr(&h->labels, s->labels);
-    head_table_remove(&h->by_labels, hash_pairs(h, bytes, (size_t)(c.p - bytes)), slot);
+    const uint8_t *bytes = slab_ptr(&names->labels, series_labels);
+    head_table_remove(&names->by_labels, head_hash_pairs(h, bytes, (size_t)(c.p - bytes)), slot);
     *s = (pub_rec){0};
     *head_stage_rec(h, slot) = (stage_rec){.t = SAMPLE_T_NONE};
-    h->n_empty++;
+    head_block(h, slot)->live--;
     h->count.series_removed++;
 }
 

@@ -22,6 +22,7 @@ void head_table_done(head_table *t)
 
 static void put(table_segment *seg, table_entry e)
 {
+    assert(seg->e != NULL);
     uint32_t at = table_home(e.tag, seg->cap);
     while (seg->e[at].value != TABLE_NONE)
         at = at + 1 == seg->cap ? 0 : at + 1;
@@ -31,12 +32,13 @@ static void put(table_segment *seg, table_entry e)
 static void resize(head_table *t, table_segment *seg, uint32_t cap)
 {
     table_segment other = {.n = seg->n, .cap = cap};
-    other.e = cap == 0 ? NULL : fer_alloc(cap * sizeof *other.e);
-    if (cap != 0)
+    if (cap != 0) {
+        other.e = fer_alloc(cap * sizeof *other.e);
         memset(other.e, 0xff, cap * sizeof *other.e);
-    for (uint32_t i = 0; cap != 0 && i < seg->cap; i++)
-        if (seg->e[i].value != TABLE_NONE)
-            put(&other, seg->e[i]);
+        for (uint32_t i = 0; i < seg->cap; i++)
+            if (seg->e[i].value != TABLE_NONE)
+                put(&other, seg->e[i]);
+    }
 
     fer_account_force(t->acct, cap * sizeof *seg->e);
     fer_account_release(t->acct, seg->cap * sizeof *seg->e);

@@ -2,7 +2,8 @@
  *
  * A series goes when its newest sample is before mint and published. One whose newest staged sample is another
  * than its newest published one is in a batch on its way: it stays, for the batch knows its slot. From the
- * first step on nothing before mint is staged, so what is judged here stays true.
+ * first step on nothing before mint is staged, so what is judged here stays true. Then labels are numbered anew
+ * (head_rename.c), which gives back what the series that went had of the dictionary, and their slots.
  */
 #include "tsdb/head.h"
 
@@ -34,7 +35,7 @@ static void truncate_slot(truncator *t, uint32_t slot)
 {
     head *h = t->h;
     pub_rec *s = head_pub_rec(h, slot);
-    if (s->labels == 0)
+    if (head_series_labels(h, slot) == 0)
         return;
     int64_t newest = head_newest(h, s);
     bool settled = head_stage_rec(h, slot)->t == newest; /* all that is staged is published */
@@ -97,6 +98,8 @@ void head_truncate(head *h, int64_t mint, head_truncation *ret)
     raise_floor(h, mint);
     for (uint32_t at = 0; truncate_slice(&t, &at);)
         ;
-    if (ret->series_removed != 0)
+    if (ret->series_removed != 0) {
         head_shrink_tables(h);
+        head_rename(h);
+    }
 }

@@ -196,6 +196,128 @@ static void refs_of_removed_series_are_kept_for_the_log(void **state)
     assert_int_equal(h->n_gone, 0);
 }
 
+enum { CHURN = 20000, STABLE = 10 };
+
+/* One sample of each of n series at t, `what` in their names and values. */
+static void write_many(test_db *t, const char *what, int n, int64_t at)
+{
+    enum { BATCH = 500 };
+    static char raw[BATCH][128];
+    static tsdb_row rows[BATCH];
+    for (int i = 0; i < n; i += BATCH) {
+        int k = 0;
+        for (; k < BATCH && i + k < n; k++) {
+            snprintf(raw[k], sizeof raw[k], "__name__=%s,i=%d,pod=%s-%d-of-a-deployment", what,
+                     i + k, what, i + k);
+            rows[k] = test_row(t, raw[k], at, i + k);
+        }
+        test_write(t, rows, (size_t)k);
+    }
+}
+
+static void churn_gives_its_memory_back(void **state)
+{
+    test_db *t = *state;
+    head *h = &t->db->h;
+    write_many(t, "stable", STABLE, T0);
+    int64_t before = stats_of(t).head_bytes;
+    uint32_t slots = 0;
+    for (int round = 1; round <= 4; round++) {
+        char what[16];
+        snprintf(what, sizeof what, "churn%d", round);
+        int64_t at = T0 + round * RANGE;
+        write_many(t, what, CHURN, at);
+        write_many(t, "stable", STABLE, at + 1);
+        assert_true(stats_of(t).head_bytes > 3 * before);
+        head_truncation ht;
+        tsdb_truncate_head(t->db, at + 1, &ht);
+        assert_int_equal(ht.series_removed, CHURN);
+        tsdb_stats st = stats_of(t);
+        assert_int_equal(st.series, STABLE);
+        assert_int_equal(st.label_pairs, 1 + 2 * STABLE);
+        if (st.head_bytes > before + before / 5)
+            fail_msg("%lld bytes, %lld before", (long long)st.head_bytes, (long long)before);
+        assert_true(slots == 0 || h->n_slots == slots); /* used again */
+        slots = h->n_slots;
+    }
+    test_query q;
+    test_query_begin(&q, t->db, INT64_MIN, INT64_MAX);
+    str_list names = {0};
+    assert_int_equal(querier_label_values(q.q, STR("__name__"), NULL, 0, 0, &names, NULL), FER_OK);
+    assert_int_equal(names.n, 1);
+    assert_int_equal(test_select(&q, NULL, 0, false)->n, STABLE);
+    test_query_end(&q);
+}
+
+/* Slots are used again by newer series; readers see refs ascend all the same. */
+static void series_in_used_slots_come_in_order_of_refs(void **state)
+{
+    test_db *t = *state;
+    static const char *const kept[] = {"__name__=m,s=1", "__name__=m,s=4"};
+    for (int i = 0; i < 6; i++) {
+        char raw[32];
+        snprintf(raw, sizeof raw, "__name__=m,s=%d", i);
+        tsdb_row row = test_row(t, raw, T0, i);
+        test_write(t, &row, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        test_write1(t, kept[i], T0 + RANGE, 1);
+    head_truncation ht;
+    tsdb_truncate_head(t->db, T0 + RANGE, &ht);
+    assert_int_equal(ht.series_removed, 4);
+    uint32_t slots = t->db->h.n_slots;
+    static const char *const fresh[] = {"__name__=m,s=a", "__name__=m,s=b", "__name__=m,s=c",
+                                        "__name__=m,s=d", "__name__=m,s=e"};
+    for (int i = 0; i < 5; i++)
+        test_write1(t, fresh[i], T0 + RANGE, i);
+    assert_int_equal(t->db->h.n_slots, slots + 1);
+    assert_int_equal(stats_of(t).series, 7);
+    for (int how = 0; how < 3; how++) {
+        static const char *all[1][3] = {{"__name__", "=", "m"}};
+        static const char *regex[1][3] = {{"s", "=~", ".+"}};
+        test_query q;
+        test_query_begin(&q, t->db, INT64_MIN, INT64_MAX);
+        selection *sel = test_select(&q, how == 1 ? regex : all, how == 2 ? 0 : 1, false);
+        assert_int_equal(sel->n, 7);
+        for (size_t i = 0; i < 7; i++)
+            assert_string_equal(test_labels(&q, sel, i), i < 2 ? kept[i] : fresh[i - 2]);
+        test_query_end(&q);
+    }
+    test_db_reopen(t);
+    for (int i = 0; i < 5; i++)
+        expect_count(t, fresh[i], 1);
+}
+
+/* A series staged in a used slot shows nothing before its commit, and its name neither. */
+static void a_staged_series_in_a_used_slot_is_not_seen(void **state)
+{
+    test_db *t = *state;
+    test_write1(t, "__name__=a", T0, 1);
+    test_write1(t, "__name__=b", T0 + RANGE, 1);
+    head_truncation ht;
+    tsdb_truncate_head(t->db, T0 + RANGE, &ht);
+    tsdb_row row = test_row(t, "__name__=c", T0 + RANGE, 1);
+    assert_int_equal(test_stage(t, &row, 1), FER_OK);
+    assert_int_equal(t->db->h.n_slots, 2);
+    for (size_t want = 1; want <= 2; want++) {
+        test_query q;
+        test_query_begin(&q, t->db, INT64_MIN, INT64_MAX);
+        str_list names = {0}, matching = {0};
+        matcher m;
+        assert_int_equal(querier_label_values(q.q, STR("__name__"), NULL, 0, 0, &names, NULL),
+                         FER_OK);
+        assert_int_equal(names.n, want);
+        assert_int_equal(matcher_make(q.arena, MATCH_RE, STR("__name__"), STR(".+"), &m, NULL),
+                         FER_OK);
+        assert_int_equal(querier_label_values(q.q, STR("__name__"), &m, 1, 0, &matching, NULL),
+                         FER_OK);
+        assert_int_equal(matching.n, want);
+        assert_int_equal(test_select(&q, NULL, 0, false)->n, want);
+        test_query_end(&q);
+        test_commit(t);
+    }
+}
+
 int main(void)
 {
 #define ON_DB(f) cmocka_unit_test_setup_teardown(f, open_db, close_db)
@@ -205,6 +327,9 @@ int main(void)
         ON_DB(samples_before_mint_are_out_of_bounds),
         ON_DB(a_series_with_a_staged_sample_stays),
         ON_DB(readers_keep_what_they_pinned),
+        ON_DB(churn_gives_its_memory_back),
+        ON_DB(series_in_used_slots_come_in_order_of_refs),
+        ON_DB(a_staged_series_in_a_used_slot_is_not_seen),
         ON_DB(refs_of_removed_series_are_kept_for_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,8 +214,6 @@ storage *tsdb_storage(tsdb *db)
 static void published_stats(head *h, tsdb_stats *ret)
 {
     fer_mutex_lock(&h->publish);
-    uint32_t empty = h->n_empty; /* of them some may be behind `published` */
-    ret->series = h->published > empty ? h->published - empty : 0;
     ret->chunks_removed = h->n_chunks_removed;
     ret->chunks = h->n_chunks;
     ret->chunks_created = h->n_chunks_created;
@@ -243,19 +241,21 @@ static void locked_stats(tsdb *db, tsdb_stats *ret)
     fer_mutex_lock(&h->mu);
     ret->series_created = h->count.series_created;
     ret->series_removed = h->count.series_removed;
+    ret->series = ret->series_created - ret->series_removed;
     ret->samples_appended = h->count.samples_appended;
     ret->out_of_order = h->count.out_of_order;
     ret->out_of_bounds = h->count.out_of_bounds;
     ret->duplicates = h->count.duplicates;
     ret->too_far = h->count.too_far;
     ret->refused_series = h->count.refused_series;
-    ret->label_pairs = h->dict.n_pairs;
+    ret->label_pairs = h->names->dict.n_pairs;
     ret->commits = db->c.commits;
     ret->staged_bytes = db->c.staged_bytes;
     ret->bytes_series = h->bytes_series;
-    ret->bytes_labels = head_dict_label_bytes(&h->dict) +
-                        atomic_load_explicit(&h->labels.bytes, memory_order_relaxed);
-    ret->bytes_index = head_dict_index_bytes(&h->dict) + h->by_fp.bytes + h->by_labels.bytes;
+    ret->bytes_labels = head_dict_label_bytes(&h->names->dict) +
+                        atomic_load_explicit(&h->names->labels.bytes, memory_order_relaxed);
+    ret->bytes_index =
+        head_dict_index_bytes(&h->names->dict) + h->by_fp.bytes + h->names->by_labels.bytes;
     wal_stats_of(&db->c.wal_told, ret);
     fer_mutex_unlock(&h->mu);
 }
