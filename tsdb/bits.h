@@ -1,0 +1,265 @@
+/* bits.h - bit streams, most significant bit first, and the number codes that chunks share.
+ *
+ * Reading is bounded: past the end a reader gives zeros and its `bad` is set and stays; callers check it once a
+ * sample. Writing grows the bytes as it needs; they belong to the writer's owner (fer_free(out->p)).
+ *
+ * varbit, for small numbers mostly: as many ones as the class says, a zero (none after eight ones), then the payload:
+ *
+ *    ones      0  1  2  3  4   5   6   7   8
+ *    payload   0  3  6  9  12  18  25  56  64 bits
+ *
+ * Unsigned, a payload of k bits holds 0 .. 2^k - 1; signed -(2^(k-1) - 1) .. 2^(k-1), modulo 2^k. The smallest
+ * class that holds the number is written.
+ *
+ * window, for floats (docs/formats/chunk_xor.md, "value code"): the bits that differ from the value before.
+ * Threads: pure; one user of a stream at a time.
+ */
+#ifndef FERULA_TSDB_BITS_H
+#define FERULA_TSDB_BITS_H
+
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/varint.h"
+
+/* ---- reading ---- */
+
+typedef struct bits_in {
+    const uint8_t *p;
+    size_t n, pos; /* bits */
+    bool bad;      /* something was read past the end, or a code was impossible */
+} bits_in;
+
+static inline bits_in bits_in_of(fer_str s)
+{
+    return (bits_in){.p = (const uint8_t *)s.p, .n = s.n * 8};
+}
+
+static inline size_t bits_left(const bits_in *in)
+{
+    return in->n - in->pos;
+}
+
+/* At least 57 bits from the position on, zeros behind the end. */
+static inline uint64_t bits_peek(const bits_in *in)
+{
+    const uint8_t *p = in->p + in->pos / 8;
+    size_t left = in->n / 8 - in->pos / 8;
+    if (__builtin_expect(left >= 8, 1))
+        return be64_get(p) << (in->pos % 8);
+    uint64_t w = 0;
+    for (size_t i = 0; i < left; i++)
+        w |= (uint64_t)p[i] << (56 - 8 * i);
+    return w << (in->pos % 8);
+}
+
+static inline bool bits_skip(bits_in *in, unsigned k)
+{
+    if (k <= bits_left(in)) {
+        in->pos += k;
+        return true;
+    }
+    in->bad = true;
+    in->pos = in->n;
+    return false;
+}
+
+/* k bits; k <= 64. */
+static inline uint64_t bits_get(bits_in *in, unsigned k)
+{
+    if (k == 0)
+        return 0;
+    if (k > 57) {
+        uint64_t high = bits_get(in, k - 32);
+        return high << 32 | bits_get(in, 32);
+    }
+    uint64_t w = bits_peek(in);
+    return bits_skip(in, k) ? w >> (64 - k) : 0;
+}
+
+/* How many ones come next, `max` at most; they and the zero behind them (none after max ones) are taken. */
+static inline unsigned bits_ones(bits_in *in, unsigned max)
+{
+    uint64_t w = ~bits_peek(in);
+    unsigned ones = w == 0 ? max : (unsigned)__builtin_clzll(w);
+    if (ones > max)
+        ones = max;
+    return bits_skip(in, ones + (ones < max)) ? ones : 0;
+}
+
+static inline unsigned varbit_payload(unsigned ones)
+{
+    static const uint8_t payload[] = {0, 3, 6, 9, 12, 18, 25, 56, 64};
+    return payload[ones];
+}
+
+static inline uint64_t bits_varbit_uint(bits_in *in)
+{
+    return bits_get(in, varbit_payload(bits_ones(in, 8)));
+}
+
+static inline int64_t bits_varbit_int(bits_in *in)
+{
+    unsigned k = varbit_payload(bits_ones(in, 8));
+    uint64_t v = bits_get(in, k);
+    if (k != 0 && k != 64 && v > UINT64_C(1) << (k - 1))
+        v -= UINT64_C(1) << k;
+    return (int64_t)v;
+}
+
+/* A LEB128 integer, its bytes wherever they fall. */
+static inline uint64_t bits_uvarint(bits_in *in)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint64_t b = bits_get(in, 8);
+        if (shift == 63 && b > 1)
+            break;
+        v |= (b & 0x7f) << shift;
+        if (b < 0x80)
+            return v;
+    }
+    in->bad = true;
+    return 0;
+}
+
+static inline int64_t bits_varint(bits_in *in)
+{
+    return zigzag_get(bits_uvarint(in));
+}
+
+enum { BITS_NO_WINDOW = 0xff };
+
+/* Where the bits lay that differed last. */
+typedef struct bits_window {
+    uint8_t leading; /* BITS_NO_WINDOW: none yet */
+    uint8_t trailing;
+} bits_window;
+
+/* The differing bits in the window told last; bad when there is none. */
+static inline uint64_t bits_in_window(bits_in *in, const bits_window *w)
+{
+    if (w->leading == BITS_NO_WINDOW) {
+        in->bad = true;
+        return 0;
+    }
+    return bits_get(in, 64U - w->leading - w->trailing) << w->trailing;
+}
+
+/* A window and the bits in it. */
+static inline uint64_t bits_new_window(bits_in *in, bits_window *w)
+{
+    unsigned leading = (unsigned)bits_get(in, 5);
+    unsigned sig = (unsigned)bits_get(in, 6);
+    if (sig == 0)
+        sig = 64;
+    if (leading + sig > 64) {
+        in->bad = true;
+        return 0;
+    }
+    *w = (bits_window){(uint8_t)leading, (uint8_t)(64 - leading - sig)};
+    return bits_in_window(in, w);
+}
+
+/* The value code: what the bits of the value before are to be XORed with. */
+static inline uint64_t bits_xor(bits_in *in, bits_window *w)
+{
+    switch (bits_ones(in, 2)) {
+    case 0:
+        return 0;
+    case 1:
+        return bits_in_window(in, w);
+    default:
+        return bits_new_window(in, w);
+    }
+}
+
+/* ---- writing ---- */
+
+typedef struct bits_out {
+    uint8_t *p;
+    size_t n;   /* bits */
+    size_t cap; /* bytes; those behind n are zero or never read */
+} bits_out;
+
+static inline size_t bits_bytes(const bits_out *out)
+{
+    return (out->n + 7) / 8;
+}
+
+/* The lower k bits of v, the others being zero; k <= 64. */
+static inline void bits_put(bits_out *out, uint64_t v, unsigned k)
+{
+    if (k > 56) {
+        bits_put(out, v >> 32, k - 32);
+        bits_put(out, v & UINT32_MAX, 32);
+        return;
+    }
+    if (out->cap < out->n / 8 + 8) {
+        out->cap = (out->n / 8 + 8) * 2;
+        out->p = fer_realloc(out->p, out->cap);
+    }
+    uint8_t *at = out->p + out->n / 8;
+    unsigned used = out->n % 8;
+    uint64_t w = used == 0 ? 0 : (uint64_t)*at << 56;
+    be64_put(at, k == 0 ? w : w | v << (64 - used - k));
+    out->n += k;
+}
+
+static inline void bits_put_ones(bits_out *out, unsigned ones, unsigned max)
+{
+    uint64_t v = (UINT64_C(1) << ones) - 1;
+    if (ones == max)
+        bits_put(out, v, ones);
+    else
+        bits_put(out, v << 1, ones + 1);
+}
+
+static inline void bits_put_varbit_uint(bits_out *out, uint64_t v)
+{
+    unsigned ones = 0;
+    while (ones < 8 && v >> varbit_payload(ones) != 0)
+        ones++;
+    bits_put_ones(out, ones, 8);
+    bits_put(out, v, varbit_payload(ones));
+}
+
+static inline bool varbit_int_fits(int64_t v, unsigned k)
+{
+    return k == 0 ? v == 0 : v >= -((INT64_C(1) << (k - 1)) - 1) && v <= INT64_C(1) << (k - 1);
+}
+
+static inline void bits_put_varbit_int(bits_out *out, int64_t v)
+{
+    unsigned ones = 0;
+    while (ones < 8 && !varbit_int_fits(v, varbit_payload(ones)))
+        ones++;
+    unsigned k = varbit_payload(ones);
+    bits_put_ones(out, ones, 8);
+    bits_put(out, k == 64 ? (uint64_t)v : (uint64_t)v & ((UINT64_C(1) << k) - 1), k);
+}
+
+/* The value code of `delta`, the differing bits. */
+static inline void bits_put_xor(bits_out *out, bits_window *w, uint64_t delta)
+{
+    if (delta == 0) {
+        bits_put(out, 0, 1);
+        return;
+    }
+    unsigned leading = (unsigned)__builtin_clzll(delta);
+    unsigned trailing = (unsigned)__builtin_ctzll(delta);
+    if (leading > 31)
+        leading = 31;
+    if (w->leading != BITS_NO_WINDOW && leading >= w->leading && trailing >= w->trailing) {
+        bits_put(out, 2, 2);
+        bits_put(out, delta >> w->trailing, 64U - w->leading - w->trailing);
+        return;
+    }
+    unsigned sig = 64 - leading - trailing;
+    bits_put(out, UINT64_C(3) << 11 | leading << 6 | (sig & 63), 13);
+    bits_put(out, delta >> trailing, sig);
+    *w = (bits_window){(uint8_t)leading, (uint8_t)trailing};
+}
+
+#endif
