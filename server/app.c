@@ -103,7 +103,7 @@ fer_code app_new(const app_options *o, app **ret, fer_err *err)
 /* The threads around one database. */
 typedef struct keeper {
     app *a;
-    fer_thread opener, committer;
+    fer_thread opener, committer, maintenance;
     fer_code open_code;
     fer_err open_err;
 } keeper;
@@ -111,6 +111,24 @@ typedef struct keeper {
 static void committer_main(void *arg)
 {
     tsdb_run_committer(arg);
+}
+
+static void maintenance_main(void *arg)
+{
+    tsdb_run_maintenance(arg);
+}
+
+/* Starts the threads that the database needs; on failure none runs. */
+static fer_code start_keepers(keeper *k, tsdb *db)
+{
+    FER_TRY(fer_thread_start(&k->committer, "committer", committer_main, db, &k->open_err));
+    fer_code c =
+        fer_thread_start(&k->maintenance, "maintenance", maintenance_main, db, &k->open_err);
+    if (c != FER_OK) {
+        tsdb_stop_committer(db);
+        fer_thread_join(&k->committer);
+    }
+    return c;
 }
 
 static fer_code open_db(keeper *k)
@@ -125,10 +143,17 @@ static fer_code open_db(keeper *k)
         .account = &a->memory_head,
         .sync = a->o.wal_sync,
         .no_lockfile = a->o.no_lockfile,
+        .min_block_ms = a->o.min_block_ms,
+        .max_block_ms = a->o.max_block_ms,
+        .retention_ms = a->o.retention_ms,
+        .retention_bytes = a->o.retention_bytes,
+        .keep_overlapping = a->o.keep_overlapping,
+        .chunk_segment_bytes = a->o.chunk_segment_bytes,
+        .delay_compact_file = a->o.delay_compact_file,
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));
-    fer_code c = fer_thread_start(&k->committer, "committer", committer_main, db, &k->open_err);
+    fer_code c = start_keepers(k, db);
     if (c != FER_OK) {
         fer_code ignored = tsdb_close(db, NULL);
         (void)ignored;
@@ -153,6 +178,8 @@ static fer_code close_db(keeper *k, fer_err *err)
     tsdb *db = app_db(k->a);
     if (db == NULL)
         return FER_OK;
+    tsdb_stop_maintenance(db);
+    fer_thread_join(&k->maintenance);
     tsdb_stop_committer(db);
     fer_thread_join(&k->committer);
     atomic_store(&k->a->db, NULL);

@@ -1,8 +1,8 @@
 /* app.h - the server as a whole: what the endpoints share, and its life.
  *
  * Life: app_new() binds the sockets; app_run() serves at once (/-/healthy answers, everything that
- * needs data answers 503), opens the database on its own thread (replay), starts the committer, and
- * is then ready. SIGTERM and SIGINT stop it: no new requests, those in flight finish, everything
+ * needs data answers 503), opens the database on its own thread (replay), starts the committer and
+ * maintenance, and is then ready. SIGTERM and SIGINT stop it: no new requests, those in flight finish, everything
  * staged is synced, the database closes.
  *
  * Threads: fields are set before app_run() or once while opening (db, by an atomic store) and do not
@@ -42,7 +42,12 @@ typedef struct app_options {
     unsigned max_connections;
     const char *config_file; /* NULL: none, the defaults serve */
     const char *data_path;
-    int64_t retention_ms;
+    int64_t retention_ms;     /* 0: no limit of time */
+    uint64_t retention_bytes; /* 0: no limit of size */
+    int64_t min_block_ms, max_block_ms;
+    uint64_t chunk_segment_bytes;   /* 0: the default */
+    const char *delay_compact_file; /* "": none */
+    bool keep_overlapping;          /* blocks that overlap are not merged */
     wal_sync_mode wal_sync;
     bool no_lockfile;
     bool enable_remote_write_receiver;

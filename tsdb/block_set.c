@@ -239,6 +239,7 @@ void block_set_replace(block_set *s, block *const *add, size_t n_add, block *con
         s->v[s->n++] = add[i];
     if (s->n != 0)
         qsort(s->v, s->n, sizeof(block *), by_time);
+    s->changes++;
     fer_mutex_unlock(&s->mu);
     for (size_t i = 0; i < n_old; i++)
         if (is_among(old[i], gone, n_gone))
@@ -247,6 +248,14 @@ void block_set_replace(block_set *s, block *const *add, size_t n_add, block *con
 }
 
 /* ---- asking ---- */
+
+uint64_t block_set_changes(block_set *s)
+{
+    fer_mutex_lock(&s->mu);
+    uint64_t n = s->changes;
+    fer_mutex_unlock(&s->mu);
+    return n;
+}
 
 block_list block_set_all(block_set *s)
 {

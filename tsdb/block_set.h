@@ -33,6 +33,7 @@ typedef struct block_set {
     size_t n;
     damaged_block *damaged;
     size_t n_damaged;
+    uint64_t changes; /* calls of block_set_replace() */
     /* ---- for load and clean ---- */
     ulid *replaced; /* folders that are not served and may go */
     size_t n_replaced, cap_replaced;
@@ -65,6 +66,8 @@ void block_list_done(block_list *l);
  * references pass to the set. */
 void block_set_replace(block_set *s, block *const *add, size_t n_add, block *const *gone,
                        size_t n_gone);
+/* How often the list was changed. */
+uint64_t block_set_changes(block_set *s);
 /* Takes the folder of a block away: after a crash it is whole or will be removed at the next start. */
 FER_MUST_CHECK fer_code block_folder_remove(vfs *fs, const char *dir, const char *name,
                                             fer_err *err);

@@ -75,7 +75,7 @@ static inline void copy_golden(vfs *fs, const char *to, const char *name)
 }
 
 typedef struct block_names {
-    char v[8][32];
+    char v[64][32];
     size_t n;
 } block_names;
 

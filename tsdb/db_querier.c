@@ -73,8 +73,8 @@ static fer_code open_merged(head *h, block_set *blocks, block **v, size_t n, con
     return FER_OK;
 }
 
-fer_code db_querier_open(head *h, block_set *blocks, const query_ctx *ctx, int64_t mint,
-                         int64_t maxt, querier **ret, fer_err *err)
+static fer_code open_once(head *h, block_set *blocks, const query_ctx *ctx, int64_t mint,
+                          int64_t maxt, querier **ret, fer_err *err)
 {
     size_t n, damaged = 0;
     block **v = block_set_get(blocks, mint, maxt, ctx->arena, &n);
@@ -84,4 +84,22 @@ fer_code db_querier_open(head *h, block_set *blocks, const query_ctx *ctx, int64
     if (n == 0 && damaged == 0)
         return head_querier_open(h, ctx, mint, maxt, NULL, ret, err);
     return open_merged(h, blocks, v, n, ctx, mint, maxt, ret, err);
+}
+
+/* What leaves the head is in a listed block by then, and the head lets go only when the readers have ended that
+ * were there when it was listed (maintenance.c). So all is in reach of a query whose list of blocks is
+ * still the newest when it is a reader of the head. */
+fer_code db_querier_open(head *h, block_set *blocks, const query_ctx *ctx, int64_t mint,
+                         int64_t maxt, querier **ret, fer_err *err)
+{
+    for (;;) {
+        querier *q;
+        uint64_t changes = block_set_changes(blocks);
+        FER_TRY(open_once(h, blocks, ctx, mint, maxt, &q, err));
+        if (changes == block_set_changes(blocks)) {
+            *ret = q;
+            return FER_OK;
+        }
+        querier_close(q);
+    }
 }

@@ -106,6 +106,7 @@ static void free_handle(tsdb *db)
 {
     head_done(&db->h);
     block_set_done(&db->blocks);
+    maintenance_done(&db->m);
     vfs_close(db->lock);
     fer_free(db->wal_dir);
     fer_free(db->path);
@@ -125,6 +126,7 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     fer_hash_key key;
     o->rng->fill(o->rng, key.secret, sizeof key.secret);
     block_set_init(&db->blocks, o->account);
+    maintenance_init(&db->m, &db->o);
     db->blocks.keep_unfinished = o->read_only;
     head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
 

@@ -37,7 +37,15 @@ typedef struct tsdb_options {
     int64_t staging_limit_bytes; /* staged and not yet durable; 0 = 256 MiB */
     wal_sync_mode sync;
     uint64_t wal_segment_bytes; /* 0 = 128 MiB */
-    int64_t min_block_ms;       /* 0 = 2 h: chunk ranges and the out-of-bounds rule */
+    int64_t min_block_ms;       /* 0 = 2 h: of a block cut from the head; chunk ranges */
+    int64_t max_block_ms;       /* of a merged block; 0 = a tenth of the retention, 31 d at most */
+    int64_t retention_ms;       /* 0 = none */
+    uint64_t retention_bytes;   /* of blocks, logs and chunks of the head; 0 = none */
+    unsigned retention_percent; /* of the disk; wins over retention_bytes; 0 = none */
+    bool keep_overlapping;      /* blocks that overlap are not merged */
+    uint64_t chunk_segment_bytes; /* of blocks; 0 = 512 MiB */
+    const char *
+        delay_compact_file; /* Thanos' list of uploaded blocks: others of level 1 stay; NULL = none */
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;
@@ -119,6 +127,27 @@ void tsdb_stop_committer(tsdb *db);
 /* Commits what is staged now, on the calling thread; for owners without a committer thread.
  * Returns the result of write and sync; *ret_batches (may be NULL) tells how many became visible. */
 fer_code tsdb_commit_step(tsdb *db, size_t *ret_batches, fer_err *err);
+
+/* ---- keeping ---- */
+
+/* Runs a pass of maintenance (maintenance.h) every minute, after failures sooner, until
+ * tsdb_stop_maintenance(), which also ends a compaction that is under way. */
+void tsdb_run_maintenance(tsdb *db);
+void tsdb_stop_maintenance(tsdb *db);
+/* One pass, on the calling thread; for owners without such a thread. Tells the first failure; all steps were
+ * tried. */
+fer_code tsdb_maintenance_step(tsdb *db, fer_err *err);
+
+typedef struct tsdb_maintenance_stats {
+    uint64_t compactions, compactions_failed, compactions_triggered, vertical_compactions;
+    uint64_t head_truncations;
+    uint64_t checkpoints, checkpoints_failed;
+    uint64_t time_retentions, size_retentions;
+    uint64_t reloads, reloads_failed; /* changes of the list of blocks */
+    double compaction_seconds, head_gc_seconds, wal_truncate_seconds;
+    uint64_t wal_truncations;
+} tsdb_maintenance_stats;
+void tsdb_maintenance_stats_get(tsdb *db, tsdb_maintenance_stats *ret);
 
 /* ---- reading ---- */
 

@@ -5,6 +5,7 @@
 #include "tsdb/block_set.h"
 #include "tsdb/commit.h"
 #include "tsdb/head.h"
+#include "tsdb/maintenance.h"
 #include "tsdb/replay.h"
 #include "tsdb/tsdb.h"
 
@@ -18,6 +19,7 @@ struct tsdb {
     head h;
     committer c;
     wal *w;
+    maintenance m;
     replay_stats replay;
     storage storage; /* found from it by offset */
 };

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "base/vfs.h"
 
-typedef enum kind { K_STRING, K_BOOL, K_DURATION, K_UINT, K_ENUM, K_LIST } kind;
+typedef enum kind { K_STRING, K_BOOL, K_DURATION, K_SIZE, K_UINT, K_ENUM, K_LIST } kind;
 
 typedef struct flag_def {
     const char *name;
@@ -68,7 +68,7 @@ static const flag_def defs[] = {
     {"storage.tsdb.path", K_STRING, "data/", NULL, EFFECT, SHOWN, "Base path for metrics storage."},
     {"storage.tsdb.retention.time", K_DURATION, "0s", NULL, EFFECT, SHOWN,
      "How long to retain samples in storage; 15d when no limit is set."},
-    {"storage.tsdb.retention.size", K_STRING, "0B", NULL, NO_EFFECT, SHOWN,
+    {"storage.tsdb.retention.size", K_SIZE, "0B", NULL, EFFECT, SHOWN,
      "Maximum number of bytes that can be stored for blocks."},
     {"storage.tsdb.no-lockfile", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Do not create a lockfile in the data directory."},
@@ -77,24 +77,24 @@ static const flag_def defs[] = {
      "system likes."},
     {"storage.tsdb.head-chunks-write-queue-size", K_UINT, "0", NULL, NO_EFFECT, SHOWN,
      "Size of the queue through which head chunks are written to disk."},
-    {"storage.tsdb.min-block-duration", K_DURATION, "2h", NULL, NO_EFFECT, HIDDEN,
+    {"storage.tsdb.min-block-duration", K_DURATION, "2h", NULL, EFFECT, HIDDEN,
      "Minimum duration of a data block before being persisted."},
-    {"storage.tsdb.max-block-duration", K_DURATION, "0s", NULL, NO_EFFECT, HIDDEN,
+    {"storage.tsdb.max-block-duration", K_DURATION, "0s", NULL, EFFECT, HIDDEN,
      "Maximum duration compacted blocks may span."},
-    {"storage.tsdb.max-block-chunk-segment-size", K_STRING, "0B", NULL, NO_EFFECT, HIDDEN,
+    {"storage.tsdb.max-block-chunk-segment-size", K_SIZE, "0B", NULL, EFFECT, HIDDEN,
      "The maximum size for a single chunk segment in a block."},
     {"storage.tsdb.wal-segment-size", K_STRING, "0B", NULL, NO_EFFECT, HIDDEN,
      "Size at which to split the WAL segment files."},
     {"storage.tsdb.wal-compression", K_BOOL, "true", NULL, NO_EFFECT, HIDDEN, "Compress the WAL."},
     {"storage.tsdb.wal-compression-type", K_ENUM, "snappy", "snappy,zstd", NO_EFFECT, HIDDEN,
      "Compression algorithm for the WAL."},
-    {"storage.tsdb.allow-overlapping-compaction", K_BOOL, "true", NULL, NO_EFFECT, HIDDEN,
+    {"storage.tsdb.allow-overlapping-compaction", K_BOOL, "true", NULL, EFFECT, HIDDEN,
      "Allow compaction of overlapping blocks."},
     {"storage.tsdb.samples-per-chunk", K_UINT, "120", NULL, NO_EFFECT, HIDDEN,
      "Target number of samples per chunk."},
     {"storage.tsdb.delayed-compaction.max-percent", K_UINT, "10", NULL, NO_EFFECT, HIDDEN,
      "Upper limit of the random compaction delay."},
-    {"storage.tsdb.delay-compact-file.path", K_STRING, "", NULL, NO_EFFECT, SHOWN,
+    {"storage.tsdb.delay-compact-file.path", K_STRING, "", NULL, EFFECT, SHOWN,
      "Path to a file that holds back the compaction of blocks not yet uploaded."},
     {"storage.tsdb.block-reload-interval", K_DURATION, "1m", NULL, NO_EFFECT, HIDDEN,
      "How often to look for new blocks."},
@@ -365,6 +365,41 @@ static int64_t duration_of(const flags *f, const char *name)
     return ms;
 }
 
+/* "512MB", "1.5GiB", "0": units are powers of 1024. */
+static bool parse_size(fer_str text, uint64_t *ret)
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
+    static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    size_t n = 0;
+    while (n < text.n && strchr("0123456789.", text.p[n]) != NULL)
+        n++;
+    double number;
+    fer_str unit = str_from(text, n);
+    if (n == 0 || !num_parse_f64(str_head(text, n), &number))
+        return false;
+    if (unit.n == 0 && number == 0) {
+        *ret = 0;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++, number *= 1024) {
+        if (!str_eq(unit, str_of(units[i])) && !str_eq(unit, str_of(binary[i])))
+            continue;
+        if (number >= 9223372036854775808.0)
+            return false;
+        *ret = (uint64_t)number;
+        return true;
+    }
+    return false;
+}
+
+static uint64_t size_of(const flags *f, const char *name)
+{
+    uint64_t v = 0;
+    bool ok = parse_size(text_of(f, name), &v);
+    (void)ok; /* checked by check_values() */
+    return v;
+}
+
 static uint64_t uint_of(const flags *f, const char *name)
 {
     uint64_t v = 0;
@@ -398,6 +433,11 @@ static fer_code check_value(const flag_def *d, fer_str text, fer_err *err)
     case K_DURATION:
         if (text_parse_duration(text, &ms, err) != FER_OK)
             return fer_err_prefix(err, "flag '--%s'", d->name);
+        return FER_OK;
+    case K_SIZE:
+        if (!parse_size(text, &u))
+            return fer_fail(err, FER_INVALID, "flag '--%s': invalid size \"%.*s\"", d->name,
+                            STR_FMT(text));
         return FER_OK;
     case K_UINT:
         if (!num_parse_u64(text, &u))
@@ -511,6 +551,47 @@ static fer_code fill_listen(flags *f, app_options *o, fer_err *err)
     return FER_OK;
 }
 
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+
+static fer_code show_duration(flags *f, const char *name, int64_t ms, fer_err *err)
+{
+    fer_buf text;
+    fer_buf_init(&text, 64, NULL);
+    text_format_duration(&text, ms);
+    fer_str kept = fer_arena_dup(f->a, fer_buf_str(&text));
+    fer_buf_done(&text);
+    if (kept.p == NULL)
+        return fer_fail_budget(err, "flags");
+    f->shown[find_def(str_of(name))].value = kept.p;
+    return FER_OK;
+}
+
+/* Prometheus' rules: 15 days unless something else limits; merged blocks span a tenth of the time kept. What
+ * follows from them is shown in place of the flags' defaults. */
+static fer_code fill_retention(flags *f, app_options *o, fer_err *err)
+{
+    enum { SEGMENT_BYTES_MIN = 1 << 20 };
+    o->retention_ms = duration_of(f, "storage.tsdb.retention.time");
+    o->retention_bytes = size_of(f, "storage.tsdb.retention.size");
+    o->min_block_ms = duration_of(f, "storage.tsdb.min-block-duration");
+    o->max_block_ms = duration_of(f, "storage.tsdb.max-block-duration");
+    o->keep_overlapping = !bool_of(f, "storage.tsdb.allow-overlapping-compaction");
+    o->delay_compact_file = cstr_of(f, "storage.tsdb.delay-compact-file.path");
+    o->chunk_segment_bytes = size_of(f, "storage.tsdb.max-block-chunk-segment-size");
+    if (o->chunk_segment_bytes != 0 && o->chunk_segment_bytes < SEGMENT_BYTES_MIN)
+        return fer_fail(err, FER_INVALID,
+                        "flag 'storage.tsdb.max-block-chunk-segment-size' must be set over 1MB");
+    if (o->retention_ms == 0 && o->retention_bytes == 0)
+        o->retention_ms = 15 * DAY_MS;
+    if (o->max_block_ms == 0) {
+        o->max_block_ms = 31 * DAY_MS;
+        if (o->retention_ms != 0 && o->retention_ms / 10 < o->max_block_ms)
+            o->max_block_ms = o->retention_ms / 10;
+    }
+    FER_TRY(show_duration(f, "storage.tsdb.retention.time", o->retention_ms, err));
+    return show_duration(f, "storage.tsdb.max-block-duration", o->max_block_ms, err);
+}
+
 fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log_format *format,
                        fer_err *err)
 {
@@ -519,7 +600,6 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
     app_options o = {
         .max_connections = (unsigned)uint_of(f, "web.max-connections"),
         .data_path = cstr_of(f, "storage.tsdb.path"),
-        .retention_ms = duration_of(f, "storage.tsdb.retention.time"),
         .no_lockfile = bool_of(f, "storage.tsdb.no-lockfile"),
         .enable_remote_write_receiver = bool_of(f, "web.enable-remote-write-receiver"),
         .enable_lifecycle = bool_of(f, "web.enable-lifecycle"),
@@ -542,6 +622,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
                                                  : WAL_SYNC_NONE;
     fill_features(f, &o.features);
     FER_TRY(fill_messages(f, &o.rw_messages, err));
+    FER_TRY(fill_retention(f, &o, err));
     FER_TRY(fill_listen(f, &o, err));
     fer_str l = text_of(f, "log.level");
     *level = l.p[0] == 'd'   ? LOG_DEBUG

@@ -101,6 +101,33 @@ static void defaults_are_prometheus_defaults(void **state)
     flags_free(p.f);
 }
 
+static void limits_follow_from_each_other(void **state)
+{
+    (void)state;
+    const int64_t hour = 3600000;
+    parsed p;
+    assert_int_equal(parse(&p, ARGS(NULL)), FER_OK);
+    assert_int_equal(p.o.retention_ms, 15 * 24 * hour);
+    assert_int_equal(p.o.min_block_ms, 2 * hour);
+    assert_int_equal(p.o.max_block_ms, 36 * hour);
+    assert_string_equal(shown(&p, "storage.tsdb.retention.time"), "15d");
+    assert_string_equal(shown(&p, "storage.tsdb.max-block-duration"), "1d12h");
+    flags_free(p.f);
+    assert_int_equal(parse(&p, ARGS("--storage.tsdb.retention.size=1.5GB",
+                                    "--no-storage.tsdb.allow-overlapping-compaction")),
+                     FER_OK);
+    assert_int_equal(p.o.retention_ms, 0);
+    assert_int_equal(p.o.retention_bytes, 3ull << 29);
+    assert_int_equal(p.o.max_block_ms, 31 * 24 * hour);
+    assert_true(p.o.keep_overlapping);
+    flags_free(p.f);
+    assert_int_equal(
+        parse(&p, ARGS("--storage.tsdb.retention.time=1y", "--storage.tsdb.max-block-duration=2h")),
+        FER_OK);
+    assert_int_equal(p.o.max_block_ms, 2 * hour);
+    flags_free(p.f);
+}
+
 static void mistakes_are_named(void **state)
 {
     (void)state;
@@ -114,6 +141,10 @@ static void mistakes_are_named(void **state)
         {"--query.timeout", "expected argument for flag '--query.timeout'"},
         {"--query.timeout=5", "flag '--query.timeout': not a valid duration string: \"5\""},
         {"--query.max-samples=many", "flag '--query.max-samples': invalid number \"many\""},
+        {"--storage.tsdb.retention.size=1XB",
+         "flag '--storage.tsdb.retention.size': invalid size \"1XB\""},
+        {"--storage.tsdb.max-block-chunk-segment-size=1KB",
+         "flag 'storage.tsdb.max-block-chunk-segment-size' must be set over 1MB"},
         {"--log.level=loud",
          "flag '--log.level': enum value must be one of debug,info,warn,error, got 'loud'"},
         {"-x", "unknown short flag '-x'"},
@@ -171,6 +202,7 @@ int main(void)
         cmocka_unit_test(the_container_command_starts_as_it_is),
         cmocka_unit_test(values_follow_or_are_joined_and_booleans_negate),
         cmocka_unit_test(defaults_are_prometheus_defaults),
+        cmocka_unit_test(limits_follow_from_each_other),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(help_and_version_win),
         cmocka_unit_test(the_messages_of_remote_write_are_known_by_name),

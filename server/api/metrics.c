@@ -189,6 +189,7 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
 {
     bool empty = st->min_time == INT64_MAX;
     double lowest = empty ? 9223372036854775807.0 : (double)st->min_time;
+    double oldest = st->blocks != 0 ? (double)st->blocks_min_time : lowest;
     gauge(out, "prometheus_tsdb_head_series", "Total number of series in the head block.",
           (double)st->series);
     counter(out, "prometheus_tsdb_head_series_created_total",
@@ -199,6 +200,8 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
           (double)st->chunks);
     counter(out, "prometheus_tsdb_head_chunks_created_total",
             "Total number of chunks created in the head", (double)st->chunks_created);
+    counter(out, "prometheus_tsdb_head_chunks_removed_total",
+            "Total number of chunks removed in the head", (double)st->chunks_removed);
     gauge(out, "prometheus_tsdb_head_min_time",
           "Minimum time bound of the head block. The unit is decided by the library consumer.",
           lowest);
@@ -212,9 +215,9 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
     gauge(out, "prometheus_tsdb_lowest_timestamp",
           "Lowest timestamp value stored in the database. The unit is decided by the library "
           "consumer.",
-          lowest);
+          oldest);
     gauge(out, "prometheus_tsdb_lowest_timestamp_seconds",
-          "Lowest timestamp value stored in the database.", lowest / 1000);
+          "Lowest timestamp value stored in the database.", oldest / 1000);
     head(out, "counter", "prometheus_tsdb_head_samples_appended_total",
          "Total number of appended samples.");
     labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"float\"",
@@ -249,6 +252,78 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
           "Size of the chunks_head directory.", (double)st->chunk_files_bytes);
     gauge(out, "ferula_tsdb_blocks_damaged", "Number of blocks that are damaged and not served.",
           (double)st->blocks_damaged);
+}
+
+static void summary(fer_buf *out, const char *name, const char *help, double sum, uint64_t count)
+{
+    head(out, "summary", name, help);
+    fer_buf_printf(out, "%s_sum ", name);
+    number(out, sum);
+    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, count);
+}
+
+static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
+{
+    counter(out, "prometheus_tsdb_compactions_total",
+            "Total number of compactions that were executed for the partition.",
+            (double)st->compactions);
+    counter(out, "prometheus_tsdb_compactions_failed_total",
+            "Total number of compactions that failed for the partition.",
+            (double)st->compactions_failed);
+    counter(out, "prometheus_tsdb_compactions_triggered_total",
+            "Total number of triggered compactions for the partition.",
+            (double)st->compactions_triggered);
+    counter(out, "prometheus_tsdb_compactions_skipped_total",
+            "Total number of skipped compactions due to disabled auto compaction.", 0);
+    counter(out, "prometheus_tsdb_vertical_compactions_total",
+            "Total number of compactions done on overlapping blocks.",
+            (double)st->vertical_compactions);
+    const char *name = "prometheus_tsdb_compaction_duration_seconds";
+    head(out, "histogram", name, "Duration of compaction runs");
+    fer_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, st->compactions, name);
+    number(out, st->compaction_seconds);
+    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, st->compactions);
+    counter(out, "prometheus_tsdb_head_truncations_total",
+            "Total number of head truncations attempted.", (double)st->head_truncations);
+    counter(out, "prometheus_tsdb_head_truncations_failed_total",
+            "Total number of head truncations that failed.", 0);
+    summary(out, "prometheus_tsdb_head_gc_duration_seconds",
+            "Runtime of garbage collection in the head block.", st->head_gc_seconds,
+            st->head_truncations);
+    counter(out, "prometheus_tsdb_checkpoint_creations_total",
+            "Total number of checkpoint creations attempted.",
+            (double)(st->checkpoints + st->checkpoints_failed));
+    counter(out, "prometheus_tsdb_checkpoint_creations_failed_total",
+            "Total number of checkpoint creations that failed.", (double)st->checkpoints_failed);
+    counter(out, "prometheus_tsdb_checkpoint_deletions_total",
+            "Total number of checkpoint deletions attempted.", (double)st->checkpoints);
+    counter(out, "prometheus_tsdb_checkpoint_deletions_failed_total",
+            "Total number of checkpoint deletions that failed.", 0);
+    summary(out, "prometheus_tsdb_wal_truncate_duration_seconds", "Duration of WAL truncation.",
+            st->wal_truncate_seconds, st->wal_truncations);
+    counter(out, "prometheus_tsdb_reloads_total",
+            "Number of times the database reloaded block data from disk.",
+            (double)(st->reloads + st->reloads_failed));
+    counter(out, "prometheus_tsdb_reloads_failures_total",
+            "Number of times the database failed to reloadBlocks block data from disk.",
+            (double)st->reloads_failed);
+    counter(out, "prometheus_tsdb_time_retentions_total",
+            "The number of times that blocks were deleted because the maximum time limit was "
+            "exceeded.",
+            (double)st->time_retentions);
+    counter(out, "prometheus_tsdb_size_retentions_total",
+            "The number of times that blocks were deleted because the maximum number of bytes was "
+            "exceeded.",
+            (double)st->size_retentions);
+}
+
+static void put_limits(fer_buf *out, const app *a)
+{
+    gauge(out, "prometheus_tsdb_retention_limit_bytes",
+          "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
+          (double)a->o.retention_bytes);
+    gauge(out, "prometheus_tsdb_retention_limit_seconds", "How long to retain samples in storage.",
+          (double)a->o.retention_ms / 1000);
 }
 
 static void put_wal(fer_buf *out, const tsdb_stats *st)
@@ -314,6 +389,10 @@ void web_metrics(http_req *r, void *arg)
         tsdb_stats_get(app_db(a), &st);
         put_head(&out, &st);
         put_wal(&out, &st);
+        tsdb_maintenance_stats ms;
+        tsdb_maintenance_stats_get(app_db(a), &ms);
+        put_compactions(&out, &ms);
+        put_limits(&out, a);
         put_ledger(&out, a, &st);
     }
     http_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", &out);

@@ -1,0 +1,546 @@
+#include "tsdb/maintenance.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "tsdb/compact.h"
+#include "tsdb/compact_head.h"
+#include "tsdb/compact_plan.h"
+#include "tsdb/dir_file.h"
+#include "tsdb/retention.h"
+#include "tsdb/truncate.h"
+#include "tsdb/tsdb_int.h"
+
+enum { DELAY_FILE_BYTES_MAX = 64 << 20 };
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define MAX_BLOCK_MS (31 * DAY_MS)
+#define SECOND_NS 1000000000ULL
+#define PASS_EVERY_NS (60 * SECOND_NS)
+#define BACKOFF_FIRST_NS SECOND_NS
+#define BACKOFF_MAX_NS (60 * SECOND_NS)
+#define READER_LOOK_NS (10 * 1000000ULL)
+
+void maintenance_init(maintenance *m, const tsdb_options *o)
+{
+    *m = (maintenance){0};
+    fer_mutex_init(&m->mu, "maintenance", RANK_MAINTENANCE);
+    fer_mutex_init(&m->wake_mu, "maintenance.wake", RANK_MAINTENANCE_WAKE);
+    fer_cond_init(&m->wake);
+    fer_account_init(&m->acct, "compaction", o->account, 0);
+    fer_cancel_init(&m->cancel, o->clock, 0);
+}
+
+void maintenance_done(maintenance *m)
+{
+    fer_free(m->held);
+    fer_cond_done(&m->wake);
+    fer_mutex_done(&m->wake_mu);
+    fer_mutex_done(&m->mu);
+}
+
+/* Adds to one counter of what is told. */
+#define COUNT(db, field, by)                                                                       \
+    do {                                                                                           \
+        fer_mutex_lock(&(db)->m.wake_mu);                                                          \
+        (db)->m.told.field += (by);                                                                \
+        fer_mutex_unlock(&(db)->m.wake_mu);                                                        \
+    } while (0)
+
+void tsdb_maintenance_stats_get(tsdb *db, tsdb_maintenance_stats *ret)
+{
+    fer_mutex_lock(&db->m.wake_mu);
+    *ret = db->m.told;
+    fer_mutex_unlock(&db->m.wake_mu);
+}
+
+static double seconds_since(const tsdb *db, uint64_t begin_ns)
+{
+    return (double)(db->o.clock->mono_ns(db->o.clock) - begin_ns) / (double)SECOND_NS;
+}
+
+static bool is_stopped(tsdb *db)
+{
+    fer_mutex_lock(&db->m.wake_mu);
+    bool stop = db->m.stop;
+    fer_mutex_unlock(&db->m.wake_mu);
+    return stop;
+}
+
+int64_t maintenance_max_block_ms(const tsdb_options *o)
+{
+    int64_t max = o->max_block_ms;
+    if (max <= 0)
+        max = o->retention_ms > 0 && o->retention_ms / 10 < MAX_BLOCK_MS ? o->retention_ms / 10
+                                                                         : MAX_BLOCK_MS;
+    int64_t min = o->min_block_ms;
+    return max > min ? max : min;
+}
+
+static compact_options compaction(tsdb *db)
+{
+    return (compact_options){
+        .fs = db->o.fs,
+        .dir = db->path,
+        .clock = db->o.clock,
+        .rng = db->o.rng,
+        .acct = &db->m.acct,
+        .segment_bytes = db->o.chunk_segment_bytes,
+        .cancel = &db->m.cancel,
+    };
+}
+
+/* ---- the list of blocks ---- */
+
+/* Opens the block just written (meta with samples; without there is none) and puts it in the place of those
+ * in gone, whose folders then go. */
+static fer_code replace_blocks(tsdb *db, const block_meta *meta, block *const *gone, size_t n,
+                               fer_err *err)
+{
+    block *b = NULL;
+    if (meta->stats.samples != 0) {
+        fer_code code = block_open(db->o.fs, db->path, meta->id.text, &db->blocks.acct, &b, err);
+        if (code != FER_OK) {
+            COUNT(db, reloads_failed, 1);
+            fer_code ignored = block_folder_remove(db->o.fs, db->path, meta->id.text, NULL);
+            (void)ignored;
+            return code;
+        }
+    }
+    block_set_replace(&db->blocks, &b, b != NULL, gone, n);
+    COUNT(db, reloads, 1);
+    fer_code first = FER_OK;
+    for (size_t i = 0; i < n; i++) {
+        fer_code code =
+            block_folder_remove(db->o.fs, db->path, gone[i]->name, first == FER_OK ? err : NULL);
+        if (first == FER_OK)
+            first = code;
+    }
+    return first;
+}
+
+/* Writes a changed meta.json of a block and serves the block with it. */
+static fer_code update_meta(tsdb *db, block *b, const block_meta *meta, fer_err *err)
+{
+    char path[PATH_MAX];
+    block *fresh;
+    FER_TRY(dir_file_path(path, db->path, b->name, err));
+    FER_TRY(block_meta_store(db->o.fs, path, meta, err));
+    FER_TRY(block_open(db->o.fs, db->path, b->name, &db->blocks.acct, &fresh, err));
+    block_set_replace(&db->blocks, &fresh, 1, &b, 1);
+    return FER_OK;
+}
+
+/* ---- the head becomes blocks ---- */
+
+/* Whether the head spans more than one and a half ranges; *ret_mint is where it begins. */
+static bool is_compactable(head *h, int64_t *ret_mint)
+{
+    fer_mutex_lock(&h->publish);
+    int64_t min = h->min_time, max = h->max_time;
+    fer_mutex_unlock(&h->publish);
+    *ret_mint = min;
+    return min <= max && (uint64_t)max - (uint64_t)min > (uint64_t)h->chunk_range_ms / 2 * 3;
+}
+
+static uint64_t reader_mark(head *h)
+{
+    fer_mutex_lock(&h->publish);
+    uint64_t mark = h->reader_seq;
+    fer_mutex_unlock(&h->publish);
+    return mark;
+}
+
+static bool has_reader_of(head *h, uint64_t mark)
+{
+    fer_mutex_lock(&h->publish);
+    bool has = h->readers.next != &h->readers && h->readers.next->seq <= mark;
+    fer_mutex_unlock(&h->publish);
+    return has;
+}
+
+/* Those who listed the blocks before the new one was there find its samples in the head: they are waited for. */
+static fer_code wait_for_readers(tsdb *db, fer_err *err)
+{
+    uint64_t mark = reader_mark(&db->h);
+    while (has_reader_of(&db->h, mark)) {
+        fer_mutex_lock(&db->m.wake_mu);
+        if (!db->m.stop)
+            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, READER_LOOK_NS);
+        bool stop = db->m.stop;
+        fer_mutex_unlock(&db->m.wake_mu);
+        if (stop)
+            return fer_fail(err, FER_CANCELED, "maintenance was stopped");
+    }
+    return FER_OK;
+}
+
+static int64_t cut_end(int64_t mint, int64_t range)
+{
+    return mint / range * range + range;
+}
+
+static fer_code write_head_block(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    compact_options o = compaction(db);
+    block_meta meta;
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    FER_TRY(compact_head(&o, &db->h, mint, maxt, a, &meta, err));
+    FER_TRY(replace_blocks(db, &meta, NULL, 0, err));
+    COUNT(db, compactions, 1);
+    COUNT(db, compaction_seconds, seconds_since(db, begin));
+    if (meta.stats.samples != 0)
+        LOGI(db->o.log, "Wrote a block of the head", "ulid", meta.id.text, "mint", LOG_INT(mint),
+             "maxt", LOG_INT(maxt), "series", LOG_INT(meta.stats.series), "samples",
+             LOG_INT(meta.stats.samples));
+    return FER_OK;
+}
+
+static void truncate_head(tsdb *db, int64_t mint)
+{
+    head_truncation t = {0};
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    tsdb_truncate_head(db, mint, &t);
+    COUNT(db, head_truncations, 1);
+    COUNT(db, head_gc_seconds, seconds_since(db, begin));
+}
+
+static fer_code truncate_log(tsdb *db, int64_t mint, fer_err *err)
+{
+    wal_truncation t;
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    fer_code code = tsdb_truncate_wal(db, mint, &t, err);
+    COUNT(db, wal_truncations, 1);
+    COUNT(db, wal_truncate_seconds, seconds_since(db, begin));
+    COUNT(db, checkpoints, t.done ? 1 : 0);
+    COUNT(db, checkpoints_failed, code != FER_OK ? 1 : 0);
+    return code;
+}
+
+static fer_code cut_head(tsdb *db, fer_err *err)
+{
+    int64_t mint, maxt = INT64_MIN;
+    fer_code code = FER_OK;
+    while (code == FER_OK && is_compactable(&db->h, &mint) && !is_stopped(db)) {
+        int64_t end = cut_end(mint, db->h.chunk_range_ms);
+        code = write_head_block(db, mint, end, err);
+        if (code != FER_OK && code != FER_CANCELED)
+            COUNT(db, compactions_failed, 1);
+        if (code == FER_OK)
+            code = wait_for_readers(db, err);
+        if (code != FER_OK)
+            break;
+        truncate_head(db, end);
+        maxt = end;
+    }
+    if (maxt == INT64_MIN)
+        return code;
+    fer_code cut = truncate_log(db, maxt, code == FER_OK ? err : NULL);
+    return code == FER_OK ? cut : code;
+}
+
+/* ---- blocks become larger ones ---- */
+
+static bool is_held(const maintenance *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_held; i++)
+        if (strcmp(m->held[i].text, name) == 0)
+            return true;
+    return false;
+}
+
+static void hold(maintenance *m, const char *name)
+{
+    m->held = fer_realloc(m->held, (m->n_held + 1) * sizeof *m->held);
+    memcpy(m->held[m->n_held++].text, name, ULID_CHARS + 1);
+}
+
+/* The list of uploaded blocks, NULL when there is no such file or it cannot be read: then all wait. */
+static json_t *load_uploaded(tsdb *db)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    fer_str text;
+    if (vfs_read_all(db->o.fs, db->o.delay_compact_file, DELAY_FILE_BYTES_MAX, a, &text, NULL) !=
+        FER_OK)
+        return NULL;
+    return json_loadb(text.p, text.n, 0, NULL);
+}
+
+static bool is_uploaded(const json_t *file, const char *name)
+{
+    const json_t *list = json_object_get(file, "uploaded");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *s = json_string_value(json_array_get(list, i));
+        if (s != NULL && strcmp(s, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Writes the blocks to merge to pick; returns how many. */
+static size_t choose(tsdb *db, const block_list *l, block **pick)
+{
+    plan_options o = {.no_overlapping = db->o.keep_overlapping};
+    o.ranges = compact_ranges_of(db->h.chunk_range_ms, maintenance_max_block_ms(&db->o));
+    plan_block *v = fer_calloc(l->n + 1, sizeof *v);
+    size_t *places = fer_calloc(l->n + 1, sizeof *places);
+    bool delayed = db->o.delay_compact_file != NULL && db->o.delay_compact_file[0] != '\0';
+    json_t *uploaded = delayed ? load_uploaded(db) : NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        const block *b = l->v[i];
+        v[i] = (plan_block){&b->meta, is_held(&db->m, b->name)};
+        v[i].held |= delayed && b->meta.level == 1 && !is_uploaded(uploaded, b->name);
+    }
+    size_t n = compact_plan(&o, v, l->n, places);
+    for (size_t i = 0; i < n; i++)
+        pick[i] = l->v[places[i]];
+    json_decref(uploaded);
+    fer_free(places);
+    fer_free(v);
+    return n;
+}
+
+/* A merge that failed: its blocks are not tried again, unless it was the disk or us. */
+static void note_failure(tsdb *db, fer_code code, block *const *v, size_t n, const fer_err *why)
+{
+    COUNT(db, compactions_failed, 1);
+    LOGE(db->o.log, "Blocks cannot be merged", "first", v[0]->name, "blocks", LOG_INT(n), "err",
+         why->msg);
+    if (code == FER_IO || code == FER_NOSPACE || code == FER_LIMIT)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        block_meta meta = v[i]->meta;
+        meta.failed = true;
+        fer_err err = {0};
+        if (code == FER_UNSUPPORTED)
+            hold(&db->m, v[i]->name);
+        else if (update_meta(db, v[i], &meta, &err) != FER_OK)
+            LOGW(db->o.log, "A failed merge cannot be noted", "block", v[i]->name, "err", err.msg);
+    }
+}
+
+static bool overlap(block *const *v, size_t n)
+{
+    int64_t end = v[0]->meta.max_time;
+    for (size_t i = 1; i < n; i++) {
+        if (v[i]->meta.min_time < end)
+            return true;
+        end = v[i]->meta.max_time;
+    }
+    return false;
+}
+
+/* Nothing is left of the blocks: they are marked, so that also after a crash they are not served again. */
+static fer_code mark_deletable(tsdb *db, block *const *v, size_t n, fer_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        char path[PATH_MAX];
+        block_meta meta = v[i]->meta;
+        meta.deletable = true;
+        FER_TRY(dir_file_path(path, db->path, v[i]->name, err));
+        FER_TRY(block_meta_store(db->o.fs, path, &meta, err));
+    }
+    return FER_OK;
+}
+
+static fer_code merge(tsdb *db, block *const *v, size_t n, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    compact_options o = compaction(db);
+    block_meta meta;
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    fer_code code = compact_blocks(&o, v, n, a, &meta, err);
+    if (code != FER_OK) {
+        fer_err why = *err;
+        if (code != FER_CANCELED)
+            note_failure(db, code, v, n, &why);
+        return code;
+    }
+    COUNT(db, compactions, 1);
+    COUNT(db, compaction_seconds, seconds_since(db, begin));
+    COUNT(db, vertical_compactions, overlap(v, n) ? 1 : 0);
+    LOGI(db->o.log, "Merged blocks", "blocks", LOG_INT(n), "mint", LOG_INT(meta.min_time), "maxt",
+         LOG_INT(meta.max_time), "ulid", meta.stats.samples != 0 ? meta.id.text : "none", "samples",
+         LOG_INT(meta.stats.samples));
+    if (meta.stats.samples == 0)
+        FER_TRY(mark_deletable(db, v, n, err));
+    return replace_blocks(db, &meta, v, n, err);
+}
+
+static fer_code merge_once(tsdb *db, bool *ret_more, fer_err *err)
+{
+    block_list l = block_set_all(&db->blocks);
+    block **pick = fer_calloc(l.n + 1, sizeof *pick);
+    size_t n = choose(db, &l, pick);
+    fer_code code = n == 0 ? FER_OK : merge(db, pick, n, err);
+    *ret_more = n != 0;
+    fer_free(pick);
+    block_list_done(&l);
+    return code;
+}
+
+/* Goes on past blocks that fail for their own sake. The head comes first: when it can be cut, merging waits. */
+static fer_code merge_blocks(tsdb *db, fer_err *err)
+{
+    fer_code first = FER_OK;
+    bool more = true;
+    int64_t mint;
+    while (more && !is_stopped(db) && !is_compactable(&db->h, &mint)) {
+        fer_err local = {0};
+        fer_code code = merge_once(db, &more, &local);
+        if (code == FER_OK)
+            continue;
+        if (first == FER_OK) {
+            first = code;
+            if (err != NULL)
+                *err = local;
+        }
+        if (code != FER_CORRUPT && code != FER_INVALID && code != FER_UNSUPPORTED)
+            break;
+    }
+    return first;
+}
+
+/* ---- retention ---- */
+
+typedef struct dir_sum {
+    vfs *fs;
+    const char *dir;
+    uint64_t bytes;
+} dir_sum;
+
+static fer_code add_entry(void *arg, const char *name)
+{
+    dir_sum *d = arg;
+    char path[PATH_MAX];
+    vfs_stat st;
+    if (dir_file_path(path, d->dir, name, NULL) != FER_OK ||
+        vfs_stat_path(d->fs, path, &st, NULL) != FER_OK)
+        return FER_OK;
+    if (!st.is_dir) {
+        d->bytes += st.size;
+        return FER_OK;
+    }
+    dir_sum sub = {d->fs, path, 0};
+    if (vfs_list(d->fs, path, add_entry, &sub, NULL) == FER_OK)
+        d->bytes += sub.bytes;
+    return FER_OK;
+}
+
+/* Of all files below; 0 where there is no such folder. */
+static uint64_t folder_bytes(const tsdb *db, const char *name)
+{
+    char path[PATH_MAX];
+    if (dir_file_path(path, db->path, name, NULL) != FER_OK)
+        return 0;
+    dir_sum d = {db->o.fs, path, 0};
+    return vfs_list(db->o.fs, path, add_entry, &d, NULL) == FER_OK ? d.bytes : 0;
+}
+
+static retention_limits limits_of(const tsdb *db)
+{
+    retention_limits l = {db->o.retention_ms, db->o.retention_bytes};
+    uint64_t unused, total;
+    if (db->o.retention_percent != 0 &&
+        vfs_free_bytes(db->o.fs, db->path, &unused, &total, NULL) == FER_OK && total != 0)
+        l.size_bytes = total / 100 * db->o.retention_percent;
+    return l;
+}
+
+static fer_code expire(tsdb *db, const block_list *l, const retention_cause *cause, fer_err *err)
+{
+    block **gone = fer_calloc(l->n + 1, sizeof *gone);
+    size_t n = 0;
+    bool by_time = false, by_size = false;
+    for (size_t i = 0; i < l->n; i++) {
+        if (cause[i] == KEPT)
+            continue;
+        by_time |= cause[i] == EXPIRED_BY_TIME;
+        by_size |= cause[i] == EXPIRED_BY_SIZE;
+        LOGI(db->o.log, "Deleting a block beyond retention", "block", l->v[i]->name, "because",
+             cause[i] == EXPIRED_BY_TIME ? "time" : "size");
+        gone[n++] = l->v[i];
+    }
+    COUNT(db, time_retentions, by_time ? 1 : 0);
+    COUNT(db, size_retentions, by_size ? 1 : 0);
+    fer_code code = replace_blocks(db, &(block_meta){0}, gone, n, err);
+    fer_free(gone);
+    return code;
+}
+
+static fer_code apply_retention(tsdb *db, fer_err *err)
+{
+    retention_limits limits = limits_of(db);
+    retention_state state = {.now_ms = db->o.clock->wall_ms(db->o.clock)};
+    if (limits.size_bytes != 0)
+        state.other_bytes =
+            folder_bytes(db, "wal") + folder_bytes(db, "wbl") + folder_bytes(db, "chunks_head");
+    block_list l = block_set_all(&db->blocks);
+    retention_cause *cause = fer_calloc(l.n + 1, sizeof *cause);
+    fer_code code = FER_OK;
+    if (retention_choose(&limits, &state, l.v, l.n, cause) != 0)
+        code = expire(db, &l, cause, err);
+    fer_free(cause);
+    block_list_done(&l);
+    return code;
+}
+
+/* ---- a pass, and the thread ---- */
+
+fer_code tsdb_maintenance_step(tsdb *db, fer_err *err)
+{
+    static const struct {
+        const char *what;
+        fer_code (*run)(tsdb *db, fer_err *err);
+    } steps[] = {
+        {"cutting the head", cut_head},
+        {"merging blocks", merge_blocks},
+        {"retention", apply_retention},
+    };
+    fer_code first = FER_OK;
+    fer_mutex_lock(&db->m.mu);
+    COUNT(db, compactions_triggered, 1);
+    fer_err local = {0};
+    first = block_set_clean(&db->blocks, db->o.fs, db->path, &local);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        fer_err e = {0};
+        fer_code code = steps[i].run(db, &e);
+        if (code == FER_OK || code == FER_CANCELED)
+            continue;
+        LOGE(db->o.log, "A step of maintenance failed", "step", steps[i].what, "err", e.msg);
+        if (first == FER_OK) {
+            first = code;
+            local = e;
+        }
+    }
+    fer_mutex_unlock(&db->m.mu);
+    if (first != FER_OK && err != NULL)
+        *err = local;
+    return first;
+}
+
+void tsdb_run_maintenance(tsdb *db)
+{
+    uint64_t backoff = 0;
+    while (!is_stopped(db)) {
+        fer_code code = tsdb_maintenance_step(db, NULL);
+        backoff = code == FER_OK ? 0 : backoff == 0 ? BACKOFF_FIRST_NS : backoff * 2;
+        if (backoff > BACKOFF_MAX_NS)
+            backoff = BACKOFF_MAX_NS;
+        uint64_t until =
+            db->o.clock->mono_ns(db->o.clock) + (backoff == 0 ? PASS_EVERY_NS : backoff);
+        fer_mutex_lock(&db->m.wake_mu);
+        for (uint64_t now; !db->m.stop && (now = db->o.clock->mono_ns(db->o.clock)) < until;)
+            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, until - now);
+        fer_mutex_unlock(&db->m.wake_mu);
+    }
+}
+
+void tsdb_stop_maintenance(tsdb *db)
+{
+    fer_cancel_now(&db->m.cancel);
+    fer_mutex_lock(&db->m.wake_mu);
+    db->m.stop = true;
+    fer_cond_broadcast(&db->m.wake);
+    fer_mutex_unlock(&db->m.wake_mu);
+}
