@@ -63,6 +63,16 @@ static void set_times(const truncator *t)
         t->h->max_time = INT64_MIN;
 }
 
+/* Regions of chunks that have become empty. */
+static void trim_chunks(head *h)
+{
+    for (unsigned cls = 0; cls < SLAB_CLASSES; cls++) {
+        fer_mutex_lock(&h->publish);
+        slab_trim(&h->chunks, cls);
+        fer_mutex_unlock(&h->publish);
+    }
+}
+
 /* The next slots; false when there are no more. */
 static bool truncate_slice(truncator *t, uint32_t *at)
 {
@@ -102,4 +112,5 @@ void head_truncate(head *h, int64_t mint, head_truncation *ret)
         head_shrink_tables(h);
         head_rename(h);
     }
+    trim_chunks(h);
 }

@@ -143,6 +143,18 @@ slab_ref slab_alloc(slab *s, size_t n)
     return number << 13 | unit;
 }
 
+static void give_back(slab *s, uint32_t number)
+{
+    slab_region *r = slab_region_of(s, number);
+    unlink_region(s, number);
+    fer_free(r->p);
+    release(s, r->bytes);
+    s->regions[r->cls]--;
+    r->p = NULL;
+    r->next = s->free_region;
+    s->free_region = number;
+}
+
 void slab_free(slab *s, slab_ref ref)
 {
     if (ref == 0)
@@ -156,14 +168,16 @@ void slab_free(slab *s, slab_ref ref)
     memcpy(r->p + (size_t)unit * SLAB_UNIT_BYTES, &r->free_unit, sizeof r->free_unit);
     r->free_unit = (uint16_t)(unit + 1);
     r->live--;
-    if (r->live == 0 && (r->next != 0 || r->prev != 0)) {
-        unlink_region(s, number);
-        fer_free(r->p);
-        release(s, r->bytes);
-        s->regions[r->cls]--;
-        r->p = NULL;
-        r->next = s->free_region;
-        s->free_region = number;
+    if (r->live == 0 && (r->next != 0 || r->prev != 0))
+        give_back(s, number);
+}
+
+void slab_trim(slab *s, unsigned cls)
+{
+    for (uint32_t number = s->room[cls], next; number != 0; number = next) {
+        next = slab_region_of(s, number)->next;
+        if (slab_region_of(s, number)->live == 0)
+            give_back(s, number);
     }
 }
 

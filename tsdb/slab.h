@@ -53,6 +53,8 @@ void slab_done(slab *s);
  * its limit too: the caller asks for room before it lets users grow the head. */
 slab_ref slab_alloc(slab *s, size_t n);
 void slab_free(slab *s, slab_ref ref); /* 0 is fine */
+/* Gives back the empty region that class cls, of SLAB_CLASSES, may have kept. */
+void slab_trim(slab *s, unsigned cls);
 /* Bytes the item can hold. */
 size_t slab_size(const slab *s, slab_ref ref);
 /* What slab_alloc(n) would hold. */

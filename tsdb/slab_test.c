@@ -103,9 +103,34 @@ static void freed_regions_are_used_again(void **state)
     slab_done(&s);
 }
 
+static void trimming_leaves_nothing_of_what_is_empty(void **state)
+{
+    (void)state;
+    fer_account acct;
+    fer_account_init(&acct, "test", NULL, 0);
+    slab s;
+    slab_init(&s, &acct);
+    slab_ref kept = slab_alloc(&s, 100), other = slab_alloc(&s, 1000);
+    memset(slab_ptr(&s, kept), 7, 100);
+    int64_t before = atomic_load(&s.bytes);
+    slab_free(&s, other);
+    assert_int_equal(atomic_load(&s.bytes), before);
+    for (unsigned cls = 0; cls < SLAB_CLASSES; cls++)
+        slab_trim(&s, cls);
+    assert_true(atomic_load(&s.bytes) < before);
+    assert_int_equal(((uint8_t *)slab_ptr(&s, kept))[99], 7);
+    other = slab_alloc(&s, 1000);
+    assert_int_equal(atomic_load(&s.bytes), before);
+    slab_free(&s, kept);
+    slab_free(&s, other);
+    slab_done(&s);
+    assert_int_equal(fer_account_used(&acct), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trimming_leaves_nothing_of_what_is_empty),
         cmocka_unit_test(every_size_gets_room_with_little_waste),
         cmocka_unit_test(items_keep_their_bytes_through_random_use),
         cmocka_unit_test(freed_regions_are_used_again),
