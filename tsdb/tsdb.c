@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tsdb/db_querier.h"
+#include "tsdb/head_mmap.h"
 #include "tsdb/stage.h"
 
 enum { CLOSE_TRIES = 3 };
@@ -153,6 +154,14 @@ static fer_code drop_lock(tsdb *db, fer_err *err)
     return code;
 }
 
+/* As Prometheus does: the next start need not encode them again. */
+static void put_chunks_away(tsdb *db)
+{
+    fer_err err = {0};
+    if (head_mmap_full_chunks(&db->h, &err) != FER_OK)
+        LOGW(db->o.log, "Full chunks could not be written to chunks_head", "err", err.msg);
+}
+
 fer_code tsdb_close(tsdb *db, fer_err *err)
 {
     if (db->o.read_only) {
@@ -163,6 +172,8 @@ fer_code tsdb_close(tsdb *db, fer_err *err)
     for (int i = 0; i < CLOSE_TRIES && code != FER_OK; i++)
         code = committer_step(&db->c, NULL, err);
     committer_done(&db->c, code);
+    if (code == FER_OK)
+        put_chunks_away(db);
     fer_code closed = wal_close(db->w, code == FER_OK ? err : NULL);
     if (code == FER_OK)
         code = closed;
