@@ -7,6 +7,7 @@
 #include "tsdb/compact_head.h"
 #include "tsdb/compact_plan.h"
 #include "tsdb/dir_file.h"
+#include "tsdb/head_mmap.h"
 #include "tsdb/retention.h"
 #include "tsdb/truncate.h"
 #include "tsdb/tsdb_int.h"
@@ -236,7 +237,14 @@ static fer_code cut_head(tsdb *db, fer_err *err)
     if (maxt == INT64_MIN)
         return code;
     fer_code cut = truncate_log(db, maxt, code == FER_OK ? err : NULL);
+    code = code == FER_OK ? cut : code;
+    cut = head_mmap_truncate(&db->h, maxt, code == FER_OK ? err : NULL);
     return code == FER_OK ? cut : code;
+}
+
+static fer_code map_chunks(tsdb *db, fer_err *err)
+{
+    return head_mmap_full_chunks(&db->h, err);
 }
 
 /* ---- blocks become larger ones ---- */
@@ -493,6 +501,7 @@ fer_code tsdb_maintenance_step(tsdb *db, fer_err *err)
         const char *what;
         fer_code (*run)(tsdb *db, fer_err *err);
     } steps[] = {
+        {"writing chunks of the head", map_chunks},
         {"cutting the head", cut_head},
         {"merging blocks", merge_blocks},
         {"retention", apply_retention},
