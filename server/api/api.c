@@ -1,6 +1,7 @@
 /* api.c - the table of routes. */
 #include "server/api/api.h"
 
+#include "server/api/federate.h"
 #include "server/api/labels.h"
 #include "server/api/query.h"
 #include "server/api/shapes.h"
@@ -31,6 +32,7 @@ void api_register(app *a)
         {"/-/ready", GET_HEAD, HTTP_ON_LOOP, web_ready, a, 0, "/-/ready"},
         {"/-/quit", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_quit, a, 0, "/-/quit"},
         {"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_reload, a, 0, "/-/reload"},
+        {"/federate", GET, HTTP_QUERY, web_federate, a, 0, "/federate"},
         {"/metrics", GET, HTTP_ON_LOOP, web_metrics, a, 0, "/metrics"},
         {"/version", GET, HTTP_ON_LOOP, api_version, a, 0, "/version"},
 
