@@ -27,7 +27,6 @@ typedef struct head_querier {
     querier base;
     head *h;
     head_reader reader;
-    bool reading;             /* reader is in the head's list */
     query_warnings *warnings; /* NULL before the first select, unless given */
     names_view *views;
 } head_querier;
@@ -299,10 +298,6 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     for (size_t i = 0; i < list.n; i++)
         pin_series(h, list.v[i], hints, &s->series[i]);
     s->base.n = list.n;
-    if (!q->reading) {
-        head_reader_begin(h, &q->reader);
-        q->reading = true;
-    }
     return FER_OK;
 }
 
@@ -552,12 +547,9 @@ static void close_querier(querier *base)
         head_names_free(gone);
     }
     q->views = NULL;
-    if (!q->reading)
-        return;
     fer_mutex_lock(&q->h->publish);
     head_reader_end(q->h, &q->reader);
     fer_mutex_unlock(&q->h->publish);
-    q->reading = false;
 }
 
 static const querier_ops head_querier_ops = {select_series, label_names, label_values,
@@ -572,6 +564,10 @@ fer_code head_querier_open(head *h, const query_ctx *ctx, int64_t mint, int64_t 
     q->base = (querier){.ops = &head_querier_ops, .ctx = *ctx, .mint = mint, .maxt = maxt};
     q->h = h;
     q->warnings = w;
+    /* From now on, not from the first select: who gives up samples waits for readers (db_querier.c). */
+    fer_mutex_lock(&h->publish);
+    head_reader_begin(h, &q->reader);
+    fer_mutex_unlock(&h->publish);
     *ret = &q->base;
     return FER_OK;
 }

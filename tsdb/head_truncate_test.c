@@ -170,6 +170,19 @@ static void readers_keep_what_they_pinned(void **state)
     test_expect(t, "__name__=a,l=x", "");
 }
 
+/* Who gives up samples that a new block holds waits for the readers that may not know the block. */
+static void a_querier_is_a_reader_before_it_selects(void **state)
+{
+    test_db *t = *state;
+    head *h = &t->db->h;
+    test_query q;
+    assert_ptr_equal(h->readers.next, &h->readers);
+    test_query_begin(&q, t->db, INT64_MIN, INT64_MAX);
+    assert_ptr_not_equal(h->readers.next, &h->readers);
+    test_query_end(&q);
+    assert_ptr_equal(h->readers.next, &h->readers);
+}
+
 /* Their samples may be in later segments: a checkpoint keeps the series until those are gone. */
 static void refs_of_removed_series_are_kept_for_the_log(void **state)
 {
@@ -327,6 +340,7 @@ int main(void)
         ON_DB(samples_before_mint_are_out_of_bounds),
         ON_DB(a_series_with_a_staged_sample_stays),
         ON_DB(readers_keep_what_they_pinned),
+        ON_DB(a_querier_is_a_reader_before_it_selects),
         ON_DB(churn_gives_its_memory_back),
         ON_DB(series_in_used_slots_come_in_order_of_refs),
         ON_DB(a_staged_series_in_a_used_slot_is_not_seen),

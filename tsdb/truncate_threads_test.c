@@ -161,14 +161,14 @@ static void the_head_forgets_while_it_is_used(void **state)
     (void)state;
     shared *s = fer_calloc(1, sizeof *s);
     actor actors[WRITERS + READERS];
-    fer_thread threads[WRITERS + READERS], commits, maintenance;
+    fer_thread threads[WRITERS + READERS], commits, keeper;
     test_db_init(&s->t);
     s->t.o.sync = WAL_SYNC_NONE;
     s->t.o.wal_segment_bytes = 32 * 1024;
     test_db_open(&s->t);
     atomic_store(&s->writers_left, WRITERS);
     assert_int_equal(fer_thread_start(&commits, "committer", committer_main, s, NULL), FER_OK);
-    assert_int_equal(fer_thread_start(&maintenance, "maintain", maintenance_main, s, NULL), FER_OK);
+    assert_int_equal(fer_thread_start(&keeper, "maintain", maintenance_main, s, NULL), FER_OK);
     for (int i = 0; i < WRITERS + READERS; i++) {
         actors[i] = (actor){s, i < WRITERS ? i : i - WRITERS};
         assert_int_equal(fer_thread_start(&threads[i], i < WRITERS ? "writer" : "reader",
@@ -178,7 +178,7 @@ static void the_head_forgets_while_it_is_used(void **state)
     }
     for (int i = 0; i < WRITERS + READERS; i++)
         fer_thread_join(&threads[i]);
-    fer_thread_join(&maintenance);
+    fer_thread_join(&keeper);
     tsdb_stop_committer(s->t.db);
     fer_thread_join(&commits);
     assert_int_equal(atomic_load(&s->wrong), 0);
