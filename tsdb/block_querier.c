@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tsdb/block_select.h"
-#include "tsdb/chunk_xor.h"
+#include "tsdb/chunk.h"
 
 enum { CANCEL_EVERY = 4096 };
 
@@ -159,21 +159,19 @@ static fer_code read_chunk(const block_querier *q, const index_chunk *c, int64_t
         warn(q, &why);
         return FER_OK;
     }
-    if (encoding != CHUNK_XOR) {
-        query_warn(q->warnings,
-                   "block %s: native histograms (chunks of encoding %d) are not read by this "
-                   "version and left out",
-                   q->b->name, encoding);
-        return FER_OK;
-    }
-    fer_code code = xor_decode(data, 0, mint, maxt, out);
+    fer_code code = chunk_decode(encoding, data, mint, maxt, out);
     if (code == FER_LIMIT)
         return fer_fail_budget(err, "reading samples");
     if (code == FER_OK && had > from && out->n > had && out->t[had] <= out->t[had - 1]) {
         samples_remove(out, had, out->n);
         code = FER_CORRUPT;
     }
-    if (code != FER_OK)
+    if (code == FER_UNSUPPORTED)
+        query_warn(q->warnings,
+                   "block %s: a chunk of encoding %d is of a kind or schema that this version does "
+                   "not know and is left out",
+                   q->b->name, encoding);
+    else if (code != FER_OK)
         query_warn(q->warnings, "block %s: a chunk does not decode", q->b->name);
     return FER_OK;
 }

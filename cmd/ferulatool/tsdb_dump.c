@@ -29,6 +29,7 @@ typedef struct dump {
     size_t n_sel;
     size_t *at; /* the present series of each selection */
     bool openmetrics;
+    bool left_out; /* there were native histograms */
     tool_out o;
     fer_buf labels;
     samples s;
@@ -46,6 +47,10 @@ static void print_samples(dump *d)
 {
     char text[NUM_TEXT_MAX];
     for (size_t i = 0; i < d->s.n; i++) {
+        if (d->s.type != NULL && d->s.type[i] != SAMPLE_FLOAT) {
+            d->left_out = true;
+            continue;
+        }
         fer_buf_puts(&d->o.b, fer_buf_str(&d->labels));
         fer_buf_putc(&d->o.b, ' ');
         fer_buf_put(&d->o.b, text, num_format_g(text, d->s.v[i]));
@@ -211,11 +216,14 @@ static fer_code run(dump *d, const cli_call *c, fer_log *log, fer_err *err)
     return FER_OK;
 }
 
-static bool tell_warnings(const querier *q)
+static bool tell_warnings(const dump *d)
 {
-    for (size_t i = 0; i < q->warnings.n; i++)
-        fprintf(stderr, "%.*s\n", STR_FMT(q->warnings.v[i]));
-    return q->warnings.n != 0;
+    const str_list *l = &d->q->warnings;
+    for (size_t i = 0; i < l->n; i++)
+        fprintf(stderr, "%.*s\n", STR_FMT(l->v[i]));
+    if (d->left_out)
+        fprintf(stderr, "native histograms are not shown by this version and left out\n");
+    return l->n != 0 || d->left_out;
 }
 
 static int dump_run(const cli_call *c, bool openmetrics)
@@ -233,7 +241,7 @@ static int dump_run(const cli_call *c, bool openmetrics)
     samples_init(&d.s, NULL);
 
     int exit_code = run(&d, c, log, &err) == FER_OK ? 0 : db_path_fail(&err);
-    if (!out_close(&d.o) || (d.q != NULL && tell_warnings(d.q)))
+    if (!out_close(&d.o) || (d.q != NULL && tell_warnings(&d)))
         exit_code = EXIT_FAILURE;
     querier_close(d.q);
     if (d.db != NULL && tsdb_close(d.db, &err) != FER_OK)

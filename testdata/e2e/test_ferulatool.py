@@ -43,7 +43,7 @@ def fingerprint(folder):
 
 
 def without_histograms(dump):
-    """Native histograms are not read yet; their samples look like {labels} {count:...} time."""
+    """Native histograms are not shown yet; their samples look like {labels} {count:...} time."""
     return [line for line in dump.splitlines() if "} {count:" not in line]
 
 
