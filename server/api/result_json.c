@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "server/api/histogram_json.h"
 #include "server/api/reply.h"
 
 enum {
@@ -29,7 +30,10 @@ typedef struct writer {
     step_text *steps; /* of a range query: each is written once, not once a series; may be NULL */
     size_t series;    /* the next series */
     size_t point;     /* of it, the next point; > 0 means the series is open */
-    size_t step;      /* the step of the point before it */
+    bool list_open;   /* with histograms: a list of values or histograms is begun */
+    bool no_memory;
+    hist_buckets buckets; /* of the histogram at hand */
+    size_t step;          /* the step of the point before it */
     bool begun;
 } writer;
 
@@ -80,11 +84,27 @@ static void put_point(writer *w, fer_buf *out, int64_t t, double v)
     out->n = (size_t)(at - out->p);
 }
 
+/* [1700000000.123,{...}] */
+static void put_histogram(writer *w, fer_buf *out, int64_t t, const histogram *h)
+{
+    fer_buf_putc(out, '[');
+    api_put_time(out, t);
+    fer_buf_putc(out, ',');
+    if (histogram_json(out, h, w->run->arena, &w->buckets) != FER_OK)
+        w->no_memory = true;
+    fer_buf_putc(out, ']');
+}
+
 static void put_vector_series(writer *w, fer_buf *out, const result_series *rs)
 {
     put_metric(out, w->run->ctx.syms, rs);
-    fer_buf_puts(out, STR(",\"value\":"));
-    put_point(w, out, rs->t[0], rs->v[0]);
+    if (rs->h != NULL && rs->h[0] != NULL) {
+        fer_buf_puts(out, STR(",\"histogram\":"));
+        put_histogram(w, out, rs->t[0], rs->h[0]);
+    } else {
+        fer_buf_puts(out, STR(",\"value\":"));
+        put_point(w, out, rs->t[0], rs->v[0]);
+    }
     fer_buf_putc(out, '}');
     w->series++;
 }
@@ -105,6 +125,42 @@ static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, 
     } while (w->point < rs->n && out->n < full);
     if (w->point == rs->n) {
         fer_buf_puts(out, STR("]}"));
+        w->series++;
+        w->point = 0;
+    }
+}
+
+/* A series with histograms: first the floats as "values", then the "histograms", so that its points are
+ * walked twice; w->point counts both times. */
+static void put_mixed_series(writer *w, fer_buf *out, const result_series *rs, size_t full)
+{
+    size_t twice = 2 * (size_t)rs->n;
+    if (w->point == 0) {
+        put_metric(out, w->run->ctx.syms, rs);
+        w->step = 0;
+    }
+    do {
+        size_t i = w->point % rs->n;
+        bool second = w->point >= rs->n;
+        if ((rs->h[i] != NULL) == second) {
+            if (w->list_open)
+                fer_buf_putc(out, ',');
+            else
+                fer_buf_puts(out, second ? STR(",\"histograms\":[") : STR(",\"values\":["));
+            w->list_open = true;
+            if (second)
+                put_histogram(w, out, rs->t[i], rs->h[i]);
+            else
+                put_point(w, out, rs->t[i], rs->v[i]);
+        }
+        w->point++;
+        if (w->point % rs->n == 0 && w->list_open) {
+            fer_buf_putc(out, ']');
+            w->list_open = false;
+        }
+    } while (w->point < twice && out->n < full);
+    if (w->point == twice) {
+        fer_buf_putc(out, '}');
         w->series++;
         w->point = 0;
     }
@@ -200,9 +256,13 @@ static fer_code next_piece(void *arg, fer_buf *out, bool *done)
             fer_buf_putc(out, ',');
         if (res->type == VALUE_VECTOR)
             put_vector_series(w, out, rs);
+        else if (rs->h != NULL)
+            put_mixed_series(w, out, rs, full);
         else
             put_matrix_series(w, out, rs, full);
     }
+    if (w->no_memory)
+        return FER_LIMIT;
     if (list && w->series < res->n_series)
         return out->full ? FER_LIMIT : FER_OK;
     put_end(w, out);
