@@ -409,6 +409,32 @@ static fer_code merge_blocks(tsdb *db, fer_err *err)
     return first;
 }
 
+/* ---- deletions ---- */
+
+static fer_code clean_block(tsdb *db, block *b, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    compact_options o = compaction(db);
+    block_meta meta;
+    FER_TRY(compact_rewrite(&o, b, a, &meta, err));
+    if (meta.stats.samples == 0)
+        FER_TRY(mark_deletable(db, &b, 1, err));
+    return replace_blocks(db, &meta, &b, 1, err);
+}
+
+fer_code tsdb_clean_tombstones(tsdb *db, fer_err *err)
+{
+    fer_mutex_lock(&db->m.mu);
+    block_list l = block_set_all(&db->blocks);
+    fer_code code = FER_OK;
+    for (size_t i = 0; i < l.n && code == FER_OK; i++)
+        if (l.v[i]->stones.n != 0)
+            code = clean_block(db, l.v[i], err);
+    block_list_done(&l);
+    fer_mutex_unlock(&db->m.mu);
+    return code;
+}
+
 /* ---- retention ---- */
 
 typedef struct dir_sum {

@@ -313,6 +313,63 @@ static void a_damaged_block_stops_no_other(void **state)
     end(&l);
 }
 
+static void a_snapshot_is_a_database_of_its_own(void **state)
+{
+    (void)state;
+    life l;
+    begin(&l);
+    test_db_open(&l.t);
+    live(&l, 9, 0);
+    fer_err err = {0};
+    must(tsdb_snapshot(l.t.db, "/data/snapshots/one", true, &err), &err);
+    must(tsdb_snapshot(l.t.db, "/data/snapshots/two", false, &err), &err);
+    size_t blocks = list_blocks(l.t.o.fs, "/data").n;
+    assert_int_equal(list_blocks(l.t.o.fs, "/data/snapshots/one").n, blocks + 1);
+    assert_int_equal(list_blocks(l.t.o.fs, "/data/snapshots/two").n, blocks);
+    test_db_close(&l.t);
+    l.t.o.path = "/data/snapshots/one";
+    test_db_open(&l.t);
+    check_all(&l, l.first);
+    end(&l);
+}
+
+static void blocks_are_cleaned_of_what_is_deleted(void **state)
+{
+    (void)state;
+    static const char *const goldens[] = {"prometheus-2.42", "compacted-windows-3.5/in"};
+    for (size_t i = 0; i < 2; i++) {
+        life l;
+        begin(&l);
+        copy_golden(l.t.o.fs, "/data", goldens[i]);
+        test_db_open(&l.t);
+        fer_err err = {0};
+        fer_buf before, after;
+        fer_buf_init(&before, 1 << 24, NULL);
+        fer_buf_init(&after, 1 << 24, NULL);
+        test_query q;
+        test_query_begin(&q, l.t.db, INT64_MIN, INT64_MAX);
+        dump_querier(&before, q.q, NULL, 0);
+        must(tsdb_clean_tombstones(l.t.db, &err), &err);
+        dump_querier(&after, q.q, NULL, 0); /* who had the old blocks reads on */
+        assert_same_text(&after, &before);
+        test_query_end(&q);
+        test_db_reopen(&l.t);
+        fer_buf_clear(&after);
+        test_query_begin(&q, l.t.db, INT64_MIN, INT64_MAX);
+        dump_querier(&after, q.q, NULL, 0);
+        assert_same_text(&after, &before);
+        test_query_end(&q);
+        block_list all = block_set_all(&l.t.db->blocks);
+        for (size_t k = 0; k < all.n; k++)
+            assert_int_equal(all.v[k]->stones.n, 0);
+        block_list_done(&all);
+        no_folder_is_left_over(&l);
+        fer_buf_done(&before);
+        fer_buf_done(&after);
+        end(&l);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -321,6 +378,8 @@ int main(void)
         cmocka_unit_test(the_size_is_kept),
         cmocka_unit_test(a_disk_that_is_full_costs_only_time),
         cmocka_unit_test(a_damaged_block_stops_no_other),
+        cmocka_unit_test(a_snapshot_is_a_database_of_its_own),
+        cmocka_unit_test(blocks_are_cleaned_of_what_is_deleted),
     };
     return cmocka_run_group_tests_name("maintenance", tests, NULL, NULL);
 }

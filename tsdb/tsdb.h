@@ -138,6 +138,12 @@ void tsdb_stop_maintenance(tsdb *db);
  * tried. */
 fer_code tsdb_maintenance_step(tsdb *db, fer_err *err);
 
+/* Links all blocks into dir, which is made and is on the same file system; with_head: and writes the samples
+ * of the head as a block beside them. Waits for the pass of maintenance that is under way. */
+FER_MUST_CHECK fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err);
+/* Writes blocks anew that have deletions, without what is deleted. Waits likewise. */
+FER_MUST_CHECK fer_code tsdb_clean_tombstones(tsdb *db, fer_err *err);
+
 typedef struct tsdb_maintenance_stats {
     uint64_t compactions, compactions_failed, compactions_triggered, vertical_compactions;
     uint64_t head_truncations;

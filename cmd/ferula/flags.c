@@ -48,7 +48,7 @@ static const flag_def defs[] = {
      "Path to static asset directory, available at /user."},
     {"web.enable-lifecycle", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Enable shutdown and reload via HTTP request."},
-    {"web.enable-admin-api", K_BOOL, "false", NULL, NO_EFFECT, SHOWN,
+    {"web.enable-admin-api", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Enable API endpoints for admin control actions."},
     {"web.enable-remote-write-receiver", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Enable API endpoint accepting remote write requests."},

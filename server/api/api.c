@@ -1,6 +1,7 @@
 /* api.c - the table of routes. */
 #include "server/api/api.h"
 
+#include "server/api/admin.h"
 #include "server/api/federate.h"
 #include "server/api/labels.h"
 #include "server/api/query.h"
@@ -71,6 +72,13 @@ void api_register(app *a)
         {"/api/v1/status/tsdb", GET, HTTP_QUERY, api_status_tsdb, a, 0, "/api/v1/status/tsdb"},
         {"/api/v1/status/walreplay", GET, HTTP_ON_LOOP, api_status_walreplay, a, 0,
          "/api/v1/status/walreplay"},
+
+        {"/api/v1/admin/tsdb/delete_series", HTTP_POST | HTTP_PUT, HTTP_QUERY,
+         api_admin_delete_series, a, FORM_BYTES_MAX, "/api/v1/admin/tsdb/delete_series"},
+        {"/api/v1/admin/tsdb/clean_tombstones", HTTP_POST | HTTP_PUT, HTTP_QUERY,
+         api_admin_clean_tombstones, a, FORM_BYTES_MAX, "/api/v1/admin/tsdb/clean_tombstones"},
+        {"/api/v1/admin/tsdb/snapshot", HTTP_POST | HTTP_PUT, HTTP_QUERY, api_admin_snapshot, a,
+         FORM_BYTES_MAX, "/api/v1/admin/tsdb/snapshot"},
     };
     enum { ROUTES = sizeof routes / sizeof *routes };
     http_route all[2 * ROUTES];

@@ -1,6 +1,7 @@
 """A directory of Ferula after 26 hours of samples, opened by Prometheus, and once more by Ferula: every series
 and every sample, and nothing for promtool to complain about."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -97,6 +98,26 @@ class Blocks(unittest.TestCase):
                 self.assertNotRegex(line.lower(), "level=(warn|error).*(wal|block|chunk|corrupt)")
         with programs.Ferula(*FLAGS, data=copy) as ferula:
             self.assertEqual(counts(ferula), mine)
+
+    def test_snapshots_are_directories_of_their_own(self):
+        with programs.Ferula() as ferula:
+            status, _, body = ferula.request("/api/v1/admin/tsdb/snapshot", method="POST")
+            self.assertEqual((status, json.loads(body)["error"]), (500, "admin APIs disabled"))
+        with programs.Ferula("--web.enable-admin-api", *FLAGS) as ferula:
+            for hour in range(3):
+                write_hour(ferula, hour)
+            status, _, body = ferula.request("/api/v1/admin/tsdb/snapshot", [("skip_head", "maybe")], "POST")
+            self.assertEqual(status, 400)
+            self.assertIn('parsing "maybe": invalid syntax', json.loads(body)["error"])
+            status, _, body = ferula.request("/api/v1/admin/tsdb/clean_tombstones", method="POST")
+            self.assertEqual(status, 204)
+            status, _, body = ferula.request("/api/v1/admin/tsdb/snapshot", method="PUT")
+            self.assertEqual(status, 200)
+            name = json.loads(body)["data"]["name"]
+            self.assertRegex(name, r"^\d{8}T\d{6}Z-[0-9a-f]{16}$")
+            copy = os.path.join(ferula.data, "snapshots", name)
+            os.mkdir(os.path.join(copy, "wal"))  # promtool insists
+            self.assertEqual(len(dump(programs.peer("sid/promtool"), copy)), SERIES * 3 * HOUR // STEP)
 
 
 if __name__ == "__main__":
