@@ -135,8 +135,8 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* A crash may leave a last file without a header; Prometheus removes it, too. */
-static fer_code drop_unborn(chunks_head *c, number_list *l, fer_err *err)
+/* A crash may leave a last file without a header. It is no file: the next one to be written takes its place. */
+static fer_code skip_unborn(chunks_head *c, number_list *l, fer_err *err)
 {
     char path[PATH_MAX];
     FER_TRY(file_path(c, l->v[l->n - 1], path, err));
@@ -147,8 +147,8 @@ static fer_code drop_unborn(chunks_head *c, number_list *l, fer_err *err)
     FER_TRY(vfs_pread(f, head, sizeof head, 0, &n, err));
     if (!head_file_is_unborn((fer_str){head, n}))
         return FER_OK;
-    FER_TRY(vfs_unlink(c->fs, path, err));
     l->n--;
+    c->last_number = l->v[l->n] - 1;
     return FER_OK;
 }
 
@@ -156,7 +156,7 @@ static void open_files(chunks_head *c, number_list *l)
 {
     fer_err err = {0};
     qsort(l->v, l->n, sizeof *l->v, by_number);
-    if (drop_unborn(c, l, &err) != FER_OK)
+    if (skip_unborn(c, l, &err) != FER_OK)
         tell(c, l->v[l->n - 1], 0, 0, err.msg);
     for (size_t i = 0; i < l->n; i++) {
         if (i > 0 && l->v[i] != l->v[i - 1] + 1)

@@ -235,12 +235,30 @@ static void a_cut_file_keeps_what_is_whole(void **state)
         size_t end = n == 0 ? 8 : d.at[n - 1].offset + d.chunk[n - 1].data.n + 4;
         bool zeros = cut >= end && cut < end + 8; /* of the next series' ref */
         assert_int_equal(damages, !zeros && cut >= 4);
-        if (cut < 4) { /* such a file is no file */
+        if (cut < 4) /* such a file is no file */
             assert_int_equal(count_files(&d), 0);
-            assert_false(vfs_exists(d.fs, "/chunks_head/000001"));
-        }
     }
     fer_arena_free(a);
+    vfs_fault_free(d.f);
+}
+
+/* The next file takes the place of one that got no header, so that no number is left out. */
+static void a_file_without_a_header_is_written_over(void **state)
+{
+    (void)state;
+    static disk_fixture d;
+    begin(&d);
+    must(vfs_mkdir_all(d.fs, "/chunks_head", &d.err), &d.err);
+    write_file(d.fs, "/chunks_head/000007", STR(""));
+    chunks_head *c = open_dir(&d, 0);
+    assert_true(vfs_exists(d.fs, "/chunks_head/000007")); /* opening changes nothing */
+    add(&d, c, 0, 10);
+    chunks_head_close(c);
+    assert_int_equal(count_files(&d), 1);
+    uint64_t damages;
+    assert_int_equal(walk_dir(&d, &damages).n, 10);
+    assert_int_equal(damages, 0);
+    assert_false(vfs_exists(d.fs, "/chunks_head/000001"));
     vfs_fault_free(d.f);
 }
 
@@ -459,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_new_owner_begins_a_new_file),
         cmocka_unit_test(truncation_removes_whole_files_from_the_lowest),
         cmocka_unit_test(a_cut_file_keeps_what_is_whole),
+        cmocka_unit_test(a_file_without_a_header_is_written_over),
         cmocka_unit_test(a_flipped_bit_costs_a_chunk_or_the_rest_of_the_file),
         cmocka_unit_test(zeros_end_a_file_and_what_follows_them_is_told),
         cmocka_unit_test(a_missing_file_is_told_and_the_others_are_read),
