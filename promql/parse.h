@@ -38,6 +38,9 @@ FER_MUST_CHECK fer_code promql_parse_metric(fer_str text, fer_arena *a, labels *
 
 /* Expr.String() of Prometheus: canonical one-line text. */
 void promql_print(fer_buf *out, const expr *e);
+/* The same over several lines, where it is longer than 100 bytes. Set out->max generously: indentation
+ * grows with the depth. */
+void promql_print_lines(fer_buf *out, const expr *e);
 
 /* Line and column (both from 1, column in bytes) of an offset. */
 void promql_position(fer_str text, uint32_t offset, uint32_t *line, uint32_t *col);

@@ -7,7 +7,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool print_parsed(fer_str text, const promql_features *f, fer_arena *a, fer_buf *out)
+typedef void print_fn(fer_buf *out, const expr *e);
+
+static bool print_parsed(fer_str text, const promql_features *f, fer_arena *a, print_fn *print,
+                         fer_buf *out)
 {
     expr *e;
     fer_err err = {0};
@@ -15,7 +18,7 @@ static bool print_parsed(fer_str text, const promql_features *f, fer_arena *a, f
     assert(code == FER_OK || (err.code == code && err.msg[0] != '\0'));
     if (code != FER_OK)
         return false;
-    promql_print(out, e);
+    print(out, e);
     return true;
 }
 
@@ -25,22 +28,33 @@ static bool has_replacement(fer_str text)
     return text.n > 0 && memmem(text.p, text.n, "\xef\xbf\xbd", 3) != NULL;
 }
 
+/* `text` was printed from what `want` was printed from, on one line. */
+static void assert_same(fer_str text, fer_str want, const promql_features *f, fer_arena *a)
+{
+    fer_buf again;
+    fer_buf_init(&again, 1 << 24, NULL);
+    if (!print_parsed(text, f, a, promql_print, &again) || !str_eq(want, fer_buf_str(&again))) {
+        fprintf(stderr, "first:  %.*s\ntext:   %.*s\nsecond: %.*s\n", STR_FMT(want), STR_FMT(text),
+                STR_FMT(fer_buf_str(&again)));
+        assert(!"what is printed parses to what prints the same");
+    }
+    fer_buf_done(&again);
+}
+
 static void round_trip(fer_str text, const promql_features *f, fer_arena *a)
 {
-    fer_buf first, second;
+    fer_buf first, lines;
     fer_buf_init(&first, 1 << 24, NULL);
-    fer_buf_init(&second, 1 << 24, NULL);
-    if (print_parsed(text, f, a, &first) && first.n <= PROMQL_TEXT_BYTES_MAX &&
+    fer_buf_init(&lines, PROMQL_TEXT_BYTES_MAX, NULL);
+    if (print_parsed(text, f, a, promql_print, &first) && first.n <= PROMQL_TEXT_BYTES_MAX &&
         !has_replacement(fer_buf_str(&first))) {
-        bool again = print_parsed(fer_buf_str(&first), f, a, &second);
-        if (!again || !str_eq(fer_buf_str(&first), fer_buf_str(&second))) {
-            fprintf(stderr, "first:  %.*s\nsecond: %.*s\n", STR_FMT(fer_buf_str(&first)),
-                    STR_FMT(fer_buf_str(&second)));
-            assert(!"what is printed parses to what prints the same");
-        }
+        assert_same(fer_buf_str(&first), fer_buf_str(&first), f, a);
+        print_parsed(text, f, a, promql_print_lines, &lines);
+        if (!lines.full)
+            assert_same(fer_buf_str(&lines), fer_buf_str(&first), f, a);
     }
     fer_buf_done(&first);
-    fer_buf_done(&second);
+    fer_buf_done(&lines);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -29,6 +29,55 @@ static int free_arena(void **state)
     return 0;
 }
 
+/* ---- many lines ---- */
+
+#define LONG_NAME "a_metric_with_a_name_so_long_that_not_much_else_has_room_beside_it_on_one_line"
+
+static void what_is_long_is_laid_out_over_lines(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"a+b", "a + b"},
+        {"sum by (job) (rate(" LONG_NAME "[5m])) / on(job) group_left(z) -(y > bool 1)",
+         "  sum by (job) (\n"
+         "    rate(" LONG_NAME "[5m])\n"
+         "  )\n"
+         "/ on (job) group_left (z)\n"
+         "  -(y > bool 1)"},
+        {"topk(3, absent_over_time(" LONG_NAME "{a_label=\"v\"}[5m]))",
+         "topk(\n"
+         "  3,\n"
+         "  absent_over_time(\n"
+         "    " LONG_NAME "{a_label=\"v\"}[5m]\n"
+         "  )\n"
+         ")"},
+        {"-(" LONG_NAME " + a_second_metric_with_a_long_name)",
+         "-(\n"
+         "    " LONG_NAME "\n"
+         "  +\n"
+         "    a_second_metric_with_a_long_name\n"
+         ")"},
+        {"(" LONG_NAME " + a_second_metric_with_a_long_name)[5m:1m]",
+         "(\n"
+         "    " LONG_NAME "\n"
+         "  +\n"
+         "    a_second_metric_with_a_long_name\n"
+         ")[5m:1m]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        expr *e;
+        fer_buf b;
+        fer_buf_init(&b, 1 << 16, NULL);
+        assert_int_equal(
+            promql_parse(str_of(cases[i].text), &(promql_features){0}, *state, &e, NULL), FER_OK);
+        promql_print_lines(&b, e);
+        fer_buf_putc(&b, '\0');
+        assert_string_equal(b.p, cases[i].want);
+        fer_buf_done(&b);
+    }
+}
+
 /* ---- recorded cases ---- */
 
 /* "ok TEXT" or "err TEXT", in the arena. */
@@ -438,21 +487,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_arena, free_arena)
     static const struct CMUnitTest tests[] = {
-        TEST(answers_are_those_of_prometheus),
-        TEST(newer_language_is_known),
-        TEST(bytes_that_are_no_text_are_refused),
-        TEST(text_without_an_expression_is_refused),
-        TEST(operators_bind_as_documented),
-        TEST(selectors_carry_matchers_and_modifiers),
-        TEST(subqueries_have_a_step_or_the_default),
-        TEST(durations_that_are_computed_stay_trees),
-        TEST(binary_modifiers_are_kept),
-        TEST(aggregations_have_their_parts),
-        TEST(positions_are_bytes_of_the_text),
-        TEST(series_selectors_stand_alone),
-        TEST(series_descriptions_become_labels),
-        TEST(deep_and_long_expressions_are_limited),
-        TEST(a_small_budget_is_an_error),
+        TEST(answers_are_those_of_prometheus),        TEST(newer_language_is_known),
+        TEST(bytes_that_are_no_text_are_refused),     TEST(text_without_an_expression_is_refused),
+        TEST(what_is_long_is_laid_out_over_lines),    TEST(operators_bind_as_documented),
+        TEST(selectors_carry_matchers_and_modifiers), TEST(subqueries_have_a_step_or_the_default),
+        TEST(durations_that_are_computed_stay_trees), TEST(binary_modifiers_are_kept),
+        TEST(aggregations_have_their_parts),          TEST(positions_are_bytes_of_the_text),
+        TEST(series_selectors_stand_alone),           TEST(series_descriptions_become_labels),
+        TEST(deep_and_long_expressions_are_limited),  TEST(a_small_budget_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
  * label names that are no plain words are quoted in every list, and group_left and fill modifiers
  * keep an empty ignoring () before them.
  */
-#include "promql/parse.h"
+#include "promql/print_int.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -184,9 +184,8 @@ static void print_selector(fer_buf *out, const expr_selector *s, const duration 
     print_modifiers(out, &s->mod);
 }
 
-static void print_subquery(fer_buf *out, const expr_subquery *s)
+void print_subquery_suffix(fer_buf *out, const expr_subquery *s)
 {
-    promql_print(out, s->e);
     fer_buf_putc(out, '[');
     print_duration(out, s->range);
     fer_buf_putc(out, ':');
@@ -231,7 +230,7 @@ static void print_call(fer_buf *out, const expr_call *c)
     fer_buf_putc(out, ')');
 }
 
-static void print_aggregate(fer_buf *out, const expr_aggregate *a)
+void print_aggregate_head(fer_buf *out, const expr_aggregate *a)
 {
     puts_c(out, agg_text(a->op));
     if (a->without || a->n_grouping > 0) {
@@ -240,6 +239,11 @@ static void print_aggregate(fer_buf *out, const expr_aggregate *a)
         fer_buf_putc(out, ' ');
     }
     fer_buf_putc(out, '(');
+}
+
+static void print_aggregate(fer_buf *out, const expr_aggregate *a)
+{
+    print_aggregate_head(out, a);
     if (a->param != NULL) {
         promql_print(out, a->param);
         puts_c(out, ", ");
@@ -275,10 +279,9 @@ static void print_fills(fer_buf *out, const expr_binary *b)
         print_fill(out, "fill_right", b->fill_right);
 }
 
-static void print_binary(fer_buf *out, const expr_binary *b)
+void print_operator(fer_buf *out, const expr_binary *b)
 {
-    promql_print(out, b->l);
-    fer_buf_printf(out, " %s", op_text(b->op));
+    puts_c(out, op_text(b->op));
     if (b->return_bool)
         puts_c(out, " bool");
     bool grouped = b->card == CARD_MANY_TO_ONE || b->card == CARD_ONE_TO_MANY;
@@ -291,12 +294,21 @@ static void print_binary(fer_buf *out, const expr_binary *b)
         print_names(out, b->include, b->n_include);
     }
     print_fills(out, b);
+}
+
+static void print_binary(fer_buf *out, const expr_binary *b)
+{
+    promql_print(out, b->l);
+    fer_buf_putc(out, ' ');
+    print_operator(out, b);
     fer_buf_putc(out, ' ');
     promql_print(out, b->r);
 }
 
 void promql_print(fer_buf *out, const expr *e)
 {
+    if (out->full)
+        return;
     switch (e->kind) {
     case EXPR_NUMBER:
         if (e->u.number.is_duration)
@@ -314,7 +326,8 @@ void promql_print(fer_buf *out, const expr *e)
         print_selector(out, &e->u.matrix.selector->u.selector, &e->u.matrix.range);
         return;
     case EXPR_SUBQUERY:
-        print_subquery(out, &e->u.subquery);
+        promql_print(out, e->u.subquery.e);
+        print_subquery_suffix(out, &e->u.subquery);
         return;
     case EXPR_CALL:
         print_call(out, &e->u.call);

@@ -4,6 +4,7 @@
 #include "server/api/admin.h"
 #include "server/api/federate.h"
 #include "server/api/labels.h"
+#include "server/api/parse_query.h"
 #include "server/api/query.h"
 #include "server/api/shapes.h"
 #include "server/api/status.h"
@@ -47,6 +48,8 @@ void api_register(app *a)
          "/api/v1/query_exemplars"},
         {"/api/v1/format_query", GET_POST, HTTP_QUERY, api_format_query, a, FORM_BYTES_MAX,
          "/api/v1/format_query"},
+        {"/api/v1/parse_query", GET_POST, HTTP_QUERY, api_parse_query, a, FORM_BYTES_MAX,
+         "/api/v1/parse_query"},
         {"/api/v1/series", GET_POST, HTTP_QUERY, api_series, a, FORM_BYTES_MAX, "/api/v1/series"},
         {"/api/v1/labels", GET_POST, HTTP_QUERY, api_labels, a, FORM_BYTES_MAX, "/api/v1/labels"},
         {"/api/v1/label/:name/values", GET, HTTP_QUERY, api_label_values, a, 0,

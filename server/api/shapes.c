@@ -93,27 +93,6 @@ void api_query_exemplars(http_req *r, void *arg)
     query_run_free(run);
 }
 
-void api_format_query(http_req *r, void *arg)
-{
-    app *a = arg;
-    expr *e;
-    fer_err err;
-    query_run *run = query_run_new(a, r, 0);
-    if (promql_parse(http_req_param(r, "query"), &a->limits.features, run->arena, &e, &err) !=
-        FER_OK) {
-        api_error(r, API_BAD_DATA, "invalid parameter \"query\": %s", err.msg);
-    } else {
-        fer_buf text, out;
-        fer_buf_init(&text, 16 * PROMQL_TEXT_BYTES_MAX, NULL);
-        promql_print(&text, e);
-        api_begin(&out);
-        text_json(&out, fer_buf_str(&text));
-        api_end(r, &out, NULL);
-        fer_buf_done(&text);
-    }
-    query_run_free(run);
-}
-
 void api_rules(http_req *r, void *arg)
 {
     (void)arg;

@@ -14,6 +14,5 @@ void api_targets(http_req *r, void *arg);
 void api_targets_metadata(http_req *r, void *arg);
 void api_scrape_pools(http_req *r, void *arg);
 void api_alertmanagers(http_req *r, void *arg);
-void api_format_query(http_req *r, void *arg);
 
 #endif
