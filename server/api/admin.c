@@ -61,7 +61,8 @@ static void make_name(char *out, size_t n, int64_t now_ms)
     struct tm tm;
     char when[32];
     gmtime_r(&now, &tm);
-    strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm);
+    size_t len = strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm);
+    when[len] = '\0';
     snprintf(out, n, "%s-%016" PRIx64, when, fer_rng_u64(fer_rng_system()) >> 1);
 }
 
