@@ -185,8 +185,8 @@ fer_code annotations_texts(const annotations *an, fer_str query, fer_arena *a, s
         if (x->count > 1)
             fer_buf_printf(&b, " (%" PRIu64 " occurrences)", x->count);
         fer_buf_printf(&b, " (%" PRIu32 ":%" PRIu32 ")", line, col);
-        c = str_list_add(x->kind == ANNO_INFO ? infos : warnings, a, fer_buf_str(&b));
+        c = str_list_add(x->kind == ANNO_INFO ? infos : warnings, a, fer_buf_str(&b), err);
     }
     fer_buf_done(&b);
-    return c == FER_OK ? FER_OK : fer_fail_budget(err, "query annotations");
+    return c;
 }

@@ -176,7 +176,7 @@ const samples *memstore_series_samples(const memstore_series *s)
 
 void memstore_warn(memstore *m, fer_str text)
 {
-    fer_code code = str_list_add(&m->warnings, m->arena, text);
+    fer_code code = str_list_add(&m->warnings, m->arena, text, NULL);
     assert(code == FER_OK);
 }
 
@@ -342,8 +342,7 @@ static fer_code list_texts(querier *base, const fer_str *name, const matcher *m,
             if (name != NULL && !str_eq(s->labels.l[k].name, *name))
                 continue;
             fer_str text = name != NULL ? s->labels.l[k].value : s->labels.l[k].name;
-            if (str_list_add(&found, base->ctx.arena, text) != FER_OK)
-                return fer_fail_budget(err, "labels");
+            FER_TRY(str_list_add(&found, base->ctx.arena, text, err));
         }
     }
     finish_list(&found, limit);
@@ -384,8 +383,7 @@ static fer_code open_querier(storage *st, const query_ctx *ctx, int64_t mint, in
         .store = store,
     };
     for (size_t i = 0; i < store->warnings.n; i++)
-        if (str_list_add(&q->base.warnings, ctx->arena, store->warnings.v[i]) != FER_OK)
-            return fer_fail_budget(err, "querier");
+        FER_TRY(str_list_add(&q->base.warnings, ctx->arena, store->warnings.v[i], err));
     *ret = &q->base;
     return FER_OK;
 }

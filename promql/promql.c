@@ -178,7 +178,7 @@ static fer_code add_warnings(run *r, promql_result *ret)
     FER_TRY(annotations_texts(q->annos, q->params->text, q->ctx.arena, &ret->warnings, &ret->infos,
                               q->err));
     for (size_t i = 0; q->querier != NULL && i < q->querier->warnings.n; i++)
-        FER_TRY(str_list_add(&ret->warnings, q->ctx.arena, q->querier->warnings.v[i]));
+        FER_TRY(str_list_add(&ret->warnings, q->ctx.arena, q->querier->warnings.v[i], q->err));
     return FER_OK;
 }
 

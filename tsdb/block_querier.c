@@ -287,7 +287,7 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
 
 static fer_code add_text(querier *q, str_list *ret, fer_str text, fer_err *err)
 {
-    return str_list_add(ret, q->ctx.arena, text) == FER_OK ? FER_OK : no_memory(err);
+    return str_list_add(ret, q->ctx.arena, text, err);
 }
 
 static bool is_enough(const str_list *l, uint64_t limit)

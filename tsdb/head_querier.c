@@ -420,8 +420,7 @@ static fer_code give_sorted(text_list *l, fer_arena *a, uint64_t limit, str_list
         qsort(l->v, l->n, sizeof *l->v, by_text);
     size_t n = limit != 0 && limit < l->n ? (size_t)limit : l->n;
     for (size_t i = 0; i < n; i++)
-        if (str_list_add(ret, a, l->v[i]) != FER_OK)
-            return no_memory(err);
+        FER_TRY(str_list_add(ret, a, l->v[i], err));
     return FER_OK;
 }
 

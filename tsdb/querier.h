@@ -131,6 +131,6 @@ static inline fer_code selection_read(selection *s, size_t i, int64_t mint, int6
 }
 
 /* Appends a text (copied to the arena). FER_LIMIT past the budget. */
-FER_MUST_CHECK fer_code str_list_add(str_list *l, fer_arena *a, fer_str text);
+FER_MUST_CHECK fer_code str_list_add(str_list *l, fer_arena *a, fer_str text, fer_err *err);
 
 #endif

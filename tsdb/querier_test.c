@@ -14,7 +14,7 @@ static void a_list_keeps_copies_in_order(void **state)
     char text[16];
     for (int i = 0; i < 100; i++) {
         int n = snprintf(text, sizeof text, "warning %d", i);
-        assert_int_equal(str_list_add(&l, a, (fer_str){text, (size_t)n}), FER_OK);
+        assert_int_equal(str_list_add(&l, a, (fer_str){text, (size_t)n}, NULL), FER_OK);
     }
     assert_int_equal(l.n, 100);
     assert_true(str_eq(l.v[0], STR("warning 0")));
@@ -31,7 +31,7 @@ static void a_list_past_the_budget_says_so(void **state)
     fer_code code = FER_OK;
     size_t added = 0;
     for (; code == FER_OK && added < 100000; added++)
-        code = str_list_add(&l, a, STR("a text of some length"));
+        code = str_list_add(&l, a, STR("a text of some length"), NULL);
     assert_int_equal(code, FER_LIMIT);
     assert_int_equal(l.n, added - 1);
 }

@@ -180,8 +180,8 @@ static void annotations_are_compared_where_expected(void **state)
     fixture *f = *state;
     assert_annotations(f, "eval instant at 0 q\n expect no_warn\n expect no_info", "");
     assert_annotations(f, "eval instant at 0 q\n expect warn", "expected warning, got none");
-    assert_int_equal(str_list_add(&f->r.warnings, f->a, STR("one (1:1)")), FER_OK);
-    assert_int_equal(str_list_add(&f->r.warnings, f->a, STR("two (1:1)")), FER_OK);
+    assert_int_equal(str_list_add(&f->r.warnings, f->a, STR("one (1:1)"), NULL), FER_OK);
+    assert_int_equal(str_list_add(&f->r.warnings, f->a, STR("two (1:1)"), NULL), FER_OK);
     assert_annotations(f, "eval instant at 0 q", "");
     assert_annotations(f, "eval instant at 0 q\n expect warn\n expect no_info", "");
     assert_annotations(f, "eval instant at 0 q\n expect no_warn", "unexpected warning: one (1:1)");

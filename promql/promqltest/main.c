@@ -109,7 +109,7 @@ static fer_code add_entry(void *arg, const char *name)
     if (!str_has_suffix(str_of(name), STR(".test")))
         return FER_OK;
     fer_str path = fer_arena_printf(l->p->arena, "%s/%s", l->dir, name);
-    return str_list_add(&l->p->files, l->p->arena, path);
+    return str_list_add(&l->p->files, l->p->arena, path, NULL);
 }
 
 static int by_text(const void *a, const void *b)
@@ -122,7 +122,7 @@ static fer_code add_path(program *p, const char *path, fer_err *err)
     vfs_stat st;
     FER_TRY(vfs_stat_path(vfs_posix(), path, &st, err));
     if (!st.is_dir)
-        return str_list_add(&p->files, p->arena, str_of(path));
+        return str_list_add(&p->files, p->arena, str_of(path), NULL);
     size_t from = p->files.n;
     dir_listing l = {p, path};
     FER_TRY(vfs_list(vfs_posix(), path, add_entry, &l, err));

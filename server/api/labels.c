@@ -89,27 +89,27 @@ static fer_code collect(label_request *l, fer_str name, str_list *ret, fer_err *
             return FER_OK;
         }
         for (size_t k = 0; k < part.n; k++)
-            FER_TRY(str_list_add(ret, l->run->arena, part.v[k]));
+            FER_TRY(str_list_add(ret, l->run->arena, part.v[k], err));
     }
     sort_unique(ret);
     return FER_OK;
 }
 
-static fer_code cut(label_request *l, size_t *n)
+static fer_code cut(label_request *l, size_t *n, fer_err *err)
 {
     if (l->limit == 0 || *n <= l->limit)
         return FER_OK;
     *n = l->limit;
-    return str_list_add(&l->q->warnings, l->run->arena, API_TRUNCATED);
+    return str_list_add(&l->q->warnings, l->run->arena, API_TRUNCATED, err);
 }
 
 static void answer_strings(http_req *r, label_request *l, fer_str name)
 {
-    fer_err err;
+    fer_err err = {0};
     str_list found = {0};
     fer_code c = collect(l, name, &found, &err);
-    if (c == FER_OK && cut(l, &found.n) != FER_OK)
-        c = fer_fail_budget(&err, "labels");
+    if (c == FER_OK)
+        c = cut(l, &found.n, &err);
     if (c != FER_OK) {
         api_exec_error(r, c, &err);
         return;
@@ -228,7 +228,9 @@ static fer_code find_series(label_request *l, found *ret, fer_err *err)
         selection *s;
         FER_TRY(querier_select(l->q, &h, l->sets[i].m, l->sets[i].n, &s, err));
         for (size_t k = 0; k < s->n; k++) {
-            FER_TRY(k % 1024 == 0 ? fer_cancel_check(l->run->ctx.cancel) : FER_OK);
+            fer_code c = k % 1024 == 0 ? fer_cancel_check(l->run->ctx.cancel) : FER_OK;
+            if (c != FER_OK)
+                return fer_fail(err, c, "listing series: %s", fer_code_name(c));
             size_t n;
             const label_id *ids = selection_labels(s, k, &n);
             if (ids == NULL || add_found(l->run->arena, ret, ids, n) != FER_OK)
@@ -276,8 +278,8 @@ static void answer_series(http_req *r, label_request *l)
     found f = {0};
     fer_code c = find_series(l, &f, &err);
     merge_found(l, &f);
-    if (c == FER_OK && cut(l, &f.n) != FER_OK)
-        c = fer_fail_budget(&err, "series");
+    if (c == FER_OK)
+        c = cut(l, &f.n, &err);
     if (c != FER_OK) {
         api_exec_error(r, c, &err);
         return;

@@ -122,13 +122,13 @@ static fer_code parse_query(query_run *run, const query_request *q, expr **ret, 
 }
 
 /* Cuts the series beyond the limit and says so. */
-static fer_code apply_limit(query_run *run, promql_result *res, uint64_t limit)
+static fer_code apply_limit(query_run *run, promql_result *res, uint64_t limit, fer_err *err)
 {
     bool list = res->type == VALUE_VECTOR || res->type == VALUE_MATRIX;
     if (limit == 0 || !list || res->n_series <= limit)
         return FER_OK;
     res->n_series = limit;
-    return str_list_add(&res->warnings, run->arena, API_TRUNCATED);
+    return str_list_add(&res->warnings, run->arena, API_TRUNCATED, err);
 }
 
 /* Runs within the gate; fills the timings. */
@@ -172,7 +172,7 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
 
 static void run_query(http_req *r, app *a, query_request *q)
 {
-    fer_err err;
+    fer_err err = {0};
     if (read_params(a, r, q, &err) != FER_OK) {
         api_error(r, API_BAD_DATA, "%s", err.msg);
         return;
@@ -190,8 +190,8 @@ static void run_query(http_req *r, app *a, query_request *q)
         .per_step = a->limits.features.per_step_stats && str_eq(q->stats, STR("all")),
     };
     fer_code c = execute(run, q, e, &res, &st, &err);
-    if (c == FER_OK && apply_limit(run, res, q->limit) != FER_OK)
-        c = fer_fail_budget(&err, "query");
+    if (c == FER_OK)
+        c = apply_limit(run, res, q->limit, &err);
     if (c != FER_OK) {
         api_exec_error(r, c, &err);
         query_run_free(run);

@@ -103,7 +103,7 @@ class Hostile(unittest.TestCase):
         for end in ends:
             self.assertIn(end[2], STATUSES, str(end)[:600])
             self.assertLess(end[3], 40, str(end)[:600])
-            self.assertTrue(end[2] == 200 or end[4], "an error says why")
+            self.assertTrue(end[2] == 200 or end[4], f"an error says why: {str(end)[:600]}")
         self.assertEqual(len(ends), count)
         self.assertEqual(server.request("/-/healthy")[0], 200)
         self.assertTrue(server.instant("count(" + ALL + ")", time=begin + 60))
