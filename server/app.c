@@ -9,7 +9,7 @@
 #include "base/vfs.h"
 #include "server/api/api.h"
 #include "server/api/gate.h"
-#include "server/config/config.h"
+#include "server/config/live.h"
 #include "server/machine.h"
 #include "server/remote/write.h"
 
@@ -48,6 +48,13 @@ static void on_signal(void *arg, int signum)
     app_stop(a);
 }
 
+static void on_hangup(void *arg, int signum)
+{
+    (void)signum;
+    app *a = arg;
+    live_config_ask(a->config);
+}
+
 static fer_code make_http(app *a, fer_err *err)
 {
     http_options h = {
@@ -64,16 +71,16 @@ static fer_code make_http(app *a, fer_err *err)
     FER_TRY(http_server_new(&h, &a->http, err));
     api_register(a);
     FER_TRY(http_server_on_signal(a->http, SIGTERM, on_signal, a, err));
+    FER_TRY(http_server_on_signal(a->http, SIGHUP, on_hangup, a, err));
     return http_server_on_signal(a->http, SIGINT, on_signal, a, err);
 }
 
 static fer_code set_up(app *a, fer_err *err)
 {
-    FER_TRY(config_load(a->o.config_file, a->log, &a->config, err));
+    FER_TRY(live_config_new(a->o.config_file, a->log, a->clock, &a->config, err));
     a->limits = (promql_limits){
         .lookback_ms = a->o.query_lookback_ms,
         .max_samples = a->o.query_max_samples,
-        .default_subquery_step_ms = config_evaluation_interval_ms(a->config),
         .features = a->o.features,
     };
     a->gate = query_gate_new(a->o.query_max_concurrency);
@@ -103,10 +110,15 @@ fer_code app_new(const app_options *o, app **ret, fer_err *err)
 /* The threads around one database. */
 typedef struct keeper {
     app *a;
-    fer_thread opener, committer, maintenance;
+    fer_thread opener, committer, maintenance, reloader;
     fer_code open_code;
     fer_err open_err;
 } keeper;
+
+static void reloader_main(void *arg)
+{
+    live_config_run(arg);
+}
 
 static void committer_main(void *arg)
 {
@@ -186,14 +198,26 @@ static fer_code close_db(keeper *k, fer_err *err)
     return tsdb_close(db, err);
 }
 
+static void stop_reloader(keeper *k)
+{
+    live_config_stop(k->a->config);
+    fer_thread_join(&k->reloader);
+}
+
 fer_code app_run(app *a, fer_err *err)
 {
     keeper k = {.a = a};
     for (size_t i = 0; i < a->o.n_listen; i++)
         LOGI(a->log, "Listening on", "address", a->o.listen[i], "port",
              LOG_INT(http_server_port(a->http, i)));
-    FER_TRY(fer_thread_start(&k.opener, "opener", opener_main, &k, err));
-    fer_code run = http_server_run(a->http, err);
+    FER_TRY(fer_thread_start(&k.reloader, "reloader", reloader_main, a->config, err));
+    fer_code run = fer_thread_start(&k.opener, "opener", opener_main, &k, err);
+    if (run != FER_OK) {
+        stop_reloader(&k);
+        return run;
+    }
+    run = http_server_run(a->http, err);
+    stop_reloader(&k);
     fer_thread_join(&k.opener);
     fer_code closed = close_db(&k, run == FER_OK ? err : NULL);
     if (k.open_code != FER_OK) {
@@ -219,6 +243,6 @@ void app_free(app *a)
     rw_receiver_free(a->receiver);
     query_gate_free(a->gate);
     query_gate_free(a->read_gate);
-    config_free(a->config);
+    live_config_free(a->config);
     fer_free(a);
 }

@@ -21,6 +21,7 @@
 #include "tsdb/tsdb.h"
 
 typedef struct config config;           /* server/config/config.h */
+typedef struct live_config live_config; /* server/config/live.h */
 typedef struct rw_receiver rw_receiver; /* server/remote/write.h */
 typedef struct query_gate query_gate;   /* server/api/gate.h */
 
@@ -77,8 +78,8 @@ typedef struct app {
     fer_account memory; /* root */
     fer_account memory_head, memory_ingest, memory_queries, memory_http;
 
-    const config *config;
-    promql_limits limits;
+    live_config *config;  /* requests take theirs: query_run.config */
+    promql_limits limits; /* without what the configuration says: query_run.limits */
     http_server *http;
     rw_receiver *receiver;
     query_gate *gate;      /* --query.max-concurrency */

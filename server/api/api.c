@@ -33,7 +33,7 @@ void api_register(app *a)
         {"/-/healthy", GET_HEAD, HTTP_ON_LOOP, web_healthy, a, 0, "/-/healthy"},
         {"/-/ready", GET_HEAD, HTTP_ON_LOOP, web_ready, a, 0, "/-/ready"},
         {"/-/quit", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_quit, a, 0, "/-/quit"},
-        {"/-/reload", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_reload, a, 0, "/-/reload"},
+        {"/-/reload", HTTP_POST | HTTP_PUT, HTTP_QUERY, web_reload, a, 0, "/-/reload"},
         {"/federate", GET, HTTP_QUERY, web_federate, a, 0, "/federate"},
         {"/metrics", GET, HTTP_ON_LOOP, web_metrics, a, 0, "/metrics"},
         {"/version", GET, HTTP_ON_LOOP, api_version, a, 0, "/version"},

@@ -303,7 +303,7 @@ static void put_added(const federation *f, const federated *s, fer_buf *out, boo
 {
     const fer_str instance = STR("instance");
     const config_label *external;
-    size_t n = config_external_labels(f->a->config, &external);
+    size_t n = config_external_labels(f->run->config, &external);
     bool wanted = !has_label(f, s, instance);
     for (size_t i = 0; i < n; i++) {
         int c = str_cmp(external[i].name, instance);

@@ -9,6 +9,7 @@
 #include "server/api/query.h"
 #include "server/api/status.h"
 #include "server/api/web.h"
+#include "server/config/live.h"
 #include "server/machine.h"
 #include "server/remote/write.h"
 
@@ -64,15 +65,17 @@ static void put_process(fer_buf *out, const app *a)
 
 static void put_server(fer_buf *out, app *a)
 {
+    live_config_state loaded = live_config_state_get(a->config);
     head(out, "gauge", "prometheus_build_info",
          "A metric with a constant '1' value labeled by version, revision and branch.");
     fer_buf_printf(
         out, "prometheus_build_info{branch=\"ferula\",revision=\"ferula-%s\",version=\"%s\"} 1\n",
         a->o.version, API_PROMETHEUS_VERSION);
     gauge(out, "prometheus_config_last_reload_success_timestamp_seconds",
-          "Timestamp of the last successful configuration reload.", (double)a->start_ms / 1000);
+          "Timestamp of the last successful configuration reload.",
+          (double)loaded.loaded_ms / 1000);
     gauge(out, "prometheus_config_last_reload_successful",
-          "Whether the last configuration reload attempt was successful.", 1);
+          "Whether the last configuration reload attempt was successful.", loaded.ok);
     gauge(out, "prometheus_ready",
           "Whether startup was fully completed and the server is ready for normal operation.",
           app_db(a) != NULL);

@@ -118,7 +118,7 @@ static fer_code parse_query(query_run *run, const query_request *q, expr **ret, 
 {
     FER_TRY(promql_parse(q->text, &run->a->limits.features, run->arena, ret, err));
     promql_params p = params_of(q, *ret);
-    return promql_check(&run->a->limits, &p, run->arena, err);
+    return promql_check(&run->limits, &p, run->arena, err);
 }
 
 /* Cuts the series beyond the limit and says so. */
@@ -144,7 +144,7 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
                                          : "query was canceled in query queue");
     uint64_t t1 = a->clock->mono_ns(a->clock);
     promql_params p = params_of(q, e);
-    c = promql_exec(&a->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
+    c = promql_exec(&run->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
     uint64_t t2 = a->clock->mono_ns(a->clock);
     query_gate_leave(a->gate);
     atomic_fetch_add(&total_count, 1);

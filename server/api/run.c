@@ -1,12 +1,17 @@
 /* run.c - per-request reading state. */
 #include "server/api/run.h"
 
+#include "server/config/live.h"
+
 query_run *query_run_new(app *a, http_req *r, int64_t timeout_ms)
 {
     query_run *q = fer_calloc(1, sizeof *q);
     q->a = a;
     fer_account_init(&q->acct, "query", &a->memory_queries, 0);
     q->arena = fer_arena_new(&q->acct, 0);
+    q->config = live_config_take(a->config);
+    q->limits = a->limits;
+    q->limits.default_subquery_step_ms = config_evaluation_interval_ms(q->config);
     fer_cancel *token = http_req_cancel(r);
     if (timeout_ms <= 0 || timeout_ms > a->o.query_timeout_ms)
         timeout_ms = a->o.query_timeout_ms;
@@ -26,6 +31,7 @@ void query_run_free(query_run *q)
     if (q == NULL)
         return;
     fer_arena_free(q->arena);
+    config_free(q->config);
     fer_free(q);
 }
 

@@ -9,6 +9,8 @@ typedef struct query_run {
     fer_account acct;
     fer_arena *arena;
     query_ctx ctx;
+    const config *config; /* in force when the request began */
+    promql_limits limits;
 } query_run;
 
 /* The caller owns *ret: query_run_free(). The request's token becomes the run's, with the deadline

@@ -10,7 +10,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "server/api/reply.h"
-#include "server/config/config.h"
+#include "server/config/live.h"
 
 static void put_field(fer_buf *out, const char *key, fer_str value)
 {
@@ -79,8 +79,9 @@ void api_status_runtimeinfo(http_req *r, void *arg)
     put_field(&out, "CWD", str_of(cwd));
     put_field(&out, "hostname", str_of(host));
     put_field(&out, "serverTime", time_text(a->clock->wall_ms(a->clock), text));
-    fer_buf_puts(&out, STR(",\"reloadConfigSuccess\":true"));
-    put_field(&out, "lastConfigTime", time_text(a->start_ms, text));
+    live_config_state loaded = live_config_state_get(a->config);
+    fer_buf_printf(&out, ",\"reloadConfigSuccess\":%s", loaded.ok ? "true" : "false");
+    put_field(&out, "lastConfigTime", time_text(loaded.loaded_ms, text));
     fer_buf_printf(&out,
                    ",\"corruptionCount\":%" PRIu64
                    ",\"goroutineCount\":0,\"GOMAXPROCS\":%ld,\"GOMEMLIMIT\":%" PRId64,
@@ -121,7 +122,9 @@ void api_status_config(http_req *r, void *arg)
     fer_buf out;
     api_begin(&out);
     fer_buf_putc(&out, '{');
-    put_field(&out, "yaml", config_yaml(a->config));
+    const config *c = live_config_take(a->config);
+    put_field(&out, "yaml", config_yaml(c));
+    config_free(c);
     fer_buf_putc(&out, '}');
     api_end(r, &out, NULL);
 }

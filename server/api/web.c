@@ -2,6 +2,7 @@
 #include "server/api/web.h"
 
 #include "base/buf.h"
+#include "server/config/live.h"
 
 void web_start_page(http_req *r, void *arg)
 {
@@ -65,9 +66,12 @@ void web_quit(http_req *r, void *arg)
 
 void web_reload(http_req *r, void *arg)
 {
-    if (!lifecycle_enabled(r, arg))
+    app *a = arg;
+    fer_err err;
+    if (!lifecycle_enabled(r, a))
         return;
-    http_reply_text(r, 500,
-                    "failed to reload config: reloading is not in this version; restart to apply a "
-                    "changed file");
+    if (live_config_reload(a->config, &err) == FER_OK)
+        http_reply(r, 200, NULL, (fer_str){NULL, 0});
+    else
+        http_reply_text(r, 500, "failed to reload config: %s", err.msg);
 }

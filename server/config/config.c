@@ -1,6 +1,7 @@
 /* config.c - loading prometheus.yml: parse, check, take out what has an effect, print the rest. */
 #include "server/config/config.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 enum { FILE_BYTES_MAX = 16 * 1024 * 1024, YAML_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct config {
+    _Atomic unsigned refs;
     fer_arena *a;
     int64_t evaluation_interval_ms;
     config_label *external_labels;
@@ -247,6 +249,7 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
 fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err *err)
 {
     config *c = fer_calloc(1, sizeof *c);
+    atomic_init(&c->refs, 1);
     c->a = fer_arena_new(NULL, 0);
     fer_buf_init(&c->yaml, YAML_BYTES_MAX, NULL);
     fer_code code = load(c, path, log, err);
@@ -258,11 +261,18 @@ fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err
     return FER_OK;
 }
 
+const config *config_ref(const config *cc)
+{
+    config *c = (config *)(uintptr_t)cc;
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
 void config_free(const config *cc)
 {
-    if (cc == NULL)
-        return;
     config *c = (config *)(uintptr_t)cc;
+    if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+        return;
     fer_buf_done(&c->yaml);
     fer_arena_free(c->a);
     fer_free(c);

@@ -18,6 +18,8 @@ typedef struct config config;
  * the file. The caller owns *ret: config_free(). */
 FER_MUST_CHECK fer_code config_load(const char *path, fer_log *log, const config **ret,
                                     fer_err *err);
+/* Another reference; config_free() drops one, the last frees. */
+const config *config_ref(const config *c);
 void config_free(const config *c); /* NULL is fine */
 
 int64_t config_evaluation_interval_ms(const config *c);

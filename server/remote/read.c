@@ -79,7 +79,7 @@ static reader *reader_new(app *a, query_run *run)
 static fer_code make_matcher(const reader *d, const read_matcher *m, matcher *ret, fer_err *err)
 {
     const config_label *external;
-    size_t n = config_external_labels(d->a->config, &external);
+    size_t n = config_external_labels(d->run->config, &external);
     fer_str value = m->value;
     for (size_t i = 0; i < n; i++)
         if (m->type == MATCH_EQ && str_eq(external[i].name, m->name) &&
@@ -150,7 +150,7 @@ static void put_label(fer_buf *out, fer_str name, fer_str value)
 static fer_code put_labels(reader *d, size_t series, fer_err *err)
 {
     const config_label *external;
-    size_t n, n_external = config_external_labels(d->a->config, &external), e = 0;
+    size_t n, n_external = config_external_labels(d->run->config, &external), e = 0;
     const syms *s = d->run->ctx.syms;
     const label_id *own = selection_labels(d->sel, series, &n);
     if (own == NULL)
