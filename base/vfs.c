@@ -58,6 +58,12 @@ void vfs_unmap(vfs_map *m)
     *m = (vfs_map){0};
 }
 
+void vfs_forget(const vfs_map *m)
+{
+    if (m->p != NULL && m->fs->ops->forget != NULL)
+        m->fs->ops->forget(m);
+}
+
 fer_code vfs_stat_path(vfs *fs, const char *path, vfs_stat *ret, fer_err *err)
 {
     return fs->ops->stat(fs, path, ret, err);

@@ -66,6 +66,7 @@ typedef struct vfs_ops {
     fer_code (*size)(vfs_file *f, uint64_t *ret, fer_err *err);
     fer_code (*map)(vfs_file *f, vfs_map *ret, fer_err *err); /* read only, whole file */
     void (*unmap)(vfs_map *m);
+    void (*forget)(const vfs_map *m); /* may be NULL */
     void (*close)(vfs_file *f);
 } vfs_ops;
 
@@ -93,6 +94,8 @@ FER_MUST_CHECK fer_code vfs_truncate(vfs_file *f, uint64_t size, fer_err *err);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);
 FER_MUST_CHECK fer_code vfs_map_file(vfs_file *f, vfs_map *ret, fer_err *err);
 void vfs_unmap(vfs_map *m);
+/* The bytes need not stay in memory; they are read anew when they are touched again. For one pass over much. */
+void vfs_forget(const vfs_map *m);
 FER_MUST_CHECK fer_code vfs_stat_path(vfs *fs, const char *path, vfs_stat *ret, fer_err *err);
 bool vfs_exists(vfs *fs, const char *path);
 FER_MUST_CHECK fer_code vfs_list(vfs *fs, const char *dir, vfs_list_fn fn, void *arg, fer_err *err);

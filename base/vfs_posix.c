@@ -154,6 +154,12 @@ static void posix_unmap(vfs_map *m)
     munmap((void *)(uintptr_t)m->p, m->n);
 }
 
+static void posix_forget(const vfs_map *m)
+{
+    /* A hint: that it is not followed changes nothing. */
+    (void)madvise((void *)(uintptr_t)m->p, m->n, MADV_DONTNEED);
+}
+
 static fer_code posix_stat(vfs *fs, const char *path, vfs_stat *ret, fer_err *err)
 {
     struct stat st;
@@ -258,6 +264,7 @@ vfs *vfs_posix(void)
         .size = posix_size,
         .map = posix_map,
         .unmap = posix_unmap,
+        .forget = posix_forget,
         .close = posix_close,
     };
     static vfs fs = {&ops};

@@ -68,6 +68,13 @@ void block_unref(block *b)
         free_block(b);
 }
 
+void block_forget(const block *b)
+{
+    vfs_forget(&b->index.map);
+    for (size_t i = 0; i < b->chunks.n; i++)
+        vfs_forget(&b->chunks.segments[i]);
+}
+
 uint64_t block_bytes(const block *b)
 {
     return b->index.map.n + block_chunks_bytes(&b->chunks);

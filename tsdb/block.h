@@ -38,6 +38,9 @@ static inline bool block_overlaps(const block *b, int64_t mint, int64_t maxt)
     return b->meta.min_time <= maxt && mint < b->meta.max_time;
 }
 
+/* For one pass over much: the mapped bytes need not stay in memory (vfs_forget). */
+void block_forget(const block *b);
+
 /* Bytes of index and chunks. */
 uint64_t block_bytes(const block *b);
 

@@ -6,7 +6,7 @@
 #include "tsdb/block_select.h"
 #include "tsdb/chunk.h"
 
-enum { CANCEL_EVERY = 4096 };
+enum { CANCEL_EVERY = 4096, FORGET_EVERY = 16384 };
 
 /* Symbol of the index to the query's id: open addressing, at most half full. */
 typedef struct symbol_entry {
@@ -20,6 +20,7 @@ typedef struct block_querier {
     query_warnings *warnings;
     symbol_entry *map;
     uint32_t map_n, map_cap;
+    _Atomic uint64_t swept; /* looks at series, with ctx.sweep */
 } block_querier;
 
 typedef struct block_selection {
@@ -38,6 +39,15 @@ static fer_code no_memory(fer_err *err)
 static void warn(const block_querier *q, const fer_err *why)
 {
     query_warn(q->warnings, "block %s: %s", q->b->name, why->msg);
+}
+
+/* Counts a look at a series in a sweep. */
+static void sweep(block_querier *q)
+{
+    if (q->base.ctx.sweep &&
+        atomic_fetch_add_explicit(&q->swept, 1, memory_order_relaxed) % FORGET_EVERY ==
+            FORGET_EVERY - 1)
+        block_forget(q->b);
 }
 
 /* ---- labels ---- */
@@ -105,6 +115,7 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
     if (!room_for_ids(s, 1))
         return NULL;
     *ret_n = 0;
+    sweep(s->q);
     /* It could be read when it was selected; a file that changed since gives a series without labels. */
     if (block_index_series(&s->q->b->index, s->refs[i], &series, NULL) != FER_OK)
         return s->ids;
@@ -180,9 +191,10 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
                                   samples *out, fer_err *err)
 {
     const block_selection *s = (const block_selection *)base;
-    const block_querier *q = s->q;
+    block_querier *q = s->q;
     fer_err why = {0};
     index_series series;
+    sweep(q);
     if (block_index_series(&q->b->index, s->refs[i], &series, &why) != FER_OK) {
         warn(q, &why);
         return FER_OK;
@@ -222,8 +234,7 @@ static bool has_data(const block_querier *q, uint32_t ref, int64_t mint, int64_t
     return false;
 }
 
-static fer_code keep_with_data(const block_querier *q, ref_list *l, const select_hints *h,
-                               fer_err *err)
+static fer_code keep_with_data(block_querier *q, ref_list *l, const select_hints *h, fer_err *err)
 {
     size_t kept = 0;
     for (size_t i = 0; i < l->n && (h->limit == 0 || kept < h->limit); i++) {
@@ -232,6 +243,7 @@ static fer_code keep_with_data(const block_querier *q, ref_list *l, const select
             if (code != FER_OK)
                 return fer_fail(err, code, "selecting series: %s", fer_code_name(code));
         }
+        sweep(q);
         if (has_data(q, l->v[i], h->mint, h->maxt))
             l->v[kept++] = l->v[i];
     }

@@ -27,6 +27,7 @@ typedef struct query_ctx {
     fer_account *acct;  /* the arena's account: sample arrays charge here */
     syms *syms;         /* label ids of this query */
     fer_cancel *cancel; /* may be NULL */
+    bool sweep;         /* one pass over much data: mapped bytes are forgotten behind the reader */
 } query_ctx;
 
 typedef struct select_hints {

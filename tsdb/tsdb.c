@@ -129,6 +129,10 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     block_set_init(&db->blocks, o->account);
     maintenance_init(&db->m, &db->o);
     db->blocks.keep_unfinished = o->read_only;
+    if (o->read_only) {
+        vfs_read_only_init(&db->fs, o->fs);
+        db->o.fs = &db->fs.base;
+    }
     head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
 
     fer_code code = take_lock(db, err);

@@ -2,6 +2,7 @@
 #ifndef FERULA_TSDB_TSDB_INT_H
 #define FERULA_TSDB_TSDB_INT_H
 
+#include "base/vfs_read_only.h"
 #include "tsdb/block_set.h"
 #include "tsdb/commit.h"
 #include "tsdb/head.h"
@@ -12,6 +13,7 @@
 struct tsdb {
     tsdb_options o;
     char *path;
+    vfs_read_only fs; /* o.fs with read_only */
     char *wal_dir;
     vfs_file *lock; /* NULL with no_lockfile */
     bool clean_start;

@@ -1,7 +1,7 @@
 /* tsdb_analyze.c - `tsdb analyze`: which labels make the series of a block many.
  *
  * One pass over the series counts each label pair by its symbols; only what is printed becomes text. Memory
- * is 24 bytes a pair, up to three times that while the table grows.
+ * is 24 bytes a pair, up to three times that while the table grows; mapped bytes are forgotten behind the pass.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +16,8 @@
 #include "promql/parse.h"
 #include "tsdb/block_select.h"
 
+enum { FORGET_EVERY = 16384 };
+
 typedef struct analysis {
     fer_arena *a;
     block *b;
@@ -25,7 +27,7 @@ typedef struct analysis {
     pair_table pairs;
     pair_table names;  /* by name alone */
     pair_table values; /* the same: values of a name counted, their length summed as `uncovered` */
-    uint64_t entries;
+    uint64_t series, entries;
     chunk_fill fill;
     str_list warnings; /* damage that cost no series, or did */
     tool_out o;
@@ -57,6 +59,8 @@ static fer_code take_series(analysis *x, uint64_t ref, fer_err *err)
 {
     index_series s;
     uint64_t uncovered = 0;
+    if (++x->series % FORGET_EVERY == 0)
+        block_forget(x->b);
     FER_TRY(block_index_series(&x->b->index, ref, &s, err));
     index_series chunks = s;
     FER_TRY(take_chunks(x, &chunks, &uncovered, err));

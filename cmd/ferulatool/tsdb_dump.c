@@ -185,8 +185,9 @@ static fer_code open_db(dump *d, const char *path, fer_log *log, fer_err *err)
     int64_t last = st.blocks_max_time > st.max_time ? st.blocks_max_time : st.max_time;
     d->data_mint = first > d->mint ? first : d->mint;
     d->data_maxt = last < d->maxt ? last : d->maxt;
-    query_ctx ctx = {.arena = d->a, .syms = d->syms};
-    return storage_querier(tsdb_storage(d->db), &ctx, d->mint, d->maxt, &d->q, err);
+    query_ctx ctx = {.arena = d->a, .syms = d->syms, .sweep = true};
+    /* Up to the last sample, so that an empty head is not merged with the blocks. */
+    return storage_querier(tsdb_storage(d->db), &ctx, d->mint, d->data_maxt, &d->q, err);
 }
 
 static fer_code select_all(dump *d, const char *const *match, size_t n, fer_err *err)

@@ -13,7 +13,7 @@
 #include "base/crc32c.h"
 #include "cmd/ferulatool/analyze_pairs.h"
 
-enum { CRC_BYTES = 4, LENGTH_BYTES = 4 };
+enum { CRC_BYTES = 4, LENGTH_BYTES = 4, FORGET_EVERY = 16384 };
 
 typedef struct index_check {
     verify *v;
@@ -188,6 +188,14 @@ static void add_ref(block_content *c, uint64_t ref)
     c->refs[c->series++] = (uint32_t)ref;
 }
 
+/* Mapped bytes need not pile up in memory. */
+static void forget(const index_check *k)
+{
+    vfs_forget(&k->x->map);
+    for (size_t i = 0; i < k->chunks->n; i++)
+        vfs_forget(&k->chunks->segments[i]);
+}
+
 static void check_series(index_check *k, uint64_t off, unsigned align)
 {
     index_series s;
@@ -198,6 +206,8 @@ static void check_series(index_check *k, uint64_t off, unsigned align)
         return;
     }
     add_ref(k->c, ref);
+    if (k->c->series % FORGET_EVERY == 0)
+        forget(k);
     k->v->series++;
     check_labels(k, off, ref, s);
     check_chunks(k, off, s);
