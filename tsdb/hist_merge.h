@@ -7,7 +7,7 @@
 
 #include "tsdb/hist_sample.h"
 
-enum { HIST_MISSING = UINT32_MAX };
+#define HIST_MISSING UINT32_MAX
 
 /* The buckets that a or b have, ascending. */
 typedef struct hist_merge {
