@@ -159,11 +159,6 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
     st->queue_s = (double)(t1 - t0) / 1e9;
     st->eval_total_s = (double)(t2 - t1) / 1e9;
     st->exec_total_s = (double)(t2 - t0) / 1e9;
-    for (size_t i = 0; i < (*ret)->n_series; i++)
-        if ((*ret)->series[i].h != NULL)
-            return fer_fail(err, FER_UNSUPPORTED,
-                            "the result has native histograms, which this version computes with "
-                            "but does not show");
     st->prepare_s = (double)s->prepare_ns / 1e9;
     st->inner_eval_s = (double)s->inner_eval_ns / 1e9;
     st->sort_s = (double)s->sort_ns / 1e9;
