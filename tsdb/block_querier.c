@@ -135,29 +135,6 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
 
 /* ---- samples ---- */
 
-/* Takes out the samples, from `from` on, that tombstones cover. */
-static void drop_deleted(samples *out, size_t from, const tombstone *gone, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        size_t a = from;
-        while (a < out->n && out->t[a] < gone[i].mint)
-            a++;
-        size_t b = a;
-        while (b < out->n && out->t[b] <= gone[i].maxt)
-            b++;
-        samples_remove(out, a, b);
-    }
-}
-
-/* Whether all of the chunk is deleted. */
-static bool is_deleted(const index_chunk *c, const tombstone *gone, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (gone[i].mint <= c->mint && c->maxt <= gone[i].maxt)
-            return true;
-    return false;
-}
-
 /* out[from..] is what the series gave so far. */
 static fer_code read_chunk(const block_querier *q, const index_chunk *c, int64_t mint, int64_t maxt,
                            samples *out, size_t from, fer_err *err)
@@ -204,11 +181,11 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     index_chunk c;
     fer_code code;
     while ((code = index_series_chunk(&series, &c)) == FER_OK && c.mint <= maxt)
-        if (c.maxt >= mint && !is_deleted(&c, gone, n_gone))
+        if (c.maxt >= mint && !tombstones_cover(gone, n_gone, c.mint, c.maxt))
             FER_TRY(read_chunk(q, &c, mint, maxt, out, from, err));
     if (code == FER_CORRUPT)
         query_warn(q->warnings, "block %s: index: a series does not decode", q->b->name);
-    drop_deleted(out, from, gone, n_gone);
+    tombstones_apply(gone, n_gone, out, from);
     return FER_OK;
 }
 
@@ -229,7 +206,7 @@ static bool has_data(const block_querier *q, uint32_t ref, int64_t mint, int64_t
     size_t n;
     const tombstone *gone = tombstones_of(&q->b->stones, ref, &n);
     while (index_series_chunk(&series, &c) == FER_OK && c.mint <= maxt)
-        if (c.maxt >= mint && !is_deleted(&c, gone, n))
+        if (c.maxt >= mint && !tombstones_cover(gone, n, c.mint, c.maxt))
             return true;
     return false;
 }

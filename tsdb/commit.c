@@ -4,10 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "tsdb/head_delete.h"
+
 enum {
     KEEP_BYTES = 2 * 1024 * 1024, /* a batch above this gives its memory back */
     PREFETCH_RECORD = 24,         /* samples ahead */
-    PREFETCH_CHUNK = 12
+    PREFETCH_CHUNK = 12,
+    DELETION_RECORD_BYTES = 128 * 1024
 };
 #define MS_NS 1000000ULL
 #define FAILED_WAIT_NS (1000 * MS_NS) /* how long a request waits for a failing log */
@@ -25,6 +28,8 @@ static batch *batch_new(void)
     batch *b = fer_calloc(1, sizeof *b);
     fer_buf_init(&b->series.bytes, RECORD_BYTES_MAX, NULL);
     fer_buf_init(&b->samples.bytes, RECORD_BYTES_MAX, NULL);
+    fer_buf_init(&b->deletions.bytes, RECORD_BYTES_MAX, NULL);
+    tombstones_init(&b->stones, NULL);
     return b;
 }
 
@@ -34,8 +39,11 @@ static void batch_free(batch *b)
         return;
     fer_buf_done(&b->series.bytes);
     fer_buf_done(&b->samples.bytes);
+    fer_buf_done(&b->deletions.bytes);
     fer_free(b->series.ends);
     fer_free(b->samples.ends);
+    fer_free(b->deletions.ends);
+    tombstones_done(&b->stones);
     fer_free(b->s);
     fer_free(b->waits);
     fer_free(b);
@@ -51,7 +59,7 @@ static void records_clear(batch_records *r)
 static void batch_recycle(committer *c, batch *b)
 {
     size_t bytes = b->series.bytes.cap + b->samples.bytes.cap + b->cap * sizeof *b->s;
-    if (c->spare != NULL || bytes > KEEP_BYTES) {
+    if (c->spare != NULL || bytes > KEEP_BYTES || b->stones.n != 0) {
         batch_free(b);
         return;
     }
@@ -88,8 +96,8 @@ bool batch_end_record(batch_records *r, size_t min_bytes)
 /* What the batch takes until it is durable: its records twice, for the log copies them. */
 static size_t batch_bytes(const batch *b)
 {
-    return 2 * (b->series.bytes.n + b->samples.bytes.n) + b->n * sizeof *b->s +
-           b->n_waits * sizeof *b->waits;
+    return 2 * (b->series.bytes.n + b->samples.bytes.n + b->deletions.bytes.n) +
+           b->n * sizeof *b->s + b->stones.n * sizeof *b->stones.v + b->n_waits * sizeof *b->waits;
 }
 
 /* ---- the committer ---- */
@@ -146,6 +154,20 @@ void committer_add_wait(committer *c, tsdb_done_fn done, void *arg)
     b->charged = bytes;
 }
 
+void committer_add_stones(committer *c, const tombstone *v, size_t n)
+{
+    batch *b = c->open;
+    bool begun = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!begun)
+            record_tombstones_begin(&b->deletions.bytes);
+        record_tombstones_add(&b->deletions.bytes, v[i].ref, v[i].mint, v[i].maxt);
+        begun = !batch_end_record(&b->deletions, DELETION_RECORD_BYTES);
+    }
+    batch_end_record(&b->deletions, 0);
+    tombstones_add_all(&b->stones, v, n);
+}
+
 static void append_records(wal *w, const batch_records *r)
 {
     size_t begin = 0;
@@ -156,7 +178,7 @@ static void append_records(wal *w, const batch_records *r)
 }
 
 /* Moves the open batch, if anybody waits for it, to the end of the waiting ones and its records to the
- * log. Series come first: every ref is told before its samples. */
+ * log. Series come first: every ref is told before its samples, and samples before their deletion. */
 static void take_open(committer *c)
 {
     batch *fresh = c->spare != NULL ? c->spare : batch_new();
@@ -174,6 +196,7 @@ static void take_open(committer *c)
 
     append_records(c->log_files, &b->series);
     append_records(c->log_files, &b->samples);
+    append_records(c->log_files, &b->deletions);
     if (c->last != NULL)
         c->last->next = b;
     else
@@ -203,6 +226,8 @@ static size_t publish_all(committer *c)
     while (c->first != NULL) {
         batch *b = c->first;
         publish(c, b);
+        if (b->stones.n != 0)
+            head_stones_add(c->h, b->stones.v, b->stones.n);
         c->first = b->next;
         if (c->first == NULL)
             c->last = NULL;
@@ -356,14 +381,23 @@ static bool wait_for_work(committer *c)
     return go_on;
 }
 
+static void set_running(committer *c, bool running)
+{
+    fer_mutex_lock(&c->h->mu);
+    c->running = running;
+    fer_mutex_unlock(&c->h->mu);
+}
+
 void committer_run(committer *c)
 {
+    set_running(c, true);
     while (wait_for_work(c)) {
         fer_code code = committer_step(c, NULL, NULL);
         (void)code; /* logged, and tried again after a pause */
     }
     fer_code code = committer_step(c, NULL, NULL);
     (void)code; /* tsdb_close() tries once more and tells */
+    set_running(c, false);
 }
 
 void committer_stop(committer *c)

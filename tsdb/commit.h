@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "tsdb/head.h"
 #include "tsdb/record.h"
+#include "tsdb/tombstones.h"
 #include "tsdb/tsdb.h"
 #include "tsdb/wal.h"
 
@@ -43,9 +44,10 @@ typedef struct batch_wait {
 typedef struct batch batch;
 struct batch {
     batch *next;
-    batch_records series, samples;
+    batch_records series, samples, deletions;
     batch_sample *s;
     size_t n, cap;
+    tombstones stones;
     batch_wait *waits;
     size_t n_waits, cap_waits;
     uint32_t slots_end;       /* of the head when the batch was taken */
@@ -66,6 +68,7 @@ typedef struct committer {
     batch *open;
     fer_cond wake;
     bool stop;
+    bool running;
     bool cut; /* the next step ends the segment of the log */
     size_t staged_bytes;
     uint64_t commits;
@@ -91,6 +94,8 @@ bool committer_is_full(const committer *c);
 bool batch_end_record(batch_records *r, size_t min_bytes);
 /* A request's end: its done waits for the open batch. */
 void committer_add_wait(committer *c, tsdb_done_fn done, void *arg);
+/* Deletions of published samples, into the open batch. */
+void committer_add_stones(committer *c, const tombstone *v, size_t n);
 
 static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v)
 {

@@ -161,7 +161,8 @@ typedef struct head {
     size_t retired_first, n_retired, cap_retired;
     head_left_map *left_maps;
     size_t n_left_maps, cap_left_maps;
-    uint64_t n_chunks_mapped; /* written to chunks_head since the start */
+    uint64_t n_chunks_mapped;   /* written to chunks_head since the start */
+    struct head_stones *stones; /* deletions, NULL while there are none (head_delete.h) */
 
     fer_mutex mu;
     /* ---- under mu ---- */
@@ -413,7 +414,5 @@ typedef struct head_late {
 /* Puts n samples of one series, ascending by t then seq and none after its newest, in their places; those
  * at times it has stay out. Returns how many went in. */
 size_t head_merge(head *h, const head_late *late, size_t n);
-/* Removes the samples in [mint, maxt]; returns how many. */
-size_t head_delete(head *h, uint32_t slot, int64_t mint, int64_t maxt);
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/varint.h"
+#include "tsdb/head_delete.h"
 #include "tsdb/head_pin.h"
 
 enum { SLICE = 256 };
@@ -24,8 +25,9 @@ typedef struct export_entry {
 
 struct head_export {
     head *h;
-    head_names *names;  /* of the labels in the entries; NULL before */
-    int64_t mint, last; /* both in the range */
+    head_names *names;   /* of the labels in the entries; NULL before */
+    head_stones *stones; /* in force when it opened; NULL: none */
+    int64_t mint, last;  /* both in the range */
     fer_account *acct;
     fer_arena *arena;
     export_entry *e;
@@ -85,6 +87,7 @@ static fer_code gather_slots(head_export *x, fer_err *err)
     change_names(x, true);
     fer_mutex_lock(&h->publish);
     uint32_t end = h->published;
+    x->stones = head_stones_take(h);
     fer_mutex_unlock(&h->publish);
     x->e = fer_arena_alloc(x->arena, end * sizeof *x->e);
     if (x->e == NULL)
@@ -244,6 +247,7 @@ void head_export_close(head_export *x)
         return;
     end_batch(x);
     change_names(x, false);
+    head_stones_drop(x->stones);
     fer_arena_free(x->arena);
     fer_buf_done(&x->bytes);
     fer_account_release(x->acct, x->cap_chunks * sizeof *x->chunks);
@@ -302,14 +306,24 @@ static fer_code does_not_decode(fer_err *err)
     return fer_fail(err, FER_CORRUPT, "a chunk of the head does not decode");
 }
 
-/* Encodes the samples of a chunk that are in the range; none makes no chunk. bytes.p of the result is NULL:
+/* What is deleted of a series; NULL with *ret_n 0 when nothing is. */
+static const tombstone *stones_of(const head_export *x, uint64_t ref, size_t *ret_n)
+{
+    *ret_n = 0;
+    return x->stones == NULL ? NULL : tombstones_of(&x->stones->t, ref, ret_n);
+}
+
+/* Encodes the samples of a chunk that are in the range and not deleted; none makes no chunk. bytes.p of the result is NULL:
  * it is set when all of the series' bytes are there. */
-static fer_code cut_to_range(head_export *x, fer_str chunk, uint32_t n, exported_chunk *ret,
-                             fer_err *err)
+static fer_code cut_to_range(head_export *x, uint64_t ref, fer_str chunk, uint32_t n,
+                             exported_chunk *ret, fer_err *err)
 {
     samples s;
+    size_t n_gone;
+    const tombstone *gone = stones_of(x, ref, &n_gone);
     samples_init(&s, NULL);
     fer_code code = xor_decode(chunk, n, x->mint, x->last, &s);
+    tombstones_apply(gone, n_gone, &s, 0);
     *ret = (exported_chunk){.n = (uint16_t)s.n};
     size_t room = 2 + (s.n + 1) * XOR_SAMPLE_BYTES_MAX;
     uint8_t *out = code != FER_OK ? NULL : (uint8_t *)fer_buf_room(&x->bytes, room);
@@ -335,7 +349,9 @@ static fer_code take_full(head_export *x, const full_chunk *c, exported_series *
     exported_chunk *out = &x->chunks[ret->n_chunks];
     fer_str bytes;
     fer_err why = {0};
-    if (c->maxt < x->mint || c->mint > x->last)
+    size_t n_gone;
+    const tombstone *gone = stones_of(x, ret->ref, &n_gone);
+    if (c->maxt < x->mint || c->mint > x->last || tombstones_cover(gone, n_gone, c->mint, c->maxt))
         return FER_OK;
     if (head_full_bytes(x->h, c, &bytes, &why) != FER_OK || bytes.n < 2) {
         LOGE(x->h->log, "A chunk of chunks_head is damaged and left out of a block", "ref",
@@ -343,10 +359,11 @@ static fer_code take_full(head_export *x, const full_chunk *c, exported_series *
         return FER_OK;
     }
     uint16_t n = be16_get((const uint8_t *)bytes.p);
-    if (c->mint >= x->mint && c->maxt <= x->last)
+    if (c->mint >= x->mint && c->maxt <= x->last &&
+        !tombstones_touch(gone, n_gone, c->mint, c->maxt))
         *out = (exported_chunk){c->mint, c->maxt, bytes, n};
     else
-        FER_TRY(cut_to_range(x, bytes, n, out, err));
+        FER_TRY(cut_to_range(x, ret->ref, bytes, n, out, err));
     ret->n_chunks += out->n != 0;
     return FER_OK;
 }
@@ -357,7 +374,8 @@ static fer_code take_open(head_export *x, const head_pin *pin, exported_series *
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
     head_pin_open_bytes(x->h, pin, bytes);
     exported_chunk *out = &x->chunks[ret->n_chunks];
-    FER_TRY(cut_to_range(x, (fer_str){(const char *)bytes, pin->bytes}, pin->n, out, err));
+    FER_TRY(
+        cut_to_range(x, ret->ref, (fer_str){(const char *)bytes, pin->bytes}, pin->n, out, err));
     ret->n_chunks += out->n != 0;
     return FER_OK;
 }

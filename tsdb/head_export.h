@@ -18,8 +18,8 @@
  * commit, the one the export opened at. A series that head_truncate() removes meanwhile is left out;
  * do not truncate into the range while it is exported.
  *
- * Chunks hold just the samples in the range: one that lies within it has the head's bytes, one across a bound
- * is encoded again. They ascend, do not overlap and have at least one sample.
+ * Chunks hold just the samples in the range that are not deleted: one that lies within it and of which nothing is deleted
+ * has the head's bytes, others are encoded again. They ascend, do not overlap and have at least one sample.
  *
  * Memory: per series 24 bytes and per label pair about 50, charged to acct; beside that only the chunks that
  * must be encoded or copied, of one series. Bytes that writers leave behind meanwhile are kept for the

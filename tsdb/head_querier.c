@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "tsdb/head_delete.h"
 #include "tsdb/head_pin.h"
 #include "tsdb/head_select.h"
 
@@ -23,12 +24,20 @@ struct names_view {
     uint32_t n_name_ids;
 };
 
+/* Deletions in force at a select, kept until the querier closes. */
+typedef struct held_stones held_stones;
+struct held_stones {
+    held_stones *next;
+    head_stones *stones;
+};
+
 typedef struct head_querier {
     querier base;
     head *h;
     head_reader reader;
     query_warnings *warnings; /* NULL before the first select, unless given */
     names_view *views;
+    held_stones *stones;
 } head_querier;
 
 typedef struct pinned {
@@ -37,11 +46,20 @@ typedef struct pinned {
     double newest_v;
 } pinned;
 
+/* What is deleted of a pinned series. */
+typedef struct pinned_stones {
+    slab_ref labels; /* of the pin, which no other series has */
+    uint32_t n;
+    const tombstone *v;
+} pinned_stones;
+
 typedef struct head_selection {
     selection base;
     head_querier *q;
     names_view *view; /* of the labels pinned */
     pinned *series;
+    pinned_stones *gone; /* by labels; of the series that have deletions */
+    size_t n_gone;
     bool newest_only;
     label_id *ids; /* of the last labels call */
 } head_selection;
@@ -183,6 +201,19 @@ static fer_code read_full(const head_querier *q, const full_chunk *c, int64_t mi
     return code;
 }
 
+static int by_pin(const void *a, const void *b)
+{
+    slab_ref x = ((const pinned_stones *)a)->labels, y = ((const pinned_stones *)b)->labels;
+    return (x > y) - (x < y);
+}
+
+/* NULL when nothing of the series is deleted. */
+static const pinned_stones *stones_of(const head_selection *s, const head_pin *pin)
+{
+    pinned_stones key = {.labels = pin->labels};
+    return s->n_gone == 0 ? NULL : bsearch(&key, s->gone, s->n_gone, sizeof key, by_pin);
+}
+
 static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
                                   samples *out, fer_err *err)
 {
@@ -190,7 +221,9 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const head *h = s->q->h;
     const head_pin *pin = &s->series[i].pin;
     int64_t newest_t = s->series[i].newest_t;
-    if (s->newest_only && pin->open != 0 && newest_t >= mint && newest_t <= maxt)
+    const pinned_stones *gone = stones_of(s, pin);
+    size_t from = out->n;
+    if (s->newest_only && gone == NULL && pin->open != 0 && newest_t >= mint && newest_t <= maxt)
         return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
                    ? FER_OK
                    : fer_fail_budget(err, "reading samples");
@@ -198,7 +231,8 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const full_chunk *full = head_pin_full(h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
         const full_chunk *c = &full[k];
-        if (c->maxt < mint || c->mint > maxt)
+        if (c->maxt < mint || c->mint > maxt ||
+            (gone != NULL && tombstones_cover(gone->v, gone->n, c->mint, c->maxt)))
             continue;
         code = read_full(s->q, c, mint, maxt, out);
     }
@@ -208,12 +242,71 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
         return fer_fail_budget(err, "reading samples");
     if (code != FER_OK)
         return fer_fail(err, code, "a chunk of the head does not decode");
+    if (gone != NULL)
+        tombstones_apply(gone->v, gone->n, out, from);
     return FER_OK;
 }
 
 static const selection_ops head_selection_ops = {selection_labels_of, selection_read_of};
 
 /* ---- select ---- */
+
+/* The deletions in force, NULL when there are none; *ret_ok false past the budget. Under publish. */
+static const tombstones *stones_of_now(head_querier *q, bool *ret_ok)
+{
+    *ret_ok = true;
+    if (q->h->stones == NULL)
+        return NULL;
+    for (held_stones *s = q->stones; s != NULL; s = s->next)
+        if (s->stones == q->h->stones)
+            return &s->stones->t;
+    held_stones *s = ARENA_NEW(q->base.ctx.arena, held_stones);
+    *ret_ok = s != NULL;
+    if (s == NULL)
+        return NULL;
+    *s = (held_stones){q->stones, head_stones_take(q->h)};
+    q->stones = s;
+    return &s->stones->t;
+}
+
+/* Whether the series has a chunk in the range that is not deleted as a whole. The open chunk never is, as in
+ * Prometheus. */
+static bool has_kept_chunk(const head *h, const pub_rec *s, const tombstone *gone, size_t n,
+                           int64_t mint, int64_t maxt)
+{
+    if (s->open != 0 && s->min_t <= maxt && s->app.t >= mint)
+        return true;
+    const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        const full_chunk *c = &list->c[i];
+        if (c->mint <= maxt && c->maxt >= mint && !tombstones_cover(gone, n, c->mint, c->maxt))
+            return true;
+    }
+    return false;
+}
+
+/* Notes what is deleted of the slots' series, and drops those of which all in the range is. */
+static fer_code drop_deleted(head_selection *s, const tombstones *t, slot_list *list, int64_t mint,
+                             int64_t maxt, fer_err *err)
+{
+    const head *h = s->q->h;
+    size_t kept = 0, room = list->n < t->n ? list->n : t->n;
+    s->gone = fer_arena_alloc(s->q->base.ctx.arena, room * sizeof *s->gone);
+    if (s->gone == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < list->n; i++) {
+        size_t n;
+        uint32_t slot = list->v[i];
+        const tombstone *gone = tombstones_of(t, head_ref(h, slot), &n);
+        if (gone != NULL && !has_kept_chunk(h, head_pub_rec(h, slot), gone, n, mint, maxt))
+            continue;
+        if (gone != NULL)
+            s->gone[s->n_gone++] = (pinned_stones){head_series_labels(h, slot), (uint32_t)n, gone};
+        list->v[kept++] = slot;
+    }
+    list->n = kept;
+    return FER_OK;
+}
 
 /* Drops the series without samples in the range. */
 static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64_t maxt)
@@ -287,6 +380,12 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     slot_list list;
     FER_TRY(head_select_slots(sel, &list, err));
     keep_overlapping(h, &list, hints->mint, hints->maxt);
+    bool ok;
+    const tombstones *stones = stones_of_now(q, &ok);
+    if (!ok)
+        return no_memory(err);
+    if (stones != NULL)
+        FER_TRY(drop_deleted(s, stones, &list, hints->mint, hints->maxt, err));
     FER_TRY(note_order(h, sel->tmp, &list, ret_order, err));
     if (hints->limit != 0 && !hints->sorted && *ret_order == NULL && list.n > hints->limit)
         list.n = hints->limit;
@@ -353,6 +452,8 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     if (code != FER_OK)
         return code;
 
+    if (s->n_gone != 0)
+        qsort(s->gone, s->n_gone, sizeof *s->gone, by_pin);
     if (order != NULL && !hints.sorted)
         FER_TRY(put_in_order(s, order, tmp, err));
     if (hints.sorted)
@@ -546,6 +647,9 @@ static void close_querier(querier *base)
         head_names_free(gone);
     }
     q->views = NULL;
+    for (held_stones *s = q->stones; s != NULL; s = s->next)
+        head_stones_drop(s->stones);
+    q->stones = NULL;
     fer_mutex_lock(&q->h->publish);
     head_reader_end(q->h, &q->reader);
     fer_mutex_unlock(&q->h->publish);

@@ -105,24 +105,3 @@ size_t head_merge(head *h, const head_late *late, size_t n)
     samples_done(&have);
     return missing;
 }
-
-size_t head_delete(head *h, uint32_t slot, int64_t mint, int64_t maxt)
-{
-    assert(h->readers.next == &h->readers);
-    pub_rec *s = head_pub_rec(h, slot);
-    if (!head_overlaps(h, s, mint, maxt))
-        return 0;
-    samples all;
-    samples_init(&all, NULL);
-    read_range(h, s, INT64_MIN, INT64_MAX, &all);
-    drop_chunks(h, s);
-    size_t deleted = 0;
-    for (size_t i = 0; i < all.n; i++) {
-        if (all.t[i] >= mint && all.t[i] <= maxt)
-            deleted++;
-        else
-            head_append(h, slot, all.t[i], all.v[i]);
-    }
-    samples_done(&all);
-    return deleted;
-}

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/varint.h"
-#include "tsdb/head.h"
+#include "tsdb/head_delete.h"
 
 enum {
     CACHE_LINE = 64,
@@ -60,6 +60,7 @@ void head_done(head *h)
     assert(h->n_left_maps == 0);
     fer_free(h->left_maps);
     chunks_head_close(h->files);
+    head_stones_done(h);
     fer_free(h->free_slots);
     fer_free(h->free_blocks);
     fer_account_release(&h->acct, (size_t)h->bytes_series);

@@ -5,7 +5,7 @@
  * first step on nothing before mint is staged, so what is judged here stays true. Then labels are numbered anew
  * (head_rename.c), which gives back what the series that went had of the dictionary, and their slots.
  */
-#include "tsdb/head.h"
+#include "tsdb/head_delete.h"
 
 enum { SLICE = 256 };
 
@@ -108,6 +108,7 @@ void head_truncate(head *h, int64_t mint, head_truncation *ret)
     raise_floor(h, mint);
     for (uint32_t at = 0; truncate_slice(&t, &at);)
         ;
+    head_stones_truncate(h, mint);
     if (ret->series_removed != 0) {
         head_shrink_tables(h);
         head_rename(h);

@@ -425,12 +425,15 @@ static fer_code clean_block(tsdb *db, block *b, fer_err *err)
 fer_code tsdb_clean_tombstones(tsdb *db, fer_err *err)
 {
     fer_mutex_lock(&db->m.mu);
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
     block_list l = block_set_all(&db->blocks);
     fer_code code = FER_OK;
     for (size_t i = 0; i < l.n && code == FER_OK; i++)
         if (l.v[i]->stones.n != 0)
             code = clean_block(db, l.v[i], err);
     block_list_done(&l);
+    COUNT(db, tombstone_cleanups, 1);
+    COUNT(db, tombstone_cleanup_seconds, seconds_since(db, begin));
     fer_mutex_unlock(&db->m.mu);
     return code;
 }

@@ -8,12 +8,13 @@
  *
  * What was not known durable when a write failed is in the log twice (wal.h), and of the first copy any part
  * may be missing. So a sample behind the newest of its series is not just skipped: if it is not there it is put
- * in its place. Deletions hold for all samples of their series in the log, and are applied at the end.
+ * in its place. A deletion goes no further than the newest sample that its series had when it was logged.
  */
 #include "tsdb/replay.h"
 
 #include <string.h>
 
+#include "tsdb/head_delete.h"
 #include "tsdb/record.h"
 #include "tsdb/ref_map.h"
 #include "tsdb/replay_chunks.h"
@@ -23,11 +24,6 @@ enum { LATE_MAX = 1 << 20 };
 
 /* ---- records ---- */
 
-typedef struct deletion {
-    uint32_t slot;
-    int64_t mint, maxt;
-} deletion;
-
 /* A further ref of a series. */
 typedef struct second_ref {
     uint64_t ref;
@@ -36,8 +32,7 @@ typedef struct second_ref {
 
 typedef struct replayer {
     head *h;
-    deletion *del;
-    size_t n_del, cap_del;
+    tombstones stones;
     second_ref *second;
     size_t n_second, cap_second;
     head_late *late; /* of LATE_MAX; NULL before the first */
@@ -255,11 +250,11 @@ static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt
     uint32_t slot = slot_of(r, ref);
     if (slot == SLOT_NONE)
         return FER_OK;
-    if (r->n_del == r->cap_del) {
-        r->cap_del = r->cap_del == 0 ? 64 : r->cap_del * 2;
-        r->del = fer_realloc(r->del, r->cap_del * sizeof *r->del);
-    }
-    r->del[r->n_del++] = (deletion){slot, mint, maxt};
+    int64_t newest = head_stage_rec(r->h, slot)->t;
+    if (maxt > newest)
+        maxt = newest;
+    if (maxt >= r->h->min_valid_time && mint <= maxt && newest != SAMPLE_T_NONE)
+        tombstones_add(&r->stones, head_ref(r->h, slot), mint, maxt);
     return FER_OK;
 }
 
@@ -329,11 +324,9 @@ static void finish(replayer *r)
     keep_second_refs(r);
     find_last_values(r);
     merge_late(r);
-    for (size_t i = 0; i < r->n_del; i++)
-        r->stats->deleted += head_delete(h, r->del[i].slot, r->del[i].mint, r->del[i].maxt);
-    for (size_t i = 0; i < r->n_del; i++) /* a series without samples may be removed */
-        if (head_newest(h, head_pub_rec(h, r->del[i].slot)) == SAMPLE_T_NONE)
-            head_stage_rec(h, r->del[i].slot)->t = SAMPLE_T_NONE;
+    r->stats->deletions = r->stones.n;
+    if (r->stones.n != 0)
+        head_stones_add(h, r->stones.v, r->stones.n);
     if (r->max_ref > h->last_ref)
         h->last_ref = r->max_ref;
     if (r->chunks.max_ref > h->last_ref)
@@ -358,13 +351,14 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
     replayer r = {.h = h, .stats = stats};
     fer_code code = FER_OK;
     ref_map_init(&r.refs, &h->acct);
+    tombstones_init(&r.stones, &h->acct);
     replay_chunks_load(&r.chunks, h);
     if (vfs_exists(fs, wal_dir))
         code = wal_read(fs, wal_dir, on_record, on_damage, &r,
                         progress != NULL ? &progress->current : NULL, err);
     finish(&r);
     replay_chunks_done(&r.chunks);
-    fer_free(r.del);
+    tombstones_done(&r.stones);
     fer_free(r.second);
     fer_free(r.late);
     ref_map_done(&r.refs);

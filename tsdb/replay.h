@@ -17,7 +17,7 @@ typedef struct replay_stats {
     uint64_t old_samples;  /* read a second time, in a chunk, or older than the blocks */
     uint64_t late_samples; /* older than their series' newest and missing: put in their place */
     uint64_t unknown_refs; /* samples and deletions whose series is not in the log */
-    uint64_t deleted;      /* samples that deletions in the log took away */
+    uint64_t deletions;    /* intervals taken from the log */
     uint64_t skipped;      /* records of other kinds */
     uint64_t corruptions;
     uint64_t ns;

@@ -40,6 +40,12 @@ void tombstones_add(tombstones *t, uint64_t ref, int64_t mint, int64_t maxt)
     t->v[t->n++] = (tombstone){ref, mint, maxt};
 }
 
+void tombstones_add_all(tombstones *t, const tombstone *more, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        tombstones_add(t, more[i].ref, more[i].mint, more[i].maxt);
+}
+
 static int by_ref_and_time(const void *a, const void *b)
 {
     const tombstone *x = a, *y = b;
@@ -80,6 +86,36 @@ const tombstone *tombstones_of(const tombstones *t, uint64_t ref, size_t *ret_n)
         hi++;
     *ret_n = hi - lo;
     return hi == lo ? NULL : &t->v[lo];
+}
+
+bool tombstones_cover(const tombstone *v, size_t n, int64_t mint, int64_t maxt)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].mint <= mint && maxt <= v[i].maxt)
+            return true;
+    return false;
+}
+
+bool tombstones_touch(const tombstone *v, size_t n, int64_t mint, int64_t maxt)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].mint <= maxt && mint <= v[i].maxt)
+            return true;
+    return false;
+}
+
+void tombstones_apply(const tombstone *v, size_t n, samples *s, size_t from)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t a = from;
+        while (a < s->n && s->t[a] < v[i].mint)
+            a++;
+        size_t b = a;
+        while (b < s->n && s->t[b] <= v[i].maxt)
+            b++;
+        samples_remove(s, a, b);
+        from = a;
+    }
 }
 
 /* ---- bytes ---- */

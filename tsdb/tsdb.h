@@ -141,6 +141,11 @@ fer_code tsdb_maintenance_step(tsdb *db, fer_err *err);
 /* Links all blocks into dir, which is made and is on the same file system; with_head: and writes the samples
  * of the head as a block beside them. Waits for the pass of maintenance that is under way. */
 FER_MUST_CHECK fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err);
+/* Deletes the samples in [mint, maxt] of the series that match; on return that is durable and in force. What cannot be
+ * deleted is told, the first of it; the rest is deleted all the same. Waits for the pass of maintenance that is
+ * under way, and for the committer; without one it commits on the calling thread. */
+FER_MUST_CHECK fer_code tsdb_delete_series(tsdb *db, int64_t mint, int64_t maxt, const matcher *m,
+                                           size_t nm, const fer_cancel *cancel, fer_err *err);
 /* Writes blocks anew that have deletions, without what is deleted. Waits likewise. */
 FER_MUST_CHECK fer_code tsdb_clean_tombstones(tsdb *db, fer_err *err);
 
@@ -150,8 +155,8 @@ typedef struct tsdb_maintenance_stats {
     uint64_t checkpoints, checkpoints_failed;
     uint64_t time_retentions, size_retentions;
     uint64_t reloads, reloads_failed; /* changes of the list of blocks */
-    double compaction_seconds, head_gc_seconds, wal_truncate_seconds;
-    uint64_t wal_truncations;
+    double compaction_seconds, head_gc_seconds, wal_truncate_seconds, tombstone_cleanup_seconds;
+    uint64_t wal_truncations, tombstone_cleanups; /* calls of tsdb_clean_tombstones() */
 } tsdb_maintenance_stats;
 void tsdb_maintenance_stats_get(tsdb *db, tsdb_maintenance_stats *ret);
 

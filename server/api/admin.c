@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "server/api/params.h"
 #include "server/api/reply.h"
+#include "server/api/run.h"
 
 /* The database, or NULL when the request has been answered. */
 static tsdb *admitted(http_req *r, app *a)
@@ -21,10 +23,54 @@ static tsdb *admitted(http_req *r, app *a)
     return db;
 }
 
+/* False when the parameters are wrong and the request has been answered. Nothing is deleted then, also of selectors
+ * before the wrong one. */
+static bool deletion_params(http_req *r, query_run *run, match_set **sets, size_t *n,
+                            int64_t *start_ms, int64_t *end_ms)
+{
+    const fer_str *unused;
+    fer_err err;
+    const char *before = "";
+    fer_code c = http_req_parse_form(r, &err);
+    if (c != FER_OK)
+        before = "error parsing form values: ";
+    if (c == FER_OK && http_req_params(r, "match[]", &unused) == 0)
+        c = fer_fail(&err, FER_INVALID, "no match[] parameter provided");
+    if (c == FER_OK)
+        c = api_time_param(r, "start", API_MIN_TIME_MS, start_ms, &err);
+    if (c == FER_OK)
+        c = api_time_param(r, "end", API_MAX_TIME_MS, end_ms, &err);
+    if (c == FER_OK) {
+        before = "invalid parameter \"match[]\": ";
+        c = api_selectors(run, r, sets, n, &err);
+    }
+    if (c != FER_OK)
+        api_error(r, API_BAD_DATA, "%s%s", before, err.msg);
+    return c == FER_OK;
+}
+
 void api_admin_delete_series(http_req *r, void *arg)
 {
-    if (admitted(r, arg) != NULL)
-        api_error(r, API_EXECUTION, "deleting series is not in this version");
+    app *a = arg;
+    tsdb *db = admitted(r, a);
+    if (db == NULL)
+        return;
+    query_run *run = query_run_new(a, r, 0);
+    match_set *sets;
+    size_t n;
+    int64_t start_ms, end_ms;
+    if (deletion_params(r, run, &sets, &n, &start_ms, &end_ms)) {
+        fer_err err = {0};
+        fer_code c = FER_OK;
+        for (size_t i = 0; i < n && c == FER_OK; i++)
+            c = tsdb_delete_series(db, start_ms, end_ms, sets[i].m, sets[i].n, run->ctx.cancel,
+                                   &err);
+        if (c != FER_OK)
+            api_error(r, API_INTERNAL, "%s", err.msg);
+        else
+            http_reply(r, 204, NULL, (fer_str){NULL, 0});
+    }
+    query_run_free(run);
 }
 
 void api_admin_clean_tombstones(http_req *r, void *arg)

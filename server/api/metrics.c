@@ -265,6 +265,15 @@ static void summary(fer_buf *out, const char *name, const char *help, double sum
     fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, count);
 }
 
+/* One without buckets but the last. */
+static void put_times(fer_buf *out, const char *name, const char *help, double sum, uint64_t count)
+{
+    head(out, "histogram", name, help);
+    fer_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, count, name);
+    number(out, sum);
+    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, count);
+}
+
 static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
 {
     counter(out, "prometheus_tsdb_compactions_total",
@@ -281,11 +290,11 @@ static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
     counter(out, "prometheus_tsdb_vertical_compactions_total",
             "Total number of compactions done on overlapping blocks.",
             (double)st->vertical_compactions);
-    const char *name = "prometheus_tsdb_compaction_duration_seconds";
-    head(out, "histogram", name, "Duration of compaction runs");
-    fer_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, st->compactions, name);
-    number(out, st->compaction_seconds);
-    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, st->compactions);
+    put_times(out, "prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
+              st->compaction_seconds, st->compactions);
+    put_times(out, "prometheus_tsdb_tombstone_cleanup_seconds",
+              "The time taken to recompact blocks to remove tombstones.",
+              st->tombstone_cleanup_seconds, st->tombstone_cleanups);
     counter(out, "prometheus_tsdb_head_truncations_total",
             "Total number of head truncations attempted.", (double)st->head_truncations);
     counter(out, "prometheus_tsdb_head_truncations_failed_total",

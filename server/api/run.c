@@ -43,7 +43,7 @@ static bool all_match_empty(const match_set *s)
     return true;
 }
 
-fer_code api_matchers(query_run *q, http_req *r, match_set **ret, size_t *ret_n, fer_err *err)
+fer_code api_selectors(query_run *q, http_req *r, match_set **ret, size_t *ret_n, fer_err *err)
 {
     const fer_str *texts;
     size_t n = http_req_params(r, "match[]", &texts);
@@ -51,12 +51,19 @@ fer_code api_matchers(query_run *q, http_req *r, match_set **ret, size_t *ret_n,
     if (sets == NULL)
         return fer_fail_budget(err, "match[]");
     for (size_t i = 0; i < n; i++) {
-        fer_code c = promql_parse_selector(texts[i], q->arena, &sets[i].m, &sets[i].n, err);
-        if (c == FER_OK && all_match_empty(&sets[i]))
-            c = fer_fail(err, FER_INVALID, "match[] must contain at least one non-empty matcher");
-        FER_TRY(c);
+        FER_TRY(promql_parse_selector(texts[i], q->arena, &sets[i].m, &sets[i].n, err));
     }
     *ret = sets;
     *ret_n = n;
+    return FER_OK;
+}
+
+fer_code api_matchers(query_run *q, http_req *r, match_set **ret, size_t *ret_n, fer_err *err)
+{
+    FER_TRY(api_selectors(q, r, ret, ret_n, err));
+    for (size_t i = 0; i < *ret_n; i++)
+        if (all_match_empty(&(*ret)[i]))
+            return fer_fail(err, FER_INVALID,
+                            "match[] must contain at least one non-empty matcher");
     return FER_OK;
 }

@@ -23,6 +23,9 @@ typedef struct match_set {
     matcher *m;
     size_t n;
 } match_set;
+FER_MUST_CHECK fer_code api_selectors(query_run *q, http_req *r, match_set **ret, size_t *ret_n,
+                                      fer_err *err);
+/* The same, and each selects something by a text that is not empty. */
 FER_MUST_CHECK fer_code api_matchers(query_run *q, http_req *r, match_set **ret, size_t *ret_n,
                                      fer_err *err);
 
