@@ -207,7 +207,7 @@ static bool must_cut(pub_rec *s, int64_t t)
 /* Moves the open chunk to an item with room for `need` bytes. */
 static void grow_open(head *h, pub_rec *s, size_t need)
 {
-    slab_ref ref = slab_alloc(&h->chunks, need + need / 8);
+    slab_ref ref = slab_alloc(&h->chunks, need + (need < 64 ? need / 2 : 32));
     memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), s->app.bits / 8);
     head_retire(h, s->open);
     s->open = ref;

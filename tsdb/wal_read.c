@@ -31,6 +31,7 @@
 
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "base/unsnappy.h"
 #include "base/varint.h"
 #include "tsdb/wal_frame.h"
 
@@ -128,7 +129,7 @@ static bool unpack_snappy(wal_scan *s, fer_str rec)
         n / 22 > rec.n)
         return false;
     char *room = fer_buf_room(&s->plain, n + 1);
-    if (room == NULL || snappy_uncompress(rec.p, rec.n, room, &n) != SNAPPY_OK)
+    if (room == NULL || !unsnappy(rec, room, n))
         return false;
     s->plain.n = n;
     return true;

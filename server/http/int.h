@@ -207,7 +207,8 @@ struct http_server {
     http_options o; /* with the defaults filled in */
     char *prefix;
     uv_loop_t loop;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd: replies wait, or the stop */
+    uv_poll_t wake;
     uv_timer_t tick, grace;
     http_listener *listeners;
     size_t n_listeners;
@@ -228,7 +229,8 @@ struct http_server {
     fer_buf head; /* scratch of the reply being written */
     int64_t date_s;
     char date[32];
-    _Atomic size_t live; /* requests dispatched and not recycled */
+    _Atomic size_t live;    /* requests dispatched and not recycled */
+    _Atomic size_t posting; /* threads within http_post() */
 
     fer_mutex replies_mu; /* guards what follows */
     fer_cond replies_cond;

@@ -1,7 +1,10 @@
 /* server.c - the loop: listeners, the reply queue, time, and the end. */
 #include <assert.h>
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "server/http/int.h"
@@ -209,6 +212,14 @@ static void post_late(http_req *r)
     fer_mutex_unlock(&s->replies_mu);
 }
 
+/* Not uv_async_send(): where the loop wakes before that returns, older libuv spins until it has. */
+static void wake_loop(http_server *s)
+{
+    uint64_t one = 1;
+    ssize_t n = write(s->wake_fd, &one, sizeof one);
+    (void)n; /* full: it wakes anyway */
+}
+
 void http_post(http_req *r)
 {
     http_server *s = r->s;
@@ -218,17 +229,19 @@ void http_post(http_req *r)
         return;
     }
     r->next = NULL;
+    atomic_fetch_add(&s->posting, 1);
     fer_mutex_lock(&s->replies_mu);
     bool late = s->loop_gone, first = s->replies == NULL;
     if (!late) {
         *s->replies_tail = r;
         s->replies_tail = &r->next;
-        if (first)
-            uv_async_send(&s->wake);
     }
     fer_mutex_unlock(&s->replies_mu);
     if (late)
         post_late(r);
+    else if (first)
+        wake_loop(s);
+    atomic_fetch_sub(&s->posting, 1);
 }
 
 static void take_replies(http_server *s)
@@ -305,9 +318,14 @@ static void begin_stop(http_server *s)
     end_loop_when_done(s);
 }
 
-static void on_wake(uv_async_t *async)
+static void on_wake(uv_poll_t *wake, int status, int events)
 {
-    http_server *s = async->data;
+    (void)status;
+    (void)events;
+    http_server *s = wake->data;
+    uint64_t times;
+    ssize_t n = read(s->wake_fd, &times, sizeof times);
+    (void)n; /* nothing there: somebody saw to it before */
     take_replies(s);
     if (atomic_load(&s->stop) && !s->stopping)
         begin_stop(s);
@@ -320,7 +338,7 @@ void http_server_stop(http_server *s, uint64_t grace_ms)
     fer_mutex_lock(&s->replies_mu);
     atomic_store(&s->stop, true);
     if (!s->loop_gone)
-        uv_async_send(&s->wake);
+        wake_loop(s);
     fer_mutex_unlock(&s->replies_mu);
 }
 
@@ -369,13 +387,15 @@ static fer_code open_listeners(http_server *s, fer_err *err)
 
 static void init_handles(http_server *s)
 {
-    int rc = uv_async_init(&s->loop, &s->wake, on_wake);
+    int rc = uv_poll_init(&s->loop, &s->wake, s->wake_fd);
     if (rc == 0)
         rc = uv_timer_init(&s->loop, &s->tick);
     if (rc == 0)
         rc = uv_timer_init(&s->loop, &s->grace);
-    assert(rc == 0);
     s->wake.data = s->tick.data = s->grace.data = s;
+    if (rc == 0)
+        rc = uv_poll_start(&s->wake, UV_READABLE, on_wake);
+    assert(rc == 0);
 }
 
 /* "/x/" and "x" become "/x"; "/" and NULL become "". */
@@ -399,6 +419,14 @@ fer_code http_server_new(const http_options *o, http_server **ret, fer_err *err)
     if (rc != 0) {
         fer_free(s);
         return fer_fail(err, FER_IO, "cannot make an event loop: %s", uv_strerror(rc));
+    }
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->wake_fd < 0) {
+        rc = errno;
+        uv_loop_close(&s->loop);
+        fer_free(s);
+        return fer_fail(err, FER_IO, "cannot make an event descriptor: %s",
+                        uv_strerror(uv_translate_sys_error(rc)));
     }
     /* A peer that is gone is an error of the write, not a reason to die. */
     signal(SIGPIPE, SIG_IGN);
@@ -467,6 +495,9 @@ static bool wait_for_replies(http_server *s)
     fer_mutex_unlock(&s->replies_mu);
     if (left != 0)
         LOGE(s->o.log, "requests were never replied to", "requests", LOG_INT(left));
+    while (atomic_load(&s->posting) !=
+           0) /* replied, and about to wake a loop that needed no waking */
+        sched_yield();
     return left == 0;
 }
 
@@ -493,6 +524,7 @@ void http_server_free(http_server *s)
         fer_free(s->signals[i]);
     fer_free(s->signals);
     fer_free(s->listeners);
+    close(s->wake_fd);
     fer_cond_done(&s->replies_cond);
     fer_mutex_done(&s->replies_mu);
     http_routes_done(&s->routes);

@@ -1,8 +1,10 @@
-/* body.c - snappy blocks (snappy-c) and zstd frames (libzstd). */
+/* body.c - snappy blocks and zstd frames (libzstd). */
 #include "server/remote/body.h"
 
 #include <snappy-c.h>
 #include <zstd.h>
+
+#include "base/unsnappy.h"
 
 enum {
     WINDOW_LOG_MAX = 23,          /* 8 MiB: what RFC 8878 asks every decoder to take */
@@ -33,7 +35,7 @@ static fer_code decode_snappy(fer_str body, fer_buf *out, fer_err *err)
     char *to = fer_buf_room(out, n);
     if (to == NULL)
         return fer_fail_budget(err, "remote write");
-    if (snappy_uncompress(body.p, body.n, to, &n) != SNAPPY_OK)
+    if (!unsnappy(body, to, n))
         return fer_fail(err, FER_INVALID, "snappy: corrupt input");
     out->n = n;
     return FER_OK;

@@ -1,7 +1,8 @@
-/* body_fuzz.c - bodies as foreign bytes: what comes out fits the limit, and zstd's is what libzstd's
- * one-shot decoder says. The first byte chooses the encoding. */
+/* body_fuzz.c - bodies as foreign bytes: what comes out fits the limit and is what libsnappy and
+ * libzstd's one-shot decoder say. The first byte chooses the encoding. */
 #include <assert.h>
 
+#include <snappy-c.h>
 #include <zstd.h>
 
 #include "server/remote/body.h"
@@ -14,6 +15,17 @@ static void check_zstd(fer_str body, fer_code c, const fer_buf *out)
     size_t n = ZSTD_decompress(expected, OUT_BYTES_MAX, body.p, body.n);
     if (c == FER_OK) /* the one-shot decoder also takes an empty body and larger windows */
         assert(!ZSTD_isError(n) && n == out->n && memcmp(expected, out->p, n) == 0);
+    fer_free(expected);
+}
+
+static void check_snappy(fer_str body, fer_code c, const fer_buf *out)
+{
+    char *expected = fer_alloc(OUT_BYTES_MAX);
+    size_t n = OUT_BYTES_MAX;
+    bool ok = snappy_uncompress(body.p, body.n, expected, &n) == SNAPPY_OK;
+    assert(ok == (c == FER_OK));
+    if (ok)
+        assert(n == out->n && memcmp(expected, out->p, n) == 0);
     fer_free(expected);
 }
 
@@ -32,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(out.n <= OUT_BYTES_MAX);
     if (e == RW_ZSTD)
         check_zstd(body, c, &out);
+    else
+        check_snappy(body, c, &out);
     rw_decoder_done(&d);
     fer_buf_done(&out);
     return 0;
