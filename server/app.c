@@ -9,9 +9,11 @@
 #include "base/vfs.h"
 #include "server/api/api.h"
 #include "server/api/gate.h"
+#include "server/api/origin.h"
 #include "server/config/live.h"
 #include "server/machine.h"
 #include "server/remote/write.h"
+#include "server/web_path.h"
 
 enum { STOP_GRACE_MS = 30000 };
 
@@ -57,16 +59,20 @@ static void on_hangup(void *arg, int signum)
 
 static fer_code make_http(app *a, fer_err *err)
 {
+    FER_TRY(web_path_new(a->o.external_url, a->o.route_prefix, &a->route_prefix, err));
+    FER_TRY(origin_policy_new(a->o.cors_origin, a->o.external_url, &a->origins, err));
     http_options h = {
         .listen = a->o.listen,
         .n_listen = a->o.n_listen,
         .max_connections = a->o.max_connections,
         .account = &a->memory_http,
-        .route_prefix = "",
+        .route_prefix = a->route_prefix,
         .clock = a->clock,
         .log = a->log,
         .ready = is_ready,
         .ready_arg = a,
+        .before = origin_check,
+        .before_arg = a->origins,
     };
     FER_TRY(http_server_new(&h, &a->http, err));
     api_register(a);
@@ -240,6 +246,8 @@ void app_free(app *a)
     if (a == NULL)
         return;
     http_server_free(a->http);
+    origin_policy_free(a->origins);
+    fer_free(a->route_prefix);
     rw_receiver_free(a->receiver);
     query_gate_free(a->gate);
     query_gate_free(a->read_gate);

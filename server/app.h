@@ -20,10 +20,11 @@
 #include "server/http/http.h"
 #include "tsdb/tsdb.h"
 
-typedef struct config config;           /* server/config/config.h */
-typedef struct live_config live_config; /* server/config/live.h */
-typedef struct rw_receiver rw_receiver; /* server/remote/write.h */
-typedef struct query_gate query_gate;   /* server/api/gate.h */
+typedef struct config config;               /* server/config/config.h */
+typedef struct live_config live_config;     /* server/config/live.h */
+typedef struct rw_receiver rw_receiver;     /* server/remote/write.h */
+typedef struct query_gate query_gate;       /* server/api/gate.h */
+typedef struct origin_policy origin_policy; /* server/api/origin.h */
 
 /* A flag and its effective value, for /api/v1/status/flags; names without dashes. */
 typedef struct app_flag {
@@ -53,6 +54,9 @@ typedef struct app_options {
     bool no_lockfile;
     bool enable_remote_write_receiver;
     unsigned rw_messages; /* app_rw_message bits that the receiver takes */
+    const char *external_url, *route_prefix, *page_title;
+    unsigned max_notification_subscribers;
+    const char *cors_origin; /* a regular expression of origins; "": none but the own */
     bool enable_lifecycle;
     bool enable_admin_api;
     int64_t query_timeout_ms;
@@ -81,12 +85,15 @@ typedef struct app {
     live_config *config;  /* requests take theirs: query_run.config */
     promql_limits limits; /* without what the configuration says: query_run.limits */
     http_server *http;
+    origin_policy *origins;
+    char *route_prefix; /* "" or "/x" */
     rw_receiver *receiver;
     query_gate *gate;      /* --query.max-concurrency */
     query_gate *read_gate; /* --storage.remote.read-concurrent-limit */
 
     _Atomic(tsdb *) db; /* NULL until replayed */
     tsdb_progress replay;
+    _Atomic unsigned notification_subscribers;
     int exit_code;
 } app;
 

@@ -2,12 +2,16 @@
 #include "server/api/api.h"
 
 #include "server/api/admin.h"
+#include "server/api/exemplars.h"
 #include "server/api/federate.h"
 #include "server/api/labels.h"
+#include "server/api/metadata.h"
+#include "server/api/notifications.h"
 #include "server/api/parse_query.h"
 #include "server/api/query.h"
-#include "server/api/shapes.h"
+#include "server/api/rules.h"
 #include "server/api/status.h"
+#include "server/api/targets.h"
 #include "server/api/web.h"
 #include "server/remote/read.h"
 #include "server/remote/write.h"
@@ -19,7 +23,7 @@ enum {
     WRITE_BYTES_MAX = 32 * 1024 * 1024
 };
 
-/* OPTIONS on any path of the API. */
+/* OPTIONS on any path of the API: origin.c has added what there is to say. */
 static void preflight(http_req *r, void *arg)
 {
     (void)arg;
@@ -32,7 +36,9 @@ void api_register(app *a)
         {"/", GET, HTTP_ON_LOOP, web_start_page, a, 0, "/"},
         {"/-/healthy", GET_HEAD, HTTP_ON_LOOP, web_healthy, a, 0, "/-/healthy"},
         {"/-/ready", GET_HEAD, HTTP_ON_LOOP, web_ready, a, 0, "/-/ready"},
+        {"/-/quit", GET, HTTP_ON_LOOP, web_lifecycle_get, a, 0, "/-/quit"},
         {"/-/quit", HTTP_POST | HTTP_PUT, HTTP_ON_LOOP, web_quit, a, 0, "/-/quit"},
+        {"/-/reload", GET, HTTP_ON_LOOP, web_lifecycle_get, a, 0, "/-/reload"},
         {"/-/reload", HTTP_POST | HTTP_PUT, HTTP_QUERY, web_reload, a, 0, "/-/reload"},
         {"/federate", GET, HTTP_QUERY, web_federate, a, 0, "/federate"},
         {"/metrics", GET, HTTP_ON_LOOP, web_metrics, a, 0, "/metrics"},
@@ -50,12 +56,17 @@ void api_register(app *a)
          "/api/v1/format_query"},
         {"/api/v1/parse_query", GET_POST, HTTP_QUERY, api_parse_query, a, FORM_BYTES_MAX,
          "/api/v1/parse_query"},
+        {"/api/v1/series", HTTP_DELETE, HTTP_QUERY, api_series_delete, a, 0, "/api/v1/series"},
         {"/api/v1/series", GET_POST, HTTP_QUERY, api_series, a, FORM_BYTES_MAX, "/api/v1/series"},
         {"/api/v1/labels", GET_POST, HTTP_QUERY, api_labels, a, FORM_BYTES_MAX, "/api/v1/labels"},
         {"/api/v1/label/:name/values", GET, HTTP_QUERY, api_label_values, a, 0,
          "/api/v1/label/:name/values"},
         {"/api/v1/metadata", GET, HTTP_QUERY, api_metadata, a, 0, "/api/v1/metadata"},
 
+        {"/api/v1/notifications", GET, HTTP_ON_LOOP, api_notifications, a, 0,
+         "/api/v1/notifications"},
+        {"/api/v1/notifications/live", GET, HTTP_ON_LOOP, api_notifications_live, a, 0,
+         "/api/v1/notifications/live"},
         {"/api/v1/rules", GET, HTTP_QUERY, api_rules, a, 0, "/api/v1/rules"},
         {"/api/v1/alerts", GET, HTTP_QUERY, api_alerts, a, 0, "/api/v1/alerts"},
         {"/api/v1/targets", GET, HTTP_QUERY, api_targets, a, 0, "/api/v1/targets"},
@@ -76,6 +87,7 @@ void api_register(app *a)
         {"/api/v1/status/walreplay", GET, HTTP_ON_LOOP, api_status_walreplay, a, 0,
          "/api/v1/status/walreplay"},
 
+        {"/api/v1/*", HTTP_OPTIONS, HTTP_ON_LOOP, preflight, a, 0, "/api/v1/*path"},
         {"/api/v1/admin/tsdb/delete_series", HTTP_POST | HTTP_PUT, HTTP_QUERY,
          api_admin_delete_series, a, FORM_BYTES_MAX, "/api/v1/admin/tsdb/delete_series"},
         {"/api/v1/admin/tsdb/clean_tombstones", HTTP_POST | HTTP_PUT, HTTP_QUERY,
@@ -83,14 +95,5 @@ void api_register(app *a)
         {"/api/v1/admin/tsdb/snapshot", HTTP_POST | HTTP_PUT, HTTP_QUERY, api_admin_snapshot, a,
          FORM_BYTES_MAX, "/api/v1/admin/tsdb/snapshot"},
     };
-    enum { ROUTES = sizeof routes / sizeof *routes };
-    http_route all[2 * ROUTES];
-    size_t n = 0;
-    for (size_t i = 0; i < ROUTES; i++) {
-        all[n++] = routes[i];
-        if (str_has_prefix(str_of(routes[i].path), STR("/api/v1/")))
-            all[n++] = (http_route){routes[i].path,   HTTP_OPTIONS, HTTP_ON_LOOP, preflight, a, 0,
-                                    routes[i].handler};
-    }
-    http_server_routes(a->http, all, n);
+    http_server_routes(a->http, routes, sizeof routes / sizeof *routes);
 }

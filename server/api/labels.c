@@ -310,3 +310,9 @@ void api_series(http_req *r, void *arg)
     answer_series(r, &l);
     request_done(&l);
 }
+
+void api_series_delete(http_req *r, void *arg)
+{
+    (void)arg;
+    api_error(r, API_INTERNAL, "not implemented");
+}

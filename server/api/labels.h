@@ -7,5 +7,7 @@
 void api_labels(http_req *r, void *arg);
 void api_label_values(http_req *r, void *arg);
 void api_series(http_req *r, void *arg);
+/* Says, as Prometheus, that this is not how series are deleted. */
+void api_series_delete(http_req *r, void *arg);
 
 #endif

@@ -95,7 +95,7 @@ static bool zone_minutes(fer_str zone, int *ret)
     if (zone.n != 6 || (zone.p[0] != '+' && zone.p[0] != '-') || zone.p[3] != ':')
         return false;
     int h = digits(zone, 1, 2), m = digits(zone, 4, 2);
-    if (h < 0 || h > 23 || m < 0 || m > 59)
+    if (h < 0 || h > 24 || m < 0 || m > 60) /* so far go Go's zones */
         return false;
     *ret = (zone.p[0] == '-' ? -1 : 1) * (h * 60 + m);
     return true;
@@ -160,6 +160,10 @@ fer_code api_parse_duration(fer_str s, int64_t *ret_ms, fer_err *err)
     const char *extra = "";
     if (parse_number(s, &v)) {
         double ns = v * 1e9;
+        if (isnan(ns)) { /* as Go converts it */
+            *ret_ms = INT64_MIN / 1000000;
+            return FER_OK;
+        }
         if (ns <= 9223372036854775807.0 && ns >= -9223372036854775808.0) {
             *ret_ms = (int64_t)ns / 1000000;
             return FER_OK;
@@ -191,6 +195,42 @@ fer_code api_time_param(http_req *r, const char *name, int64_t def_ms, int64_t *
     return c;
 }
 
+fer_code api_int_param(fer_str s, const char *function, int64_t *ret, fer_err *err)
+{
+    if (num_parse_i64(s, ret))
+        return FER_OK;
+    size_t sign = s.n != 0 && (s.p[0] == '+' || s.p[0] == '-'), i = sign;
+    while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+        i++;
+    fer_buf quoted;
+    fer_buf_init(&quoted, 1024, NULL);
+    text_quote(&quoted, str_head(s, 200));
+    fer_fail(err, FER_INVALID, "strconv.%s: parsing %.*s: %s", function, (int)quoted.n, quoted.p,
+             i == s.n && i > sign ? "value out of range" : "invalid syntax");
+    fer_buf_done(&quoted);
+    return FER_INVALID;
+}
+
+bool api_is_word(fer_str s, const char *word)
+{
+    size_t i = 0;
+    while (i < s.n && word[i] != '\0' && (s.p[i] | 0x20) == word[i])
+        i++;
+    return i == s.n && word[i] == '\0';
+}
+
+bool api_parse_bool(fer_str s, bool *ret)
+{
+    static const char *const texts[] = {"1", "t", "T", "TRUE",  "true",  "True",
+                                        "0", "f", "F", "FALSE", "false", "False"};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    size_t i = 0;
+    while (i < TEXTS && !str_eq(s, str_of(texts[i])))
+        i++;
+    *ret = i < TEXTS / 2;
+    return i < TEXTS;
+}
+
 fer_code api_limit_param(http_req *r, uint64_t *ret, fer_err *err)
 {
     fer_str s = http_req_param(r, "limit");
@@ -198,16 +238,8 @@ fer_code api_limit_param(http_req *r, uint64_t *ret, fer_err *err)
     if (s.n == 0)
         return FER_OK;
     int64_t v;
-    if (!num_parse_i64(s, &v)) {
-        fer_buf quoted;
-        fer_buf_init(&quoted, 1024, NULL);
-        text_quote(&quoted, str_head(s, 200));
-        fer_fail(err, FER_INVALID,
-                 "invalid parameter \"limit\": strconv.Atoi: parsing %.*s: invalid syntax",
-                 (int)quoted.n, quoted.p);
-        fer_buf_done(&quoted);
-        return FER_INVALID;
-    }
+    if (api_int_param(s, "Atoi", &v, err) != FER_OK)
+        return fer_err_prefix(err, "invalid parameter \"limit\"");
     if (v < 0)
         return fer_fail(err, FER_INVALID,
                         "invalid parameter \"limit\": limit must be non-negative");

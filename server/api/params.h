@@ -21,6 +21,12 @@ FER_MUST_CHECK fer_code api_parse_duration(fer_str s, int64_t *ret_ms, fer_err *
  * error: `invalid parameter "start": invalid time value for 'start': cannot parse ...`. */
 FER_MUST_CHECK fer_code api_time_param(http_req *r, const char *name, int64_t def_ms,
                                        int64_t *ret_ms, fer_err *err);
+/* A decimal number; a failure is told in the words of Go's strconv and its function. */
+FER_MUST_CHECK fer_code api_int_param(fer_str s, const char *function, int64_t *ret, fer_err *err);
+/* Whether s is the word, given in lower case, in any case. */
+bool api_is_word(fer_str s, const char *word);
+/* What Go's strconv.ParseBool takes: 1, t, true, 0, F, FALSE... */
+bool api_parse_bool(fer_str s, bool *ret);
 /* `limit`: 0 = none. */
 FER_MUST_CHECK fer_code api_limit_param(http_req *r, uint64_t *ret, fer_err *err);
 

@@ -92,6 +92,8 @@ static fer_code read_params(app *a, http_req *r, query_request *q, fer_err *err)
     FER_TRY(api_limit_param(r, &q->limit, err));
     FER_TRY(q->range ? range_params(r, q, err) : instant_params(a, r, q, err));
     FER_TRY(duration_param(r, "timeout", &q->timeout_ms, err));
+    if (q->timeout_ms == 0 && http_req_param(r, "timeout").n != 0)
+        q->timeout_ms = -1;
     fer_str lookback = http_req_param(r, "lookback_delta");
     if (lookback.n != 0 && api_parse_duration(lookback, &q->lookback_ms, err) != FER_OK) {
         fer_err_prefix(err, "error parsing lookback delta duration");
@@ -137,7 +139,9 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
 {
     app *a = run->a;
     uint64_t t0 = a->clock->mono_ns(a->clock);
-    fer_code c = query_gate_enter(a->gate, run->ctx.cancel);
+    fer_code c = fer_cancel_check(run->ctx.cancel);
+    if (c == FER_OK)
+        c = query_gate_enter(a->gate, run->ctx.cancel);
     if (c != FER_OK)
         return fer_fail(err, c,
                         c == FER_TIMEOUT ? "query timed out in query queue"

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/num.h"
 #include "base/text.h"
@@ -124,4 +125,14 @@ void api_put_time(fer_buf *out, int64_t ms)
     char *at = fer_buf_room(out, API_TIME_MAX);
     if (at != NULL)
         out->n += api_format_time(at, ms);
+}
+
+fer_str api_time_text(int64_t ms, char buf[API_TIME_TEXT_MAX])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&s, &tm);
+    size_t n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t)snprintf(buf + n, 8, ".%03dZ", (int)(ms % 1000));
+    return (fer_str){buf, n};
 }

@@ -39,5 +39,8 @@ void api_put_strings(fer_buf *out, const str_list *l);
 enum { API_TIME_MAX = 24 };
 size_t api_format_time(char *buf, int64_t ms);
 void api_put_time(fer_buf *out, int64_t ms);
+/* A wall time as RFC 3339 in UTC with milliseconds; the text is in buf. */
+enum { API_TIME_TEXT_MAX = 40 };
+fer_str api_time_text(int64_t ms, char buf[API_TIME_TEXT_MAX]);
 
 #endif

@@ -13,7 +13,9 @@ query_run *query_run_new(app *a, http_req *r, int64_t timeout_ms)
     q->limits = a->limits;
     q->limits.default_subquery_step_ms = config_evaluation_interval_ms(q->config);
     fer_cancel *token = http_req_cancel(r);
-    if (timeout_ms <= 0 || timeout_ms > a->o.query_timeout_ms)
+    if (timeout_ms < 0)
+        timeout_ms = 0;
+    else if (timeout_ms == 0 || timeout_ms > a->o.query_timeout_ms)
         timeout_ms = a->o.query_timeout_ms;
     token->clock = a->clock;
     token->deadline_ns = a->clock->mono_ns(a->clock) + (uint64_t)timeout_ms * 1000000u;

@@ -14,7 +14,7 @@ typedef struct query_run {
 } query_run;
 
 /* The caller owns *ret: query_run_free(). The request's token becomes the run's, with the deadline
- * timeout_ms from now (0: the server's --query.timeout). */
+ * timeout_ms from now (0: the server's --query.timeout; below 0: at once). */
 query_run *query_run_new(app *a, http_req *r, int64_t timeout_ms);
 void query_run_free(query_run *q);
 

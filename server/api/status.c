@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -50,21 +49,10 @@ void api_version(http_req *r, void *arg)
     http_reply_buf(r, 200, "text/plain; charset=utf-8", &out);
 }
 
-/* RFC 3339 in UTC with milliseconds. */
-static fer_str time_text(int64_t ms, char buf[40])
-{
-    time_t s = (time_t)(ms / 1000);
-    struct tm tm;
-    gmtime_r(&s, &tm);
-    size_t n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(buf + n, 8, ".%03dZ", (int)(ms % 1000));
-    return (fer_str){buf, n};
-}
-
 void api_status_runtimeinfo(http_req *r, void *arg)
 {
     app *a = arg;
-    char text[40], cwd[4096], host[256] = "";
+    char text[API_TIME_TEXT_MAX], cwd[4096], host[256] = "";
     fer_buf out, retention;
     if (getcwd(cwd, sizeof cwd) == NULL)
         cwd[0] = '\0';
@@ -75,13 +63,13 @@ void api_status_runtimeinfo(http_req *r, void *arg)
     tsdb_stats_get(app_db(a), &st);
     api_begin(&out);
     fer_buf_putc(&out, '{');
-    put_field(&out, "startTime", time_text(a->start_ms, text));
+    put_field(&out, "startTime", api_time_text(a->start_ms, text));
     put_field(&out, "CWD", str_of(cwd));
     put_field(&out, "hostname", str_of(host));
-    put_field(&out, "serverTime", time_text(a->clock->wall_ms(a->clock), text));
+    put_field(&out, "serverTime", api_time_text(a->clock->wall_ms(a->clock), text));
     live_config_state loaded = live_config_state_get(a->config);
     fer_buf_printf(&out, ",\"reloadConfigSuccess\":%s", loaded.ok ? "true" : "false");
-    put_field(&out, "lastConfigTime", time_text(loaded.loaded_ms, text));
+    put_field(&out, "lastConfigTime", api_time_text(loaded.loaded_ms, text));
     fer_buf_printf(&out,
                    ",\"corruptionCount\":%" PRIu64
                    ",\"goroutineCount\":0,\"GOMAXPROCS\":%ld,\"GOMEMLIMIT\":%" PRId64,

@@ -7,6 +7,8 @@
 void web_start_page(http_req *r, void *arg);
 void web_healthy(http_req *r, void *arg);
 void web_ready(http_req *r, void *arg);
+/* Says that quit and reload want POST or PUT. */
+void web_lifecycle_get(http_req *r, void *arg);
 void web_quit(http_req *r, void *arg);
 void web_reload(http_req *r, void *arg);
 void web_metrics(http_req *r, void *arg);

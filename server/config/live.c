@@ -23,11 +23,12 @@ static fer_code load(live_config *l, fer_err *err)
     fer_code c = config_load(l->path, l->log, &next, err);
     fer_mutex_lock(&l->mu);
     l->state.ok = c == FER_OK;
+    l->state.tried_ms = l->clock->wall_ms(l->clock);
     const config *old = NULL;
     if (c == FER_OK) {
         old = l->now;
         l->now = next;
-        l->state.loaded_ms = l->clock->wall_ms(l->clock);
+        l->state.loaded_ms = l->state.tried_ms;
     }
     fer_mutex_unlock(&l->mu);
     config_free(old);

@@ -33,6 +33,7 @@ void live_config_stop(live_config *l);
 typedef struct live_config_state {
     bool ok;           /* the newest load */
     int64_t loaded_ms; /* wall time of the newest load that succeeded */
+    int64_t tried_ms;  /* and of the newest of all */
 } live_config_state;
 live_config_state live_config_state_get(live_config *l);
 

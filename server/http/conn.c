@@ -185,7 +185,8 @@ static void on_written(uv_write_t *req, int status)
     if (queued == 0)
         c->write_deadline_ms = 0;
     http_req *r = c->req;
-    if (r != NULL && !r->away && r->streaming && queued < HTTP_OUT_HIGH_BYTES / 2)
+    if (r != NULL && !r->away && r->streaming && r->rest_until_ms == 0 &&
+        queued < HTTP_OUT_HIGH_BYTES / 2)
         http_stream_next(r);
     update_idle(c);
     conn_run(c, NULL, 0);
@@ -265,7 +266,7 @@ static void dispatch(http_conn *c)
     if (c->eof)
         fer_cancel_now(&r->cancel);
     if (route->pool == HTTP_ON_LOOP) {
-        route->fn(r, route->arg);
+        http_run_handler(&r->job);
         return;
     }
     r->job.run = http_run_handler;
@@ -315,14 +316,18 @@ static void not_found(http_req *r)
     http_reply_text(r, 404, "404 page not found");
 }
 
+/* OPTIONS is always allowed, and answered here where no route does. */
 static void not_allowed(http_req *r, unsigned methods)
 {
     fer_buf allow;
     fer_buf_init(&allow, 128, NULL);
-    http_methods_text(methods, &allow);
+    http_methods_text(methods | HTTP_OPTIONS, &allow);
     http_resp_header(r, "Allow", fer_buf_str(&allow));
     fer_buf_done(&allow);
-    http_reply_text(r, 405, "Method Not Allowed");
+    if (r->method == HTTP_OPTIONS)
+        http_reply(r, 200, NULL, (fer_str){"", 0});
+    else
+        http_reply_text(r, 405, "Method Not Allowed");
 }
 
 static void not_ready(http_req *r)
@@ -722,6 +727,10 @@ static void tick_write(http_conn *c, uint64_t now)
 
 void http_conn_tick(http_conn *c, uint64_t now)
 {
+    if (c->state == HTTP_CONN_BUSY)
+        http_stream_tick(c->req, now);
+    if (c->state == HTTP_CONN_CLOSED)
+        return;
     if (c->write_deadline_ms != 0) {
         tick_write(c, now);
         return;

@@ -74,8 +74,8 @@ bool http_compressible(fer_str type)
         {"application/xml", 15},
         {"image/svg+xml", 13},
     };
-    if (str_has_prefix(type, STR("text/")))
-        return true;
+    if (str_has_prefix(type, STR("text/"))) /* events must not wait in a compressor */
+        return !str_has_prefix(type, STR("text/event-stream"));
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (str_has_prefix(type, types[i]))
             return true;

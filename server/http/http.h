@@ -47,7 +47,8 @@ typedef void (*http_handler)(http_req *r, void *arg);
 
 typedef struct http_route {
     const char
-        *path; /* "/api/v1/query"; one segment may be a wildcard: "/api/v1/label/:name/values" */
+        *path; /* "/api/v1/query"; one segment may be a wildcard: "/api/v1/label/:name/values";
+                       * "/x/" with a star behind it takes what no other route does */
     unsigned methods; /* http_method bits; others get 405 with Allow. HEAD only where listed */
     http_pool pool;
     http_handler fn;
@@ -78,6 +79,10 @@ typedef struct http_options {
      * with X-Prometheus-Stopping. NULL = always ready. */
     bool (*ready)(void *arg);
     void *ready_arg;
+    /* Asked before each handler, on its thread: may add headers, or reply itself and return false.
+     * NULL = none. */
+    bool (*before)(http_req *r, void *arg);
+    void *before_arg;
 } http_options;
 
 /* Binds and listens (a failure names the address); serves nothing before http_server_run(). */
@@ -122,8 +127,8 @@ FER_MUST_CHECK fer_code http_req_parse_form(http_req *r, fer_err *err);
 
 /* ---- the response ---- */
 
-/* Adds a header to the coming reply (copied; line ends become spaces). Content-Length, Date,
- * Connection and Vary are the server's own. A Content-Encoding given here is sent as it is, and the
+/* Adds a header to the coming reply (copied; line ends become spaces). Content-Length, Date
+ * and Connection are the server's own, and it adds Accept-Encoding to Vary. A Content-Encoding given here is sent as it is, and the
  * body not compressed again. */
 void http_resp_header(http_req *r, const char *name, fer_str value);
 
@@ -136,8 +141,9 @@ void http_reply_text(http_req *r, int status, const char *fmt, ...)
 void http_reply_buf(http_req *r, int status, const char *content_type, fer_buf *body);
 
 typedef struct http_producer {
-    /* Appends the next piece (some 64 KiB) to out; sets *done with the last. Another result than
-     * FER_OK cuts the connection. Worker threads, one call at a time. */
+    /* Appends the next piece (some 64 KiB) to out; sets *done with the last. One that appends nothing and
+     * is not done is asked again half a second later, unless the client is gone. Another result than FER_OK cuts the connection.
+     * Worker threads, one call at a time. */
     fer_code (*next)(void *arg, fer_buf *out, bool *done);
     void (*free)(void *arg); /* once, also when the client went away */
     void *arg;

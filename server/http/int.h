@@ -29,6 +29,7 @@ enum {
     HTTP_READ_BYTES = 16 * 1024,          /* one read of a head or of a chunked body */
     HTTP_PENDING_BYTES = HTTP_READ_BYTES, /* read ahead of a request in flight */
     HTTP_OUT_HIGH_BYTES = 1024 * 1024,    /* queued on one connection: producers rest */
+    HTTP_REST_MS = 500,                   /* before a producer that had nothing is asked again */
     HTTP_OUT_PIPELINE_BYTES = 256 * 1024, /* queued: the next pipelined request waits */
     HTTP_PIECE_BYTES = 64 * 1024,         /* of a streamed answer */
     HTTP_PIECE_MAX_BYTES = 64 * 1024 * 1024,
@@ -93,8 +94,10 @@ struct http_req {
     uint64_t out_bytes;     /* of body, so far */
     http_producer producer; /* of a stream */
     http_gzip *gzip;
-    bool streaming; /* the producer has not been freed */
-    bool away;      /* loop only: with a handler or a producer's step, and will be posted */
+    bool streaming;         /* the producer has not been freed */
+    bool dry;               /* the producer had nothing more when last asked */
+    uint64_t rest_until_ms; /* loop only: when a dry one is asked again; 0 = it need not wait */
+    bool away;              /* loop only: with a handler or a producer's step, and will be posted */
 };
 
 http_req *http_req_take(http_server *s);
@@ -129,6 +132,8 @@ void http_run_handler(http_job *j);
 void http_stream_abort(http_req *r);
 /* Asks for the stream's next piece. */
 void http_stream_next(http_req *r);
+/* Asks a producer that had nothing, when it is time to. */
+void http_stream_tick(http_req *r, uint64_t now_ms);
 /* The server's own refusals, as Go's net/http words them: "400 Bad Request: text". */
 void http_reply_own(http_req *r, int status, const char *text);
 

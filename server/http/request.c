@@ -68,6 +68,7 @@ void http_req_recycle(http_req *r)
     http_gzip_free(r->gzip);
     fer_buf_done(&r->out);
     fer_buf_clear(&r->headers);
+    r->rest_until_ms = 0;
     bool keep = s->n_free_reqs < HTTP_REQS_KEPT && !s->loop_gone;
     if (!keep) {
         http_req_free(r);

@@ -213,9 +213,12 @@ static fer_code produce(http_req *r, size_t want, fer_buf *raw, bool *done)
     while (!*done && raw->n < want) {
         if (atomic_load_explicit(&r->gone, memory_order_relaxed))
             return FER_CANCELED;
+        size_t before = raw->n;
         FER_TRY(r->producer.next(r->producer.arg, raw, done));
         if (raw->full)
             return FER_LIMIT;
+        if (raw->n == before)
+            break;
     }
     return FER_OK;
 }
@@ -240,6 +243,7 @@ static void step(http_req *r, bool first)
     fer_buf_init(&raw, HTTP_PIECE_MAX_BYTES, NULL);
     bool done;
     fer_code code = produce(r, first ? 2 * HTTP_PIECE_BYTES : HTTP_PIECE_BYTES, &raw, &done);
+    r->dry = raw.n == 0 && !done;
     if (code == FER_OK && first && r->gzipped) {
         r->gzip = http_gzip_new(done ? raw.n + 1 : 0);
         r->gzipped = r->gzip != NULL;
@@ -299,6 +303,26 @@ void http_stream_next(http_req *r)
     add_step(r, run_next);
 }
 
+void http_stream_tick(http_req *r, uint64_t now_ms)
+{
+    if (r->rest_until_ms == 0 || now_ms < r->rest_until_ms)
+        return;
+    r->rest_until_ms = 0;
+    if (atomic_load_explicit(&r->cancel.canceled, memory_order_relaxed))
+        http_conn_close(r->conn); /* nobody waits for it any more */
+    else
+        http_stream_next(r);
+}
+
+/* After a piece has been sent. */
+static void go_on(http_req *r)
+{
+    if (r->dry)
+        r->rest_until_ms = uv_now(&r->s->loop) + HTTP_REST_MS;
+    else
+        http_stream_next(r);
+}
+
 void http_stream_abort(http_req *r)
 {
     add_step(r, run_abort);
@@ -309,6 +333,8 @@ void http_reply_stream(http_req *r, int status, const char *type, const http_pro
     begin(r, status, type);
     r->producer = *p;
     r->streaming = true;
+    r->dry = false;
+    r->rest_until_ms = 0;
     if (http_workers_inside(pool_of(r))) {
         step(r, true);
     } else {
@@ -327,8 +353,10 @@ void http_run_handler(http_job *j)
         http_post(r);
         return;
     }
+    const http_options *o = &r->s->o;
     const http_route *route = &r->s->routes.v[r->route].route;
-    route->fn(r, route->arg);
+    if (o->before == NULL || o->before(r, o->before_arg))
+        route->fn(r, route->arg);
 }
 
 /* ---- writing it: the loop ---- */
@@ -432,15 +460,15 @@ static void take_first(http_req *r)
     if (r->method == HTTP_HEAD || !status_has_body(r->status))
         http_stream_abort(r);
     else
-        http_stream_next(r);
+        go_on(r);
 }
 
 static void take_piece(http_req *r)
 {
     if (!send_out(r, false, false))
         return;
-    if (http_conn_queued(r->conn) < HTTP_OUT_HIGH_BYTES)
-        http_stream_next(r);
+    if (r->dry || http_conn_queued(r->conn) < HTTP_OUT_HIGH_BYTES)
+        go_on(r);
 }
 
 void http_loop_take(http_req *r)
@@ -465,7 +493,7 @@ void http_loop_take(http_req *r)
         break;
     case HTTP_REPLY_LAST:
         if (send_out(r, false, true))
-            finish(r, r->keep_alive);
+            finish(r, stays_open(r)); /* the stop may have begun meanwhile */
         break;
     case HTTP_REPLY_DROPPED: /* only a HEAD answer's producer is ended while the client is there */
         finish(r, r->keep_alive);

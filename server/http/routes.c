@@ -8,7 +8,9 @@ void http_routes_add(http_routes *rs, const http_route *routes, size_t n)
     rs->v = fer_realloc(rs->v, (rs->n + n) * sizeof *rs->v);
     for (size_t i = 0; i < n; i++) {
         struct http_route_entry *e = &rs->v[rs->n++];
-        *e = (struct http_route_entry){routes[i], str_of(routes[i].path), false};
+        *e = (struct http_route_entry){.route = routes[i], .path = str_of(routes[i].path)};
+        e->beneath = e->path.n != 0 && e->path.p[e->path.n - 1] == '*';
+        e->path.n -= e->beneath;
         e->wild = strstr(routes[i].path, "/:") != NULL;
         if (e->route.body_max == 0)
             e->route.body_max = BODY_MAX_DEFAULT;
@@ -76,6 +78,8 @@ static bool route_matches(const struct http_route_entry *e, fer_str path, bool e
                           fer_str *ret_wild)
 {
     *ret_wild = (fer_str){0};
+    if (e->beneath)
+        return str_has_prefix(path, e->path);
     return str_eq(e->path, path) ||
            ((e->wild || escaped) && segments_match(e->path, path, ret_wild));
 }
@@ -84,14 +88,17 @@ long http_routes_find(const http_routes *rs, fer_str path, http_method method, f
                       unsigned *ret_allowed)
 {
     unsigned exact = 0, wild = 0;
-    long found_wild = -1;
+    long found_wild = -1, found_beneath = -1;
     bool escaped = path.n != 0 && memchr(path.p, '%', path.n) != NULL;
     fer_str text;
     for (size_t i = 0; i < rs->n; i++) {
         if (!route_matches(&rs->v[i], path, escaped, &text))
             continue;
         bool serves = (rs->v[i].route.methods & (unsigned)method) != 0;
-        if (text.n == 0) {
+        if (rs->v[i].beneath) {
+            if (serves && found_beneath < 0)
+                found_beneath = (long)i;
+        } else if (text.n == 0) {
             if (serves) {
                 *ret_wild = text;
                 return (long)i;
@@ -105,8 +112,12 @@ long http_routes_find(const http_routes *rs, fer_str path, http_method method, f
             wild |= rs->v[i].route.methods;
         }
     }
-    *ret_allowed = exact != 0 ? exact : wild;
-    return exact != 0 ? -1 : found_wild;
+    *ret_allowed = (exact != 0 ? exact : wild) & ~(unsigned)HTTP_OPTIONS;
+    if (exact == 0 && found_wild >= 0)
+        return found_wild;
+    if (found_beneath >= 0)
+        *ret_wild = (fer_str){0};
+    return found_beneath;
 }
 
 static const struct {

@@ -16,6 +16,7 @@ static const http_route table[] = {
     {.path = "/label/:name/values", .methods = HTTP_GET},
     {.path = "/label/fixed/values", .methods = HTTP_PUT},
     {.path = "/end/:x", .methods = HTTP_GET},
+    {.path = "/label/*", .methods = HTTP_OPTIONS},
 };
 
 static const struct {
@@ -29,8 +30,8 @@ static const struct {
     {"/", HTTP_POST, -1, "", HTTP_GET},
     {"/a", HTTP_GET, 1, "", 0},
     {"/a", HTTP_POST, 2, "", 0},
-    {"/a", HTTP_PUT, -1, "", HTTP_GET | HTTP_OPTIONS | HTTP_POST},
-    {"/a", HTTP_HEAD, -1, "", HTTP_GET | HTTP_OPTIONS | HTTP_POST},
+    {"/a", HTTP_PUT, -1, "", HTTP_GET | HTTP_POST},
+    {"/a", HTTP_HEAD, -1, "", HTTP_GET | HTTP_POST},
     {"/%61", HTTP_GET, 1, "", 0},
     {"/a/", HTTP_GET, -1, "", 0},
     {"/aa", HTTP_GET, -1, "", 0},
@@ -45,6 +46,11 @@ static const struct {
     {"/label/x", HTTP_GET, -1, "", 0},
     {"/label/x/y/values", HTTP_GET, -1, "", 0},
     {"/label/x/values/", HTTP_GET, -1, "", 0},
+    {"/label/x/values", HTTP_OPTIONS, 6, "", 0},
+    {"/label/fixed/values", HTTP_OPTIONS, 6, "", 0},
+    {"/label/", HTTP_OPTIONS, 6, "", 0},
+    {"/label", HTTP_OPTIONS, -1, "", 0},
+    {"/label/any/thing", HTTP_PUT, -1, "", 0},
     {"/label/x%2Fvalues", HTTP_GET, -1, "", 0},
     {"/label/fixed/values", HTTP_PUT, 4, "", 0},
     {"/end/y", HTTP_GET, 5, "y", 0},

@@ -1,6 +1,7 @@
 """testdata/differences.json: where answers differ from Prometheus 3.5 on purpose, each with its reason.
 
-An entry has one of: `request`, a pattern of API paths whose data may differ; `note`, a pattern in errors, warnings
+An entry has one of: `request`, a pattern of API paths whose data may differ (and headers; `same` lists what may not: status, headers,
+shape; with `header`, that header alone; with `drop`, these fields of the JSON); `note`, a pattern in errors, warnings
 and infos, with what it `becomes` on both sides; `query`, a pattern of PromQL whose answers may differ: altogether, or,
 with `error`, where the error of one side holds that pattern (`status`: and theirs and ours have these statuses),
 or, with `value`, where a value of theirs is like that and ours is like what it `becomes`.
@@ -19,7 +20,10 @@ HEADING = "## Answers that differ\n"
 
 with open(os.path.join(programs.ROOT, "testdata", "differences.json"), encoding="utf-8") as _file:
     _ALL = json.load(_file)
-_REQUESTS = [re.compile(d["request"]) for d in _ALL if "request" in d]
+_REQUESTS = [re.compile(d["request"]) for d in _ALL if "request" in d and not {"same", "header", "drop"} & set(d)]
+_PARTS = [(re.compile(d["request"]), d.get("same", ["status"])) for d in _ALL if "request" in d and not {"header", "drop"} & set(d)]
+_DROPPED = [(re.compile(d["request"]), d["drop"]) for d in _ALL if "drop" in d]
+_HEADERS = [(re.compile(d["header"]), re.compile(d["request"])) for d in _ALL if "header" in d]
 _QUERIES = [re.compile(d["query"]) for d in _ALL if "query" in d and not {"error", "value"} & set(d)]
 _ERRORS = [d for d in _ALL if "query" in d and "error" in d]
 _VALUES = [d for d in _ALL if "query" in d and "value" in d]
@@ -28,6 +32,24 @@ _NOTES = [(re.compile(d["note"]), d["becomes"]) for d in _ALL if "note" in d]
 
 def of_request(path):
     return any(pattern.search(path) for pattern in _REQUESTS)
+
+
+def same_of_request(text):
+    """What must be equal in the answers to a request, given as `METHOD path Header: value`."""
+    same = {"status", "headers", "body", "shape"}
+    for pattern, parts in _PARTS:
+        if pattern.search(text):
+            same &= set(parts)
+    return same
+
+
+def dropped_fields(text):
+    """Names of JSON fields whose values may differ in the answers to a request."""
+    return {name for pattern, names in _DROPPED if pattern.search(text) for name in names}
+
+
+def of_header(name, text):
+    return any(header.search(name) and request.search(text) for header, request in _HEADERS)
 
 
 def of_query(text):
@@ -69,6 +91,10 @@ def cell(pattern):
 
 def where(d):
     """One difference in words."""
+    if "header" in d:
+        return f"header {cell(d['header'])} of requests like {cell(d['request'])}"
+    if "drop" in d:
+        return f"{', '.join(d['drop'])} in requests like {cell(d['request'])}"
     if "request" in d:
         return f"requests like {cell(d['request'])}"
     if "note" in d:
