@@ -23,6 +23,7 @@
 
 enum { VERSION = 1, LENGTH_BYTES_MAX = 5, CRC_BYTES = 4, SEGMENTS_MAX = 1 << 20, NAME_CHARS = 20 };
 #define MAGIC 0x85bd40ddU
+#define SEGMENT_BYTES (sizeof(vfs_map) + sizeof(map_use))
 
 /* ---- reading ---- */
 
@@ -56,7 +57,8 @@ static fer_code map_segments(block_chunks *c, vfs *fs, const char *dir, const se
                              fer_err *err)
 {
     c->segments = fer_calloc(names->n == 0 ? 1 : names->n, sizeof *c->segments);
-    fer_account_force(c->acct, names->n * sizeof *c->segments);
+    c->uses = fer_calloc(names->n == 0 ? 1 : names->n, sizeof *c->uses);
+    fer_account_force(c->acct, names->n * SEGMENT_BYTES);
     for (; c->n < names->n; c->n++)
         FER_TRY(dir_file_map(fs, dir, names->v[c->n], &c->segments[c->n], err));
     return FER_OK;
@@ -73,7 +75,7 @@ fer_code block_chunks_open(block_chunks *c, vfs *fs, const char *dir, fer_accoun
             qsort(names.v, names.n, sizeof *names.v, by_name);
         code = map_segments(c, fs, dir, &names, err);
         if (code != FER_OK) {
-            fer_account_release(acct, (names.n - c->n) * sizeof *c->segments);
+            fer_account_release(acct, (names.n - c->n) * SEGMENT_BYTES);
             block_chunks_close(c);
         }
     }
@@ -85,8 +87,9 @@ void block_chunks_close(block_chunks *c)
 {
     for (size_t i = 0; i < c->n; i++)
         vfs_unmap(&c->segments[i]);
-    fer_account_release(c->acct, c->n * sizeof *c->segments);
+    fer_account_release(c->acct, c->n * SEGMENT_BYTES);
     fer_free(c->segments);
+    fer_free(c->uses);
     *c = (block_chunks){0};
 }
 
@@ -126,6 +129,8 @@ fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_enco
     if (rd_uvarint(&r, &n) != FER_OK || rd_u8(&r, &encoding) != FER_OK ||
         rd_bytes(&r, n, &data) != FER_OK || rd_be32(&r, &crc) != FER_OK)
         return damaged(ref, "the segment ends inside it", err);
+    if (map_use_note(&c->uses[segment], offset, data.n))
+        vfs_forget(m);
     if (crc32c(0, data.p - 1, data.n + 1) != crc)
         return damaged(ref, "checksum mismatch", err);
     *ret_encoding = encoding;

@@ -1,7 +1,7 @@
 /* block_chunks.h - the chunk segments of a block: chunks/000001, 000002, ...
  *
  * The reader maps all segments and checks a chunk's CRC each time it is asked for, so damage costs the chunk
- * it lies in. The writer streams: it holds one buffer. Bytes on disk: docs/formats/block.md.
+ * it lies in. What it brought into memory it forgets now and then (map_use.h). The writer streams: it holds one buffer. Bytes on disk: docs/formats/block.md.
  *
  * A chunk's ref is its segment's index (0 for 000001) << 32 | offset.
  * Threads: a reader any; a writer one at a time.
@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vfs.h"
+#include "tsdb/map_use.h"
 
 enum { CHUNK_SEGMENT_HEADER_BYTES = 8, CHUNK_BYTES_MAX = 1 << 30 };
 #define CHUNK_SEGMENT_BYTES_DEFAULT (UINT64_C(512) << 20)
@@ -20,6 +21,7 @@ enum { CHUNK_SEGMENT_HEADER_BYTES = 8, CHUNK_BYTES_MAX = 1 << 30 };
 
 typedef struct block_chunks {
     vfs_map *segments;
+    map_use *uses; /* of the segments */
     size_t n;
     fer_account *acct;
 } block_chunks;

@@ -9,6 +9,7 @@
 
 #include "tsdb/blockdir.h"
 #include "tsdb/dir_file.h"
+#include "tsdb/map_use.h"
 
 enum { NAME_CHARS_MAX = 19, DATA_BYTES_MAX = 1 << 30, FILES_MAX = UINT16_MAX };
 
@@ -17,6 +18,7 @@ typedef struct head_file {
     _Atomic(const uint8_t *) p; /* of the newest mapping; readers look at it without a lock */
     _Atomic uint64_t n;
     vfs_map map;
+    map_use use;
     int64_t maxt; /* of its chunks */
 } head_file;
 
@@ -260,6 +262,8 @@ fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_st
     head_file *f = file_at(c, at.file - 1);
     uint64_t size = atomic_load_explicit(&f->n, memory_order_acquire);
     const char *p = (const char *)atomic_load_explicit(&f->p, memory_order_acquire);
+    if (map_use_note(&f->use, at.offset, n))
+        vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs});
     if (!head_file_check((fer_str){p, size}, at.offset, n))
         return fer_fail(err, FER_CORRUPT,
                         "chunks_head/%06" PRIu64 " at %" PRIu32 ": checksum mismatch", f->number,

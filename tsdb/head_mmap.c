@@ -1,12 +1,13 @@
 /* head_mmap.c
  *
  * A pass goes over the series a slice at a time: under the locks it notes the slice's full chunks in memory, as a
- * reader, so that their bytes stay; without locks it writes them to chunks_head; under the lock again it
+ * reader, so that their bytes stay; without locks it writes them to chunks_head, metric by metric; under the lock again it
  * gives each series a new list, with places in files. Lists and bytes left behind are retired. A chunk that went
  * from its series meanwhile is left alone: its copy in the file is without use, and goes with the file.
  */
 #include "tsdb/head_mmap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { SLICE = 1024 };
@@ -14,6 +15,7 @@ enum { SLICE = 1024 };
 typedef struct moving {
     uint64_t ref;
     uint32_t slot;
+    uint32_t pair; /* the first of its labels */
     full_chunk c;
     head_place to;
 } moving;
@@ -30,13 +32,35 @@ static full_list *list_of(const head *h, const pub_rec *s)
     return s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
 }
 
-static void note(mover *m, uint32_t slot, const full_chunk *c)
+static void note(mover *m, uint32_t slot, uint32_t pair, const full_chunk *c)
 {
     if (m->n == m->cap) {
         m->cap = m->cap == 0 ? SLICE : m->cap * 2;
         m->v = fer_realloc(m->v, m->cap * sizeof *m->v);
     }
-    m->v[m->n++] = (moving){head_ref(m->h, slot), slot, *c, {0, 0}};
+    m->v[m->n++] = (moving){head_ref(m->h, slot), slot, pair, *c, {0, 0}};
+}
+
+/* Mostly that of the metric's name; DICT_NONE without labels. */
+static uint32_t first_pair(const head *h, uint32_t slot)
+{
+    slab_ref series_labels = head_series_labels(h, slot);
+    uint32_t pair;
+    if (series_labels == 0)
+        return DICT_NONE;
+    pair_cursor c = head_pairs(h->names, series_labels);
+    return pair_cursor_next(&c, &pair) ? pair : DICT_NONE;
+}
+
+/* Queries read many series of one metric, which mostly do not arrive side by side. */
+static int by_metric(const void *a, const void *b)
+{
+    const moving *x = a, *y = b;
+    if (x->pair != y->pair)
+        return x->pair < y->pair ? -1 : 1;
+    if (x->slot != y->slot)
+        return x->slot < y->slot ? -1 : 1;
+    return (x->c.mint > y->c.mint) - (x->c.mint < y->c.mint);
 }
 
 /* Under both locks: refs of a block that is still growing may move. */
@@ -50,7 +74,7 @@ static void note_slice(mover *m, uint32_t from, uint32_t to)
             continue;
         for (uint32_t i = 0; i < list->n; i++)
             if (list->c[i].file == 0)
-                note(m, slot, &list->c[i]);
+                note(m, slot, first_pair(m->h, slot), &list->c[i]);
     }
 }
 
@@ -73,6 +97,7 @@ static fer_code write_slice(mover *m, fer_err *err)
 {
     fer_code code = FER_OK;
     size_t i = 0;
+    qsort(m->v, m->n, sizeof *m->v, by_metric);
     for (; i < m->n && code == FER_OK; i++) {
         moving *v = &m->v[i];
         head_chunk c = {.series = v->ref,

@@ -12,11 +12,12 @@
 #include "tsdb/truncate.h"
 #include "tsdb/tsdb_int.h"
 
-enum { DELAY_FILE_BYTES_MAX = 64 << 20 };
+enum { DELAY_FILE_BYTES_MAX = 64 << 20, CHUNKS_MANY = 16 << 10 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define MAX_BLOCK_MS (31 * DAY_MS)
 #define SECOND_NS 1000000000ULL
 #define PASS_EVERY_NS (60 * SECOND_NS)
+#define LOOK_EVERY_NS (2 * SECOND_NS)
 #define BACKOFF_FIRST_NS SECOND_NS
 #define BACKOFF_MAX_NS (60 * SECOND_NS)
 #define READER_LOOK_NS (10 * 1000000ULL)
@@ -242,9 +243,31 @@ static fer_code cut_head(tsdb *db, fer_err *err)
     return code == FER_OK ? cut : code;
 }
 
+/* Chunks begun in the head so far; as many have become full but for those open. */
+static uint64_t chunks_begun(tsdb *db)
+{
+    fer_mutex_lock(&db->h.publish);
+    uint64_t n = db->h.n_chunks_created;
+    fer_mutex_unlock(&db->h.publish);
+    return n;
+}
+
 static fer_code map_chunks(tsdb *db, fer_err *err)
 {
+    db->m.chunks_seen = chunks_begun(db);
     return head_mmap_full_chunks(&db->h, err);
+}
+
+/* Samples that come much faster than time passes fill memory before the next pass. */
+static void map_many_chunks(tsdb *db)
+{
+    fer_err e = {0};
+    fer_mutex_lock(&db->m.mu);
+    uint64_t many = CHUNKS_MANY + db->h.published / 8;
+    if (chunks_begun(db) - db->m.chunks_seen >= many && map_chunks(db, &e) != FER_OK)
+        LOGE(db->o.log, "A step of maintenance failed", "step", "writing chunks of the head", "err",
+             e.msg);
+    fer_mutex_unlock(&db->m.mu);
 }
 
 /* ---- blocks become larger ones ---- */
@@ -557,6 +580,22 @@ fer_code tsdb_maintenance_step(tsdb *db, fer_err *err)
     return first;
 }
 
+/* Waits for a while; false: until the time given, or maintenance is stopped. */
+static bool wait_until(tsdb *db, uint64_t until_ns)
+{
+    uint64_t now = db->o.clock->mono_ns(db->o.clock);
+    if (now >= until_ns)
+        return false;
+    uint64_t left = until_ns - now;
+    fer_mutex_lock(&db->m.wake_mu);
+    if (!db->m.stop)
+        (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu,
+                               left < LOOK_EVERY_NS ? left : LOOK_EVERY_NS);
+    bool stop = db->m.stop;
+    fer_mutex_unlock(&db->m.wake_mu);
+    return !stop;
+}
+
 void tsdb_run_maintenance(tsdb *db)
 {
     uint64_t backoff = 0;
@@ -567,10 +606,8 @@ void tsdb_run_maintenance(tsdb *db)
             backoff = BACKOFF_MAX_NS;
         uint64_t until =
             db->o.clock->mono_ns(db->o.clock) + (backoff == 0 ? PASS_EVERY_NS : backoff);
-        fer_mutex_lock(&db->m.wake_mu);
-        for (uint64_t now; !db->m.stop && (now = db->o.clock->mono_ns(db->o.clock)) < until;)
-            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, until - now);
-        fer_mutex_unlock(&db->m.wake_mu);
+        while (wait_until(db, until))
+            map_many_chunks(db);
     }
 }
 

@@ -4,7 +4,7 @@
  * One pass is: remove what is replaced; cut the head while it spans more than one and a half block ranges, each time
  * write a block, make it visible, then forget its samples in memory and shorten the log; merge blocks until
  * the planner has no more; delete what is beyond retention. A step that fails is told and tried again with the
- * next pass; the steps behind it go on.
+ * next pass; the steps behind it go on. Between passes full chunks are written to chunks_head when many have come.
  *
  * Threads: passes, deletions and snapshots exclude each other by `mu`, held across I/O. It is taken before all
  * other locks of the store.
@@ -23,7 +23,8 @@ typedef struct maintenance {
     fer_mutex mu;
     ulid *held; /* blocks that this version cannot merge; under mu */
     size_t n_held;
-    fer_account acct; /* what compactions hold */
+    fer_account acct;     /* what compactions hold */
+    uint64_t chunks_seen; /* begun in the head by the last time they were written out; under mu */
     fer_cancel cancel;
 
     fer_mutex wake_mu;
