@@ -12,6 +12,7 @@
 #include "server/api/origin.h"
 #include "server/config/live.h"
 #include "server/machine.h"
+#include "server/otlp/receive.h"
 #include "server/remote/write.h"
 #include "server/web_path.h"
 
@@ -92,6 +93,7 @@ static fer_code set_up(app *a, fer_err *err)
     a->gate = query_gate_new(a->o.query_max_concurrency);
     a->read_gate = query_gate_new(a->o.read_concurrency == 0 ? UINT_MAX : a->o.read_concurrency);
     a->receiver = rw_receiver_new(a);
+    a->otlp = otlp_receiver_new(a);
     return make_http(a, err);
 }
 
@@ -249,6 +251,7 @@ void app_free(app *a)
     origin_policy_free(a->origins);
     fer_free(a->route_prefix);
     rw_receiver_free(a->receiver);
+    otlp_receiver_free(a->otlp);
     query_gate_free(a->gate);
     query_gate_free(a->read_gate);
     live_config_free(a->config);

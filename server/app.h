@@ -23,6 +23,7 @@
 typedef struct config config;               /* server/config/config.h */
 typedef struct live_config live_config;     /* server/config/live.h */
 typedef struct rw_receiver rw_receiver;     /* server/remote/write.h */
+typedef struct otlp_receiver otlp_receiver; /* server/otlp/receive.h */
 typedef struct query_gate query_gate;       /* server/api/gate.h */
 typedef struct origin_policy origin_policy; /* server/api/origin.h */
 
@@ -53,6 +54,7 @@ typedef struct app_options {
     wal_sync_mode wal_sync;
     bool no_lockfile;
     bool enable_remote_write_receiver;
+    bool enable_otlp_receiver;
     unsigned rw_messages; /* app_rw_message bits that the receiver takes */
     const char *external_url, *route_prefix, *page_title;
     unsigned max_notification_subscribers;
@@ -88,6 +90,7 @@ typedef struct app {
     origin_policy *origins;
     char *route_prefix; /* "" or "/x" */
     rw_receiver *receiver;
+    otlp_receiver *otlp;
     query_gate *gate;      /* --query.max-concurrency */
     query_gate *read_gate; /* --storage.remote.read-concurrent-limit */
 

@@ -13,6 +13,7 @@
 #include "server/api/status.h"
 #include "server/api/targets.h"
 #include "server/api/web.h"
+#include "server/otlp/receive.h"
 #include "server/remote/read.h"
 #include "server/remote/write.h"
 
@@ -45,6 +46,8 @@ void api_register(app *a)
         {"/version", GET, HTTP_ON_LOOP, api_version, a, 0, "/version"},
 
         {"/api/v1/write", HTTP_POST, HTTP_INGEST, rw_handle, a, WRITE_BYTES_MAX, "/api/v1/write"},
+        {"/api/v1/otlp/v1/metrics", HTTP_POST, HTTP_INGEST, otlp_handle, a, WRITE_BYTES_MAX,
+         "/api/v1/otlp/v1/metrics"},
         {"/api/v1/read", HTTP_POST, HTTP_QUERY, rr_handle, a, READ_BYTES_MAX, "/api/v1/read"},
 
         {"/api/v1/query", GET_POST, HTTP_QUERY, api_query, a, FORM_BYTES_MAX, "/api/v1/query"},

@@ -11,6 +11,7 @@
 #include "server/api/web.h"
 #include "server/config/live.h"
 #include "server/machine.h"
+#include "server/otlp/receive.h"
 #include "server/remote/write.h"
 
 enum { METRICS_BYTES_MAX = 16 * 1024 * 1024, HANDLERS_MAX = 128 };
@@ -186,6 +187,12 @@ static void put_receiver(fer_buf *out, const app *a)
             "Native histograms received and not stored.", (double)st.histograms_refused);
     counter(out, "ferula_remote_write_dropped_exemplars_total",
             "Exemplars received and not stored.", (double)st.exemplars_dropped);
+    otlp_stats otlp;
+    otlp_stats_get(a->otlp, &otlp);
+    counter(out, "ferula_otlp_requests_total", "OTLP requests received.", (double)otlp.requests);
+    counter(out, "ferula_otlp_samples_total", "Samples accepted from OTLP.", (double)otlp.samples);
+    counter(out, "ferula_otlp_refused_points_total",
+            "Data points of OTLP that could not be stored.", (double)otlp.refused_points);
 }
 
 static void put_head(fer_buf *out, const tsdb_stats *st)

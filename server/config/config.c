@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/vfs.h"
+#include "server/config/config_otlp.h"
 #include "server/config/schema.h"
 
 enum { FILE_BYTES_MAX = 16 * 1024 * 1024, YAML_BYTES_MAX = 64 * 1024 * 1024 };
@@ -18,6 +19,7 @@ struct config {
     int64_t evaluation_interval_ms;
     config_label *external_labels;
     size_t n_external_labels;
+    otlp_options otlp;
     fer_buf yaml;
 };
 
@@ -210,7 +212,8 @@ static void tell_unused(const yaml_node *root, fer_log *log)
     size_t n = 0;
     for (size_t i = 0; root->kind == YAML_MAP && i < root->n; i++) {
         fer_str key = root->pairs[i].key;
-        bool used = str_eq(key, STR("global")) || root->pairs[i].value->kind == YAML_NULL;
+        bool used = str_eq(key, STR("global")) || str_eq(key, STR("otlp")) ||
+                    root->pairs[i].value->kind == YAML_NULL;
         if (!used && n + key.n + 3 < sizeof names)
             n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", n == 0 ? "" : ", ",
                                   STR_FMT(key));
@@ -228,12 +231,16 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
         fer_code code = yaml_tree_parse(text, c->a, &root, err);
         if (code == FER_OK)
             code = schema_check(root, schema_config, "the configuration", err);
+        if (code == FER_OK)
+            code = config_otlp_load(yaml_get(root, "otlp"), c->a, &c->otlp, err);
         if (code == FER_INVALID && err != NULL) { /* "line: what" becomes "file:line: what" */
             fer_err line = *err;
             return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
         }
         FER_TRY(code);
         tell_unused(root, log);
+    } else {
+        FER_TRY(config_otlp_load(NULL, c->a, &c->otlp, err));
     }
     const yaml_node *global = yaml_get(root, "global");
     const yaml_node *interval = yaml_get(global, "evaluation_interval");
@@ -287,6 +294,11 @@ size_t config_external_labels(const config *c, const config_label **ret)
 {
     *ret = c->external_labels;
     return c->n_external_labels;
+}
+
+const otlp_options *config_otlp(const config *c)
+{
+    return &c->otlp;
 }
 
 fer_str config_yaml(const config *c)

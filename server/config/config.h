@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "server/otlp/options.h"
 
 typedef struct config config;
 
@@ -28,6 +29,8 @@ typedef struct config_label {
     fer_str name, value;
 } config_label;
 size_t config_external_labels(const config *c, const config_label **ret);
+/* The section otlp. Lives as long as c. */
+const otlp_options *config_otlp(const config *c);
 /* The YAML text of /api/v1/status/config: effective values as Prometheus prints them, secrets as
  * <secret>. Lives as long as c. */
 fer_str config_yaml(const config *c);

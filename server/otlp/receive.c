@@ -1,0 +1,245 @@
+/* receive.c - the life of an OTLP request: headers, decoding, scan, staging, the answer. */
+#include "server/otlp/receive.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "server/config/live.h"
+#include "server/otlp/json.h"
+#include "server/otlp/scan.h"
+#include "server/remote/body.h"
+#include "server/remote/durable.h"
+#include "server/remote/write.h"
+
+enum { ARENA_BYTES_MAX = 256 * 1024 * 1024, TEXT_BYTES_MAX = 16 * 1024 };
+
+struct otlp_receiver {
+    app *a;
+    _Atomic uint64_t requests, samples, refused_points;
+};
+
+otlp_receiver *otlp_receiver_new(app *a)
+{
+    otlp_receiver *o = fer_calloc(1, sizeof *o);
+    o->a = a;
+    return o;
+}
+
+void otlp_receiver_free(otlp_receiver *o)
+{
+    fer_free(o);
+}
+
+/* ---- what the headers say ---- */
+
+typedef struct content {
+    bool json, gzip;
+} content;
+
+static bool check_headers(http_req *r, content *ret)
+{
+    fer_str type = http_req_header(r, "Content-Type");
+    fer_str encoding = http_req_header(r, "Content-Encoding");
+    ret->json = str_eq(type, STR("application/json"));
+    ret->gzip = str_eq(encoding, STR("gzip"));
+    if (!ret->json && !str_eq(type, STR("application/x-protobuf"))) {
+        http_reply_text(r, 400,
+                        "unsupported content type: %.*s, supported: [application/json, "
+                        "application/x-protobuf]",
+                        STR_FMT(type));
+        return false;
+    }
+    if (ret->gzip || encoding.n == 0)
+        return true;
+    http_reply_text(r, 400,
+                    "unsupported compression: %.*s. Only \"gzip\" or no compression supported",
+                    STR_FMT(encoding));
+    return false;
+}
+
+/* ---- the answer ---- */
+
+/* In the request's arena. */
+typedef struct answer {
+    durable_reply reply; /* first: the hooks get it */
+    bool json;
+    uint64_t refused; /* points or samples of them that are not stored */
+    bool nothing;     /* of the request is stored */
+    fer_str text;     /* why */
+} answer;
+
+/* ExportMetricsServiceResponse { ExportMetricsPartialSuccess partial_success = 1 {
+ *     int64 rejected_data_points = 1; string error_message = 2; } } */
+static void put_partial(fer_buf *out, const answer *w)
+{
+    if (w->json) {
+        fer_buf_printf(
+            out, "{\"partialSuccess\":{\"rejectedDataPoints\":\"%" PRIu64 "\",\"errorMessage\":",
+            w->refused);
+        text_json(out, w->text);
+        fer_buf_puts(out, STR("}}"));
+        return;
+    }
+    size_t n = pb_size_int(1, (int64_t)w->refused) + pb_size_bytes(2, w->text);
+    pb_put_tag(out, 1, PB_BYTES);
+    pb_put_varint(out, n);
+    pb_put_int(out, 1, (int64_t)w->refused);
+    pb_put_bytes(out, 2, w->text);
+}
+
+static void send_answer(durable_reply *d)
+{
+    const answer *w = (const answer *)d;
+    const char *type = w->json ? "application/json" : "application/x-protobuf";
+    if (w->refused == 0) {
+        http_reply(d->r, 200, type, w->json ? STR("{}") : STR(""));
+        return;
+    }
+    if (w->nothing) {
+        http_reply_text(d->r, 400, "%.*s", STR_FMT(w->text));
+        return;
+    }
+    fer_buf body;
+    fer_buf_init(&body, 2 * TEXT_BYTES_MAX, NULL);
+    put_partial(&body, w);
+    http_reply(d->r, 200, type, fer_buf_str(&body));
+    fer_buf_done(&body);
+}
+
+/* The first reasons, a line each. */
+static fer_str describe(fer_arena *a, const rw_request *q, const tsdb_report *rep)
+{
+    fer_buf text;
+    fer_buf_init(&text, TEXT_BYTES_MAX, NULL);
+    fer_buf_puts(&text, fer_buf_str(&q->bad));
+    for (size_t i = 0; i < rep->n_texts; i++) {
+        fer_buf_puts(&text, rep->texts[i]);
+        fer_buf_putc(&text, '\n');
+    }
+    fer_str all = fer_buf_str(&text);
+    if (all.n != 0)
+        all.n--; /* the last line's end */
+    fer_str ret = fer_arena_dup(a, all);
+    fer_buf_done(&text);
+    return ret.p != NULL ? ret : STR("part of the request was not stored");
+}
+
+/* ---- the request ---- */
+
+typedef struct work {
+    fer_buf decoded, message;
+    rw_request request;
+    fer_arena *arena;
+    rw_decoder decoder;
+} work;
+
+static void work_init(work *w, app *a)
+{
+    *w = (work){.arena = fer_arena_new(&a->memory_ingest, ARENA_BYTES_MAX)};
+    fer_buf_init(&w->decoded, RW_DECODED_BYTES_MAX, &a->memory_ingest);
+    fer_buf_init(&w->message, RW_DECODED_BYTES_MAX, &a->memory_ingest);
+    rw_request_init(&w->request, &a->memory_ingest);
+}
+
+static void work_done(work *w)
+{
+    rw_decoder_done(&w->decoder);
+    fer_buf_done(&w->decoded);
+    fer_buf_done(&w->message);
+    rw_request_done(&w->request);
+    fer_arena_free(w->arena);
+}
+
+/* The protobuf message of the request. */
+static fer_code decode(work *w, http_req *r, const content *of, fer_str *ret, fer_err *err)
+{
+    fer_str body = http_req_body(r);
+    if (of->gzip) {
+        FER_TRY(rw_decode(&w->decoder, RW_GZIP, body, &w->decoded, err));
+        body = fer_buf_str(&w->decoded);
+    }
+    if (of->json) {
+        FER_TRY(otlp_json_to_protobuf(body, &w->message, err));
+        body = fer_buf_str(&w->message);
+    }
+    *ret = body;
+    return FER_OK;
+}
+
+static fer_hash128 fingerprint(const void *arg, fer_str raw)
+{
+    return tsdb_fingerprint(arg, raw);
+}
+
+static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
+                      const otlp_refused *refused, fer_err *err)
+{
+    const rw_request *q = &w->request;
+    answer *ans = ARENA_NEW(http_req_arena(r), answer);
+    if (ans == NULL)
+        return fer_fail_budget(err, "OTLP request");
+    durable_reply_init(&ans->reply, r, send_answer);
+    ans->json = of->json;
+    tsdb_report rep = {0};
+    FER_TRY(tsdb_stage(app_db(o->a), q->rows, q->n_rows, otlp_labels, NULL, w->arena, &rep,
+                       durable_reply_committed, &ans->reply, err));
+    ans->refused = refused->points + rep.n_rejected;
+    ans->nothing = rep.accepted == 0;
+    if (ans->refused != 0)
+        ans->text = describe(http_req_arena(r), q, &rep);
+    atomic_fetch_add_explicit(&o->samples, rep.accepted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&o->refused_points, ans->refused, memory_order_relaxed);
+    durable_reply_prepared(&ans->reply);
+    return FER_OK;
+}
+
+/* FER_OK: the answer is on its way. Otherwise the caller answers. */
+static fer_code receive(otlp_receiver *o, http_req *r, const content *of, work *w,
+                        const otlp_options *options, fer_err *err)
+{
+    fer_str msg;
+    otlp_refused refused;
+    FER_TRY(decode(w, r, of, &msg, err));
+    FER_TRY(
+        otlp_scan(msg, options, fingerprint, app_db(o->a), w->arena, &w->request, &refused, err));
+    for (size_t i = 0; i < w->request.n_metadata; i++)
+        metadata_store_put(rw_metadata_store(o->a->receiver), &w->request.metadata[i]);
+    return stage(o, r, of, w, &refused, err);
+}
+
+void otlp_handle(http_req *r, void *arg)
+{
+    app *a = arg;
+    otlp_receiver *o = a->otlp;
+    content of;
+    if (!a->o.enable_otlp_receiver) {
+        http_reply_text(r, 404,
+                        "otlp write receiver needs to be enabled with --web.enable-otlp-receiver");
+        return;
+    }
+    if (!check_headers(r, &of))
+        return;
+    atomic_fetch_add_explicit(&o->requests, 1, memory_order_relaxed);
+    const config *c = live_config_take(a->config);
+    otlp_options options = *config_otlp(c);
+    options.lookback_ms = a->o.query_lookback_ms;
+    work w;
+    fer_err err;
+    work_init(&w, a);
+    fer_code code = receive(o, r, &of, &w, &options, &err);
+    work_done(&w);
+    config_free(c);
+    if (code == FER_INVALID)
+        http_reply_text(r, 400, "%s", err.msg);
+    else if (code != FER_OK)
+        reply_busy(r, err.msg);
+}
+
+void otlp_stats_get(const otlp_receiver *o, otlp_stats *ret)
+{
+    *ret = (otlp_stats){
+        .requests = atomic_load(&o->requests),
+        .samples = atomic_load(&o->samples),
+        .refused_points = atomic_load(&o->refused_points),
+    };
+}

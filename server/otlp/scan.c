@@ -1,0 +1,624 @@
+/* scan.c - the walk through resources, scopes, metrics and points.
+ *
+ *   ExportMetricsServiceRequest { repeated ResourceMetrics = 1; }
+ *   ResourceMetrics { Resource = 1; repeated ScopeMetrics = 2; }
+ *   ScopeMetrics { InstrumentationScope = 1; repeated Metric = 2; string schema_url = 3; }
+ *   Metric { string name = 1, description = 2, unit = 3;
+ *            oneof { Gauge = 5; Sum = 7; Histogram = 9; ExponentialHistogram = 10; Summary = 11; } }
+ *   each of them { repeated data points = 1; temporality = 2; bool is_monotonic = 3; }
+ *
+ * Fields may come in any order, so what stands beside the repeated ones is read in a pass of its own.
+ *
+ * A series is known by three hashes in one: of what surrounds the metric, of the metric, of the point's attributes.
+ */
+#include "server/otlp/scan.h"
+
+#include <math.h>
+
+enum { CUMULATIVE = 2, NO_RECORDED_VALUE = 1 };
+enum { TYPE_COUNTER = 1, TYPE_GAUGE = 2, TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
+
+static const uint64_t stale_bits = 0x7ff0000000000002;
+
+/* A target_info that this request has given already. */
+typedef struct target {
+    fer_hash128 fp;
+    int64_t newest;
+} target;
+
+typedef struct scan {
+    const otlp_options *o;
+    rw_fingerprint_fn fp;
+    const void *fp_arg;
+    fer_arena *a;
+    rw_request *q;
+    otlp_refused *refused;
+    /* Where the walk is. */
+    fer_str resource, scope, schema_url;
+    fer_hash128 around;
+    uint64_t oldest_ns, newest_ns; /* of the resource's points */
+    target *targets;
+    size_t n_targets, cap_targets;
+} scan;
+
+/* The fields of a metric and of the one message that holds its points. */
+typedef struct metric_fields {
+    fer_str name, description, unit, points;
+    otlp_kind kind;
+    uint64_t temporality;
+    bool monotonic;
+} metric_fields;
+
+typedef struct run {
+    fer_str s;
+    bool copied;
+} run;
+
+/* One data point, whichever kind. */
+typedef struct point {
+    const otlp_metric *metric;
+    fer_hash128 metric_fp;
+    run attributes;
+    fer_hash128 fp;
+    uint64_t time_ns, flags;
+    double value, sum;
+    bool has_sum;
+    uint64_t count;
+    run counts, bounds;
+} point;
+
+/* ---- rows ---- */
+
+static fer_hash128 fp_series(const scan *s, const point *p, otlp_part part, double bound)
+{
+    struct {
+        fer_hash128 metric, point;
+        double bound;
+        uint64_t part;
+    } key = {p->metric_fp, p->fp, bound, part};
+    return s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key});
+}
+
+static fer_code add_row(scan *s, const point *p, otlp_part part, double bound, int64_t t, double v,
+                        fer_hash128 fp)
+{
+    rw_request *q = s->q;
+    otlp_series *series = fer_arena_alloc(s->a, sizeof *series);
+    if (series == NULL)
+        return FER_LIMIT;
+    *series = (otlp_series){p->metric, p->attributes.s, part, bound};
+    if (q->n_rows == q->cap_rows)
+        FER_TRY(rw_grow(q->acct, (void **)&q->rows, &q->cap_rows, sizeof *q->rows));
+    q->rows[q->n_rows++] = (tsdb_row){fp, {(const char *)series, sizeof *series}, t, v};
+    return FER_OK;
+}
+
+static int64_t ms_of(uint64_t ns)
+{
+    return (int64_t)ns / 1000000;
+}
+
+/* A value of the point, or the stale marker when it has none. */
+static fer_code put(scan *s, const point *p, otlp_part part, double bound, double v)
+{
+    if (p->flags & NO_RECORDED_VALUE)
+        memcpy(&v, &stale_bits, sizeof v);
+    return add_row(s, p, part, bound, ms_of(p->time_ns), v, fp_series(s, p, part, bound));
+}
+
+static void refuse(scan *s, size_t points, const char *what, fer_str name)
+{
+    s->refused->points += points;
+    if (s->q->n_bad_series++ < RW_BAD_TEXTS_MAX)
+        fer_buf_printf(&s->q->bad, "%s for metric \"%.*s\"\n", what, STR_FMT(str_head(name, 256)));
+}
+
+/* ---- points ---- */
+
+/* Adds bytes to a run of them: a view while they follow one another, a copy once they do not. */
+static fer_code run_add(scan *s, run *to, fer_str more)
+{
+    if (to->s.n == 0) {
+        to->s = more;
+        return FER_OK;
+    }
+    if (!to->copied && to->s.p + to->s.n == more.p) {
+        to->s.n += more.n;
+        return FER_OK;
+    }
+    char *p = to->copied
+                  ? fer_arena_grow(s->a, (char *)(uintptr_t)to->s.p, to->s.n, to->s.n + more.n)
+                  : fer_arena_alloc(s->a, to->s.n + more.n);
+    if (p == NULL)
+        return FER_LIMIT;
+    if (!to->copied)
+        memcpy(p, to->s.p, to->s.n);
+    memcpy(p + to->s.n, more.p, more.n);
+    *to = (run){{p, to->s.n + more.n}, true};
+    return FER_OK;
+}
+
+static fer_code note_attribute(scan *s, point *p, const pb_field *f, const uint8_t *end)
+{
+    return run_add(s, &p->attributes, (fer_str){(const char *)f->start, (size_t)(end - f->start)});
+}
+
+/* Numbers of 64 bits, packed into one field, several, or none. */
+static fer_code note_numbers(scan *s, run *to, const pb_field *f)
+{
+    if (f->type == PB_FIXED64) /* the eight bytes behind the tag */
+        return run_add(s, to, fer_arena_dup(s->a, (fer_str){(const char *)&f->u, 8}));
+    if (f->type != PB_BYTES || f->bytes.n % 8 != 0)
+        return FER_CORRUPT;
+    return f->bytes.n == 0 ? FER_OK : run_add(s, to, f->bytes);
+}
+
+static double double_of(uint64_t bits)
+{
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* NumberDataPoint { time = 3; oneof { double = 4; sfixed64 = 6; } attributes = 7; flags = 8; } */
+static fer_code number_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
+{
+    static const uint8_t types[] = {[3] = 1 + PB_FIXED64,
+                                    [4] = 1 + PB_FIXED64,
+                                    [6] = 1 + PB_FIXED64,
+                                    [7] = 1 + PB_BYTES,
+                                    [8] = 1 + PB_VARINT};
+    if (f->num > 8 || types[f->num] == 0)
+        return FER_OK;
+    if (types[f->num] != 1 + f->type)
+        return FER_CORRUPT;
+    switch (f->num) {
+    case 3:
+        p->time_ns = f->u;
+        return FER_OK;
+    case 4:
+        p->value = double_of(f->u);
+        return FER_OK;
+    case 6:
+        p->value = (double)(int64_t)f->u;
+        return FER_OK;
+    case 7:
+        return note_attribute(s, p, f, end);
+    default:
+        p->flags = f->u;
+        return FER_OK;
+    }
+}
+
+/* HistogramDataPoint { time = 3; count = 4; optional sum = 5; bucket_counts = 6; explicit_bounds = 7;
+ * attributes = 9; flags = 10; } */
+static fer_code histogram_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
+{
+    static const uint8_t types[] = {[3] = 1 + PB_FIXED64,
+                                    [4] = 1 + PB_FIXED64,
+                                    [5] = 1 + PB_FIXED64,
+                                    [9] = 1 + PB_BYTES,
+                                    [10] = 1 + PB_VARINT};
+    if (f->num == 6 || f->num == 7)
+        return note_numbers(s, f->num == 6 ? &p->counts : &p->bounds, f);
+    if (f->num > 10 || types[f->num] == 0)
+        return FER_OK;
+    if (types[f->num] != 1 + f->type)
+        return FER_CORRUPT;
+    switch (f->num) {
+    case 3:
+        p->time_ns = f->u;
+        return FER_OK;
+    case 4:
+        p->count = f->u;
+        return FER_OK;
+    case 5:
+        p->sum = double_of(f->u);
+        p->has_sum = true;
+        return FER_OK;
+    case 9:
+        return note_attribute(s, p, f, end);
+    default:
+        p->flags = f->u;
+        return FER_OK;
+    }
+}
+
+/* SummaryDataPoint { time = 3; count = 4; sum = 5; repeated quantile_values = 6; attributes = 7; flags = 8; }
+ * The quantiles are read once more by put_quantiles(). */
+static fer_code summary_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
+{
+    static const uint8_t types[] = {
+        [3] = 1 + PB_FIXED64, [4] = 1 + PB_FIXED64, [5] = 1 + PB_FIXED64,
+        [6] = 1 + PB_BYTES,   [7] = 1 + PB_BYTES,   [8] = 1 + PB_VARINT};
+    if (f->num > 8 || types[f->num] == 0)
+        return FER_OK;
+    if (types[f->num] != 1 + f->type)
+        return FER_CORRUPT;
+    switch (f->num) {
+    case 3:
+        p->time_ns = f->u;
+        return FER_OK;
+    case 4:
+        p->count = f->u;
+        return FER_OK;
+    case 5:
+        p->sum = double_of(f->u);
+        return FER_OK;
+    case 7:
+        return note_attribute(s, p, f, end);
+    case 8:
+        p->flags = f->u;
+        return FER_OK;
+    default:
+        return FER_OK;
+    }
+}
+
+typedef fer_code (*field_fn)(scan *s, const pb_field *f, const uint8_t *end, point *p);
+
+static fer_code read_point(scan *s, fer_str msg, field_fn field, point *p)
+{
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        FER_TRY(field(s, &f, r.p, p));
+    }
+    p->fp = s->fp(s->fp_arg, p->attributes.s);
+    if (p->time_ns < s->oldest_ns)
+        s->oldest_ns = p->time_ns;
+    if (p->time_ns > s->newest_ns)
+        s->newest_ns = p->time_ns;
+    return FER_OK;
+}
+
+/* ---- what a point turns into ---- */
+
+/* Buckets hold what is at most their bound; OTLP tells each one's own. */
+static fer_code put_buckets(scan *s, const point *p)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < p->bounds.s.n && i < p->counts.s.n; i += 8) {
+        uint64_t n, bound;
+        memcpy(&n, p->counts.s.p + i, 8);
+        memcpy(&bound, p->bounds.s.p + i, 8);
+        total += n;
+        FER_TRY(put(s, p, OTLP_PART_BUCKET, double_of(bound), (double)total));
+    }
+    return put(s, p, OTLP_PART_BUCKET, INFINITY, (double)p->count);
+}
+
+static fer_code put_histogram(scan *s, const point *p)
+{
+    if (p->has_sum)
+        FER_TRY(put(s, p, OTLP_PART_SUM, 0, p->sum));
+    FER_TRY(put(s, p, OTLP_PART_COUNT, 0, (double)p->count));
+    return put_buckets(s, p);
+}
+
+/* ValueAtQuantile { double quantile = 1; double value = 2; } */
+static fer_code put_quantile(scan *s, const point *p, fer_str msg)
+{
+    uint64_t bits[2] = {0, 0};
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num > 2)
+            continue;
+        if (f.type != PB_FIXED64)
+            return FER_CORRUPT;
+        bits[f.num - 1] = f.u;
+    }
+    return put(s, p, OTLP_PART_QUANTILE, double_of(bits[0]), double_of(bits[1]));
+}
+
+static fer_code put_summary(scan *s, const point *p, fer_str msg)
+{
+    FER_TRY(put(s, p, OTLP_PART_SUM, 0, p->sum));
+    FER_TRY(put(s, p, OTLP_PART_COUNT, 0, (double)p->count));
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num == 6)
+            FER_TRY(put_quantile(s, p, f.bytes));
+    }
+}
+
+static fer_code scan_point(scan *s, fer_str msg, otlp_kind kind, const point *of_metric)
+{
+    point p = *of_metric;
+    switch (kind) {
+    case OTLP_HISTOGRAM:
+        FER_TRY(read_point(s, msg, histogram_field, &p));
+        return put_histogram(s, &p);
+    case OTLP_SUMMARY:
+        FER_TRY(read_point(s, msg, summary_field, &p));
+        return put_summary(s, &p, msg);
+    default:
+        FER_TRY(read_point(s, msg, number_field, &p));
+        return put(s, &p, OTLP_PART_VALUE, 0, p.value);
+    }
+}
+
+/* ---- metrics ---- */
+
+/* Gauge, Sum, Histogram, ...: what stands beside the points, and how many of them. */
+static fer_code read_points_message(metric_fields *m, size_t *ret_points)
+{
+    *ret_points = 0;
+    for (fer_rd r = rd_of(m->points);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num == 1 && f.type == PB_BYTES)
+            ++*ret_points;
+        else if (f.num == 2 && f.type == PB_VARINT)
+            m->temporality = f.u;
+        else if (f.num == 3 && f.type == PB_VARINT)
+            m->monotonic = f.u != 0;
+        else if (f.num <= 3)
+            return FER_CORRUPT;
+    }
+}
+
+static fer_code read_metric(fer_str msg, metric_fields *m)
+{
+    static const uint8_t kinds[] = {[5] = OTLP_GAUGE,
+                                    [7] = OTLP_SUM,
+                                    [9] = OTLP_HISTOGRAM,
+                                    [10] = OTLP_EXPONENTIAL_HISTOGRAM,
+                                    [11] = OTLP_SUMMARY};
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num > 11)
+            continue;
+        if (f.type != PB_BYTES)
+            return FER_CORRUPT;
+        if (f.num == 1)
+            m->name = f.bytes;
+        else if (f.num == 2)
+            m->description = f.bytes;
+        else if (f.num == 3)
+            m->unit = f.bytes;
+        else if (kinds[f.num] != OTLP_NO_KIND) {
+            m->kind = (otlp_kind)kinds[f.num];
+            m->points = f.bytes;
+        }
+    }
+}
+
+static bool has_temporality(otlp_kind kind)
+{
+    return kind == OTLP_SUM || kind == OTLP_COUNTER || kind == OTLP_HISTOGRAM ||
+           kind == OTLP_EXPONENTIAL_HISTOGRAM;
+}
+
+static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
+{
+    static const uint8_t types[] = {[OTLP_GAUGE] = TYPE_GAUGE,
+                                    [OTLP_SUM] = TYPE_GAUGE,
+                                    [OTLP_COUNTER] = TYPE_COUNTER,
+                                    [OTLP_HISTOGRAM] = TYPE_HISTOGRAM,
+                                    [OTLP_EXPONENTIAL_HISTOGRAM] = TYPE_HISTOGRAM,
+                                    [OTLP_SUMMARY] = TYPE_SUMMARY};
+    metadata_family family = {name, types[m->kind], m->description, m->unit};
+    return rw_add_metadata(s->q, &family);
+}
+
+/* What points of this metric begin with. */
+static fer_code point_of_metric(scan *s, fer_str name, point *ret)
+{
+    otlp_metric *metric = fer_arena_alloc(s->a, sizeof *metric);
+    if (metric == NULL)
+        return FER_LIMIT;
+    *metric = (otlp_metric){s->o, s->resource, s->scope, s->schema_url, name};
+    struct {
+        fer_hash128 around, name;
+    } key = {s->around, s->fp(s->fp_arg, name)};
+    *ret = (point){.metric = metric,
+                   .metric_fp = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key})};
+    return FER_OK;
+}
+
+static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
+{
+    point first;
+    FER_TRY(note_metadata(s, m, name));
+    FER_TRY(point_of_metric(s, name, &first));
+    for (fer_rd r = rd_of(m->points);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num == 1)
+            FER_TRY(scan_point(s, f.bytes, m->kind, &first));
+    }
+}
+
+static fer_code scan_metric(scan *s, fer_str msg)
+{
+    metric_fields m = {.name = STR(""), .description = STR(""), .unit = STR("")};
+    size_t points;
+    fer_str name;
+    fer_err why;
+    FER_TRY(read_metric(msg, &m));
+    FER_TRY(read_points_message(&m, &points));
+    if (m.kind == OTLP_SUM && m.monotonic)
+        m.kind = OTLP_COUNTER;
+    if (points == 0)
+        return FER_OK;
+    if (has_temporality(m.kind) && m.temporality != CUMULATIVE) {
+        refuse(s, points, "invalid temporality and type combination", m.name);
+        return FER_OK;
+    }
+    if (m.kind == OTLP_EXPONENTIAL_HISTOGRAM) {
+        refuse(s, points, "exponential histograms are not stored by this version", m.name);
+        return FER_OK;
+    }
+    fer_code c = otlp_metric_name(s->o->strategy, m.name, m.unit, m.kind, s->a, &name, &why);
+    if (c == FER_INVALID) {
+        refuse(s, points, why.msg, m.name);
+        return FER_OK;
+    }
+    FER_TRY(c);
+    return scan_points(s, &m, name);
+}
+
+/* ---- resources ---- */
+
+/* The hash of what the metrics to come have in common. */
+static void note_around(scan *s)
+{
+    struct {
+        fer_hash128 resource, scope, schema_url;
+        uint64_t options;
+    } key = {s->fp(s->fp_arg, s->resource), {0, 0}, {0, 0}, s->o->version};
+    if (s->o->promote_scope) {
+        key.scope = s->fp(s->fp_arg, s->scope);
+        key.schema_url = s->fp(s->fp_arg, s->schema_url);
+    }
+    s->around = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key});
+}
+
+static fer_code scan_scope_metrics(scan *s, fer_str msg)
+{
+    pb_field f = {0};
+    s->scope = s->schema_url = STR("");
+    for (fer_rd r = rd_of(msg);;) {
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num <= 3 && f.type != PB_BYTES)
+            return FER_CORRUPT;
+        if (f.num == 1)
+            s->scope = f.bytes;
+        else if (f.num == 3)
+            s->schema_url = f.bytes;
+    }
+    note_around(s);
+    for (fer_rd r = rd_of(msg);;) {
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num == 2)
+            FER_TRY(scan_metric(s, f.bytes));
+    }
+}
+
+/* The time of the newest sample this request has given to the series; a new one has none. */
+static fer_code find_target(scan *s, fer_hash128 fp, int64_t **ret)
+{
+    for (size_t i = 0; i < s->n_targets; i++)
+        if (s->targets[i].fp.lo == fp.lo && s->targets[i].fp.hi == fp.hi) {
+            *ret = &s->targets[i].newest;
+            return FER_OK;
+        }
+    if (s->n_targets == s->cap_targets) {
+        size_t cap = s->cap_targets == 0 ? 8 : 2 * s->cap_targets;
+        target *grown =
+            fer_arena_grow(s->a, s->targets, s->n_targets * sizeof *grown, cap * sizeof *grown);
+        if (grown == NULL)
+            return FER_LIMIT;
+        s->targets = grown;
+        s->cap_targets = cap;
+    }
+    s->targets[s->n_targets] = (target){fp, INT64_MIN};
+    *ret = &s->targets[s->n_targets++].newest;
+    return FER_OK;
+}
+
+/* A 1 from the oldest point on, twice a lookback, and at the newest one. */
+static fer_code put_target(scan *s)
+{
+    enum { SAMPLES_MAX = 100000 };
+    bool has;
+    point p;
+    int64_t *newest;
+    FER_TRY(otlp_has_target(s->resource, &has));
+    if (!has)
+        return FER_OK;
+    s->scope = s->schema_url = STR("");
+    note_around(s);
+    FER_TRY(point_of_metric(s, STR("target_info"), &p));
+    fer_hash128 fp = fp_series(s, &p, OTLP_PART_TARGET, 0);
+    FER_TRY(find_target(s, fp, &newest));
+    int64_t from = ms_of(s->oldest_ns), to = ms_of(s->newest_ns);
+    int64_t step = s->o->lookback_ms / 2 > 0 ? s->o->lookback_ms / 2 : 1;
+    size_t n = 0;
+    for (int64_t t = from; t < to && n < SAMPLES_MAX; t += step, n++)
+        if (t > *newest) {
+            FER_TRY(add_row(s, &p, OTLP_PART_TARGET, 0, t, 1, fp));
+            *newest = t;
+        }
+    if (to <= *newest)
+        return FER_OK;
+    *newest = to;
+    return add_row(s, &p, OTLP_PART_TARGET, 0, to, 1, fp);
+}
+
+static fer_code scan_resource_metrics(scan *s, fer_str msg)
+{
+    pb_field f = {0};
+    s->resource = STR("");
+    s->oldest_ns = UINT64_MAX;
+    s->newest_ns = 0;
+    for (fer_rd r = rd_of(msg);;) {
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num <= 2 && f.type != PB_BYTES)
+            return FER_CORRUPT;
+        if (f.num == 1)
+            s->resource = f.bytes;
+    }
+    for (fer_rd r = rd_of(msg);;) {
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num == 2)
+            FER_TRY(scan_scope_metrics(s, f.bytes));
+    }
+    return s->oldest_ns == UINT64_MAX ? FER_OK : put_target(s);
+}
+
+fer_code otlp_scan(fer_str msg, const otlp_options *o, rw_fingerprint_fn fp, const void *fp_arg,
+                   fer_arena *a, rw_request *ret, otlp_refused *refused, fer_err *err)
+{
+    scan s = {.o = o, .fp = fp, .fp_arg = fp_arg, .a = a, .q = ret, .refused = refused};
+    *refused = (otlp_refused){0};
+    rw_request_begin(ret, msg.n);
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        if (c == FER_OK && f.num == 1)
+            c = f.type == PB_BYTES ? scan_resource_metrics(&s, f.bytes) : FER_CORRUPT;
+        if (c == FER_LIMIT)
+            return fer_fail_budget(err, "OTLP request");
+        if (c != FER_OK)
+            return fer_fail(err, FER_INVALID,
+                            "proto: malformed ExportMetricsServiceRequest in the field at byte %td",
+                            f.start - (const uint8_t *)msg.p);
+    }
+}

@@ -1,0 +1,176 @@
+/* Requests to series: what each kind of point turns into, and the labels. Requests are written as JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "server/otlp/json.h"
+#include "server/otlp/scan_model.h"
+
+static void check_lines(const char *json, const char *expected)
+{
+    fer_buf msg, lines;
+    fer_err err;
+    fer_buf_init(&msg, 1 << 20, NULL);
+    fer_buf_init(&lines, 1 << 20, NULL);
+    if (otlp_json_to_protobuf(str_of(json), &msg, &err) != FER_OK)
+        fail_msg("%s", err.msg);
+    model_scan(fer_buf_str(&msg), &lines);
+    fer_buf_putc(&lines, 0);
+    assert_string_equal(lines.p, expected);
+    fer_buf_done(&msg);
+    fer_buf_done(&lines);
+}
+
+#define T1 "\"timeUnixNano\":\"1700000000123456789\","
+#define LABEL(k, v) "{\"key\":\"" k "\",\"value\":{\"stringValue\":\"" v "\"}}"
+/* A request of one resource and one metric. */
+#define METRIC(resource, metric)                                                                   \
+    "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[" resource "]},"                         \
+    "\"scopeMetrics\":[{\"scope\":{\"name\":\"lib\"},\"metrics\":[" metric "]}]}]}"
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    check_lines(METRIC("", "{\"name\":\"a.b\",\"unit\":\"By\",\"gauge\":{\"dataPoints\":["
+                           "{" T1 "\"asDouble\":1.5},{" T1 "\"asInt\":\"-7\"},{" T1
+                           "\"flags\":1},{" T1 "\"asDouble\":\"NaN\"}]}}"),
+                "a_b_bytes 1.5 @1700000000123\na_b_bytes -7 @1700000000123\n"
+                "a_b_bytes NaN @1700000000123\na_b_bytes NaN @1700000000123\n");
+    check_lines(METRIC("", "{\"name\":\"c\",\"sum\":{\"aggregationTemporality\":2,"
+                           "\"isMonotonic\":true,\"dataPoints\":[{" T1 "\"asInt\":5}]}},"
+                           "{\"name\":\"d\",\"sum\":{\"aggregationTemporality\":"
+                           "\"AGGREGATION_TEMPORALITY_CUMULATIVE\",\"dataPoints\":[{" T1
+                           "\"asInt\":6}]}}"),
+                "c_total 5 @1700000000123\nd 6 @1700000000123\n");
+}
+
+static void test_histograms(void **state)
+{
+    (void)state;
+    check_lines(METRIC("", "{\"name\":\"h\",\"unit\":\"s\",\"histogram\":{"
+                           "\"aggregationTemporality\":2,\"dataPoints\":[{" T1
+                           "\"count\":\"6\",\"sum\":10.25,\"bucketCounts\":[\"1\",2,\"3\"],"
+                           "\"explicitBounds\":[0.5,10],\"attributes\":[" LABEL("k", "v") "]}]}}"),
+                "h_seconds_sum{k=\"v\"} 10.25 @1700000000123\n"
+                "h_seconds_count{k=\"v\"} 6 @1700000000123\n"
+                "h_seconds_bucket{k=\"v\", le=\"0.5\"} 1 @1700000000123\n"
+                "h_seconds_bucket{k=\"v\", le=\"10\"} 3 @1700000000123\n"
+                "h_seconds_bucket{k=\"v\", le=\"+Inf\"} 6 @1700000000123\n");
+    check_lines(METRIC("", "{\"name\":\"h\",\"histogram\":{\"aggregationTemporality\":2,"
+                           "\"dataPoints\":[{" T1 "\"count\":4}]}}"),
+                "h_count 4 @1700000000123\nh_bucket{le=\"+Inf\"} 4 @1700000000123\n");
+    check_lines(METRIC("", "{\"name\":\"s\",\"summary\":{\"dataPoints\":[{" T1
+                           "\"count\":3,\"sum\":1.5,\"quantileValues\":["
+                           "{\"quantile\":0.99,\"value\":9}]}]}}"),
+                "s_sum 1.5 @1700000000123\ns_count 3 @1700000000123\n"
+                "s{quantile=\"0.99\"} 9 @1700000000123\n");
+}
+
+static void test_what_is_refused(void **state)
+{
+    (void)state;
+    check_lines(METRIC("", "{\"name\":\"d\",\"sum\":{\"aggregationTemporality\":1,\"dataPoints\":"
+                           "[{" T1 "\"asInt\":5}]}},{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1
+                           "\"asInt\":5}]}}"),
+                "invalid temporality and type combination for metric \"d\"\ng 5 @1700000000123\n");
+    check_lines(METRIC("", "{\"name\":\"--\",\"gauge\":{\"dataPoints\":[{" T1 "\"asInt\":5}]}}"),
+                "nothing remains of the metric name \"--\" for metric \"--\"\n");
+    check_lines(METRIC("", "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[]}}"), "");
+    check_lines(METRIC("", "{\"name\":\"g\"}"), "");
+}
+
+static void test_attributes(void **state)
+{
+    (void)state;
+    check_lines(
+        METRIC("", "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1 "\"asInt\":1,\"attributes\":["
+                   "{\"key\":\"yes\",\"value\":{\"boolValue\":true}},"
+                   "{\"key\":\"n\",\"value\":{\"intValue\":\"-42\"}},"
+                   "{\"key\":\"f\",\"value\":{\"doubleValue\":1e-7}},"
+                   "{\"key\":\"raw\",\"value\":{\"bytesValue\":\"AP9hYmM=\"}},"
+                   "{\"key\":\"list\",\"value\":{\"arrayValue\":{\"values\":["
+                   "{\"stringValue\":\"<a>\"},{\"intValue\":1},{}]}}},"
+                   "{\"key\":\"map\",\"value\":{\"kvlistValue\":{\"values\":["
+                   "{\"key\":\"b\",\"value\":{\"intValue\":1}},"
+                   "{\"key\":\"a\",\"value\":{\"boolValue\":false}}]}}},"
+                   "{\"key\":\"none\",\"value\":{}}," LABEL("empty", "") "]}]}}"),
+        "g{f=\"1e-7\", list=\"[\\\"\\\\u003ca\\\\u003e\\\",1,null]\", "
+        "map=\"{\\\"a\\\":false,\\\"b\\\":1}\", n=\"-42\", raw=\"AP9hYmM=\", yes=\"true\"} 1 "
+        "@1700000000123\n");
+    check_lines(METRIC("",
+                       "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1
+                       "\"asInt\":1,\"attributes\":[" LABEL("a_b", "2") "," LABEL(
+                           "a.b", "1") "," LABEL("a-b", "0") "," LABEL("__name__", "x") "]}]}}"),
+                "g{a_b=\"0;1;2\"} 1 @1700000000123\n");
+}
+
+static void test_resources(void **state)
+{
+    (void)state;
+    check_lines(
+        METRIC(LABEL("service.name", "shop") "," LABEL("service.namespace", "web") "," LABEL(
+                   "service.instance.id", "i-1") "," LABEL("host.name", "h"),
+               "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1
+               "\"asInt\":1,\"attributes\":[" LABEL("job", "mine") "]}]}}"),
+        "g{instance=\"i-1\", job=\"web/shop\"} 1 @1700000000123\n"
+        "target_info{host_name=\"h\", instance=\"i-1\", job=\"web/shop\"} 1 @1700000000123\n");
+    /* Nothing but what identifies it, and nothing that does: no target_info. */
+    check_lines(METRIC(LABEL("service.name", "shop"),
+                       "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1 "\"asInt\":1}]}}"),
+                "g{job=\"shop\"} 1 @1700000000123\n");
+    check_lines(METRIC(LABEL("host.name", "h"),
+                       "{\"name\":\"g\",\"gauge\":{\"dataPoints\":[{" T1 "\"asInt\":1}]}}"),
+                "g 1 @1700000000123\n");
+}
+
+static void test_target_info_covers_the_time_of_its_points(void **state)
+{
+    (void)state;
+    check_lines(METRIC(LABEL("service.name", "shop") "," LABEL("x", "y"),
+                       "{\"name\":\"g\",\"gauge\":{\"dataPoints\":["
+                       "{\"timeUnixNano\":\"1000000000000\",\"asInt\":1},"
+                       "{\"timeUnixNano\":\"1400000000000\",\"asInt\":2}]}}"),
+                "g{job=\"shop\"} 1 @1000000\ng{job=\"shop\"} 2 @1400000\n"
+                "target_info{job=\"shop\", x=\"y\"} 1 @1000000\n"
+                "target_info{job=\"shop\", x=\"y\"} 1 @1150000\n"
+                "target_info{job=\"shop\", x=\"y\"} 1 @1300000\n"
+                "target_info{job=\"shop\", x=\"y\"} 1 @1400000\n");
+}
+
+static void test_every_truncation_ends_in_an_error_or_rows(void **state)
+{
+    (void)state;
+    fer_buf msg, lines;
+    fer_err err;
+    fer_buf_init(&msg, 1 << 20, NULL);
+    assert_int_equal(
+        otlp_json_to_protobuf(
+            STR(METRIC(LABEL("service.name", "shop") "," LABEL("x", "y"),
+                       "{\"name\":\"h\",\"histogram\":{\"aggregationTemporality\":2,"
+                       "\"dataPoints\":[{" T1 "\"count\":6,\"sum\":10.25,\"bucketCounts\":[1,2,3],"
+                       "\"explicitBounds\":[0.5,10],\"attributes\":[" LABEL("k", "v") "]}]}}")),
+            &msg, &err),
+        FER_OK);
+    for (size_t n = 1; n < msg.n; n++) {
+        fer_buf_init(&lines, 1 << 20, NULL);
+        assert_false(model_scan((fer_str){msg.p, n}, &lines));
+        fer_buf_done(&lines);
+    }
+    fer_buf_done(&msg);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_histograms),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_target_info_covers_the_time_of_its_points),
+        cmocka_unit_test(test_every_truncation_ends_in_an_error_or_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

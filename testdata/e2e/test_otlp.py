@@ -1,0 +1,223 @@
+"""OTLP over HTTP: protobuf, JSON and gzip give the same series; what the configuration says of their names; the
+answers of the protocol. (Debian's Prometheus is built without OTLP: what to expect stands here.)"""
+
+import gzip
+import json
+import tempfile
+import time
+import unittest
+
+import otlp
+import programs
+from otlp import counter, gauge, histogram, point, request, resource, summary
+
+PATH = "/api/v1/otlp/v1/metrics"
+NOW = int(time.time()) * 1000 - 60_000
+PROTOBUF, JSON = {"Content-Type": "application/x-protobuf"}, {"Content-Type": "application/json"}
+SERVICE = {"service.name": "shop", "service.namespace": "web", "service.instance.id": "i-1", "host.name": "h"}
+
+
+def histogram_point(labels=()):
+    return {"timeUnixNano": str(NOW * 1_000_000), "count": "6", "sum": 10.25, "bucketCounts": ["1", "2", "3"],
+            "explicitBounds": [0.5, 10], "attributes": otlp.attributes(labels)}
+
+
+ONE_OF_EACH = request(resource(
+    SERVICE,
+    gauge("cpu.load", [point(NOW, 0.25, {"cpu.id": 3}), point(NOW + 1000, 0.5, {"cpu.id": 3})], "1", "The load."),
+    counter("http.requests", [point(NOW, 7, {"method": "GET"})], "{request}"),
+    histogram("http.duration", [histogram_point({"method": "GET"})], "s"),
+    summary("rpc.size", [{"timeUnixNano": str(NOW * 1_000_000), "count": "3", "sum": 1.5,
+                          "quantileValues": [{"quantile": 0.99, "value": 9}]}], "By"),
+    scope={"name": "lib", "version": "2"}))
+
+OURS = {"job": "web/shop", "instance": "i-1"}
+
+
+def named(name, values, **labels):
+    return tuple(sorted({"__name__": name, **OURS, **labels}.items())), [[(NOW + i * 1000) / 1000, v] for i, v in enumerate(values)]
+
+
+EXPECTED = dict([
+    named("cpu_load_ratio", ["0.25", "0.5"], cpu_id="3"),
+    named("http_requests_total", ["7"], method="GET"),
+    named("http_duration_seconds_sum", ["10.25"], method="GET"),
+    named("http_duration_seconds_count", ["6"], method="GET"),
+    named("http_duration_seconds_bucket", ["1"], method="GET", le="0.5"),
+    named("http_duration_seconds_bucket", ["3"], method="GET", le="10"),
+    named("http_duration_seconds_bucket", ["6"], method="GET", le="+Inf"),
+    named("rpc_size_bytes_sum", ["1.5"]),
+    named("rpc_size_bytes_count", ["3"]),
+    named("rpc_size_bytes", ["9"], quantile="0.99"),
+    named("target_info", ["1", "1"], host_name="h"),
+])
+
+
+def everything(server):
+    answer = server.instant('{__name__=~".+"}[1h]', time=NOW / 1000 + 120)
+    return {tuple(sorted(s["metric"].items())): s["values"] for s in answer}
+
+
+class Server(programs.Ferula):
+    """Ferula with the receiver and a section otlp."""
+
+    def __init__(self, **section):
+        self._config = tempfile.NamedTemporaryFile("w", suffix=".yml")
+        self.configure(**section)
+        super().__init__("--web.enable-otlp-receiver", "--web.enable-lifecycle", f"--config.file={self._config.name}")
+
+    def configure(self, **section):
+        self._config.seek(0)
+        self._config.truncate()
+        json.dump({"otlp": section}, self._config)
+        self._config.flush()
+
+    def send(self, body, headers, **more):
+        return self.request(PATH, method="POST", body=body, headers={**headers, **more})
+
+
+class Receiving(unittest.TestCase):
+    maxDiff = 4000
+
+    def check(self, body, headers, answer):
+        with Server() as server:
+            status, got, text = server.send(body, headers)
+            self.assertEqual((200, answer, headers["Content-Type"]), (status, text, got["Content-Type"]))
+            self.assertEqual(EXPECTED, everything(server))
+
+    def test_protobuf(self):
+        self.check(otlp.encode(otlp.REQUEST, ONE_OF_EACH), PROTOBUF, b"")
+
+    def test_json(self):
+        self.check(json.dumps(ONE_OF_EACH).encode(), JSON, b"{}")
+
+    def test_gzip(self):
+        packed = gzip.compress(otlp.encode(otlp.REQUEST, ONE_OF_EACH))
+        self.check(packed, {**PROTOBUF, "Content-Encoding": "gzip"}, b"")
+
+    def test_twice_and_through_a_kill_it_is_stored_once(self):
+        with Server() as server:
+            for _ in range(2):
+                self.assertEqual(200, server.send(otlp.encode(otlp.REQUEST, ONE_OF_EACH), PROTOBUF)[0])
+            server.kill()
+            server.start()
+            self.assertEqual(200, server.send(json.dumps(ONE_OF_EACH).encode(), JSON)[0])
+            self.assertEqual(EXPECTED, everything(server))
+
+    def test_metadata(self):
+        with Server() as server:
+            server.send(otlp.encode(otlp.REQUEST, ONE_OF_EACH), PROTOBUF)
+            metadata = server.api("metadata")
+            self.assertEqual([{"type": "gauge", "help": "The load.", "unit": "1"}], metadata["cpu_load_ratio"])
+            self.assertEqual("histogram", metadata["http_duration_seconds"][0]["type"])
+
+
+class Configuration(unittest.TestCase):
+    BODY = otlp.encode(otlp.REQUEST, request(resource(
+        {**SERVICE, "zone": "z"}, counter("a.b", [point(NOW, 1, {"x.y": "1", "zone": "mine"})], "s"),
+        scope={"name": "lib", "version": "2", "attributes": otlp.attributes({"k": "v"})})))
+
+    def series(self, **section):
+        with Server(**section) as server:
+            self.assertEqual(200, server.send(self.BODY, PROTOBUF)[0])
+            found = [dict(s) for s in everything(server)]
+            target = [s for s in found if s["__name__"] == "target_info"]
+            point_series = [s for s in found if s["__name__"] != "target_info"]
+            self.assertEqual((1, 1), (len(target), len(point_series)))
+            return point_series[0], target[0]
+
+    def test_names(self):
+        for strategy, name, label in [("UnderscoreEscapingWithSuffixes", "a_b_seconds_total", "x_y"),
+                                      ("UnderscoreEscapingWithoutSuffixes", "a_b", "x_y"),
+                                      ("NoUTF8EscapingWithSuffixes", "a.b_seconds_total", "x.y"),
+                                      ("NoTranslation", "a.b", "x.y")]:
+            with self.subTest(strategy):
+                got, _ = self.series(translation_strategy=strategy)
+                self.assertEqual({"__name__": name, label: "1", "zone": "mine", **OURS}, got)
+
+    def test_promotion(self):
+        got, _ = self.series(promote_resource_attributes=["host.name", "zone"])
+        self.assertEqual({"__name__": "a_b_seconds_total", "x_y": "1", "zone": "mine", "host_name": "h", **OURS}, got)
+        got, _ = self.series(promote_all_resource_attributes=True, ignore_resource_attributes=["host.name", "service.name"])
+        self.assertEqual({"__name__": "a_b_seconds_total", "x_y": "1", "zone": "mine", "service_namespace": "web",
+                          "service_instance_id": "i-1", **OURS}, got)
+
+    def test_scope(self):
+        got, _ = self.series(promote_scope_metadata=True)
+        self.assertEqual({"__name__": "a_b_seconds_total", "x_y": "1", "zone": "mine", "otel_scope_name": "lib", "otel_scope_version": "2",
+                          "otel_scope_schema_url": "http://schema/1", "otel_scope_k": "v", **OURS}, got)
+
+    def test_target_info(self):
+        _, target = self.series()
+        self.assertEqual({"__name__": "target_info", "host_name": "h", "zone": "z", **OURS}, target)
+        _, target = self.series(keep_identifying_resource_attributes=True)
+        self.assertEqual({"__name__": "target_info", "host_name": "h", "zone": "z", "service_name": "shop", "service_namespace": "web",
+                          "service_instance_id": "i-1", **OURS}, target)
+
+    def test_reload(self):
+        with Server() as server:
+            server.send(self.BODY, PROTOBUF)
+            server.configure(translation_strategy="NoTranslation")
+            self.assertEqual(200, server.request("/-/reload", method="POST")[0])
+            server.send(self.BODY, PROTOBUF)
+            names = {dict(s)["__name__"] for s in everything(server)}
+            self.assertEqual({"a_b_seconds_total", "a.b", "target_info"}, names)
+
+    def test_contradictions_are_refused_at_the_start(self):
+        for section, word in [({"promote_all_resource_attributes": True, "promote_resource_attributes": ["a"]}, "simultaneously"),
+                              ({"ignore_resource_attributes": ["a"]}, "can only be configured if"),
+                              ({"promote_resource_attributes": ["a", "a"]}, "duplicated promoted OTel resource attribute")]:
+            with self.subTest(word), self.assertRaises(AssertionError) as raised:
+                with Server(**section):
+                    pass
+            self.assertIn(word, str(raised.exception))
+
+
+class Answers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.__exit__)
+        cls.server.start()
+
+    def test_what_is_off_says_so(self):
+        with programs.Ferula() as server:
+            status, _, text = server.request(PATH, method="POST", body=b"", headers=PROTOBUF)
+            self.assertEqual((404, b"otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n"), (status, text))
+
+    def test_headers(self):
+        for headers, word in [({"Content-Type": "text/plain"}, b"unsupported content type: text/plain"),
+                              ({**PROTOBUF, "Content-Encoding": "br"}, b"unsupported compression: br"),
+                              ({**PROTOBUF, "Content-Encoding": "gzip"}, b"gzip: ")]:
+            status, _, text = self.server.send(b"x", headers)
+            self.assertEqual(400, status)
+            self.assertIn(word, text)
+
+    def test_malformed(self):
+        body = otlp.encode(otlp.REQUEST, ONE_OF_EACH)
+        status, _, text = self.server.send(body[:-3], PROTOBUF)
+        self.assertEqual((400, b"proto: malformed ExportMetricsServiceRequest in the field at byte 0\n"), (status, text))
+        status, _, text = self.server.send(b'{"resourceMetrics": 3}', JSON)
+        self.assertEqual((400, b"json: a list is expected at byte 20\n"), (status, text))
+
+    def test_nothing_of_the_request_can_be_stored(self):
+        delta = request(resource({}, counter("delta", [point(NOW, 1), point(NOW + 1, 2)], temporality=1)))
+        status, _, text = self.server.send(json.dumps(delta).encode(), JSON)
+        self.assertEqual((400, b'invalid temporality and type combination for metric "delta"\n'), (status, text))
+
+    def test_part_of_the_request_can_be_stored(self):
+        late = NOW + 3600_000 * 24
+        body = request(resource({}, counter("delta2", [point(NOW, 1), point(NOW + 1, 2)], temporality=1),
+                                gauge("good", [point(NOW, 1)]), gauge("late", [point(late, 1)])))
+        status, _, text = self.server.send(json.dumps(body).encode(), JSON)
+        answer = json.loads(text)["partialSuccess"]
+        self.assertEqual((200, "3"), (status, answer["rejectedDataPoints"]))
+        self.assertIn('invalid temporality and type combination for metric "delta2"', answer["errorMessage"])
+        self.assertIn('too far in the future for series {__name__="late"}', answer["errorMessage"])
+        status, _, text = self.server.send(otlp.encode(otlp.REQUEST, body), PROTOBUF)
+        self.assertEqual((200, b"\x0a", b"\x08\x03\x12"), (status, text[:1], text[3:6] if text[1] >= 0x80 else text[2:5]))
+        self.assertEqual(["1"], [s["value"][1] for s in self.server.instant("good", time=NOW / 1000)])
+
+
+if __name__ == "__main__":
+    unittest.main()
