@@ -129,7 +129,7 @@ fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_enco
     if (rd_uvarint(&r, &n) != FER_OK || rd_u8(&r, &encoding) != FER_OK ||
         rd_bytes(&r, n, &data) != FER_OK || rd_be32(&r, &crc) != FER_OK)
         return damaged(ref, "the segment ends inside it", err);
-    if (map_use_note(&c->uses[segment], offset, data.n))
+    if (map_use_note(&c->uses[segment], offset))
         vfs_forget(m);
     if (crc32c(0, data.p - 1, data.n + 1) != crc)
         return damaged(ref, "checksum mismatch", err);

@@ -15,6 +15,7 @@ typedef struct list_set {
     size_t n, cap;
     uint64_t total; /* refs in all */
     bool damaged;   /* a list could not be read */
+    bool late;      /* not filled: to be judged by the candidates' labels */
 } list_set;
 
 typedef struct selector {
@@ -94,14 +95,58 @@ static fer_code add_judged(selector *s, list_set *set, size_t name, fer_err *err
     return FER_OK;
 }
 
-static fer_code fill_set(selector *s, list_set *set, fer_err *err)
+/* Values that can be looked up come first: where these leave few candidates, it is less work to judge the values
+ * that the candidates have. */
+static fer_code fill_listed(selector *s, list_set *set, fer_err *err)
 {
-    size_t name = block_index_name(s->x, set->values.m->name);
-    if (name == INDEX_NONE || set->values.m->name.n == 0)
-        return FER_OK;
     const fer_str *values;
+    size_t name = block_index_name(s->x, set->values.m->name);
     size_t n = value_set_listed(&set->values, &values);
-    return n != 0 ? add_listed(s, set, name, values, n, err) : add_judged(s, set, name, err);
+    if (name == INDEX_NONE || set->values.m->name.n == 0 || n == 0)
+        return FER_OK;
+    return add_listed(s, set, name, values, n, err);
+}
+
+static fer_code fill_judged(selector *s, list_set *set, uint64_t candidates, fer_err *err)
+{
+    const fer_str *values;
+    size_t name = block_index_name(s->x, set->values.m->name);
+    if (name == INDEX_NONE || set->values.m->name.n == 0 ||
+        value_set_listed(&set->values, &values) != 0)
+        return FER_OK;
+    set->late = candidates < s->x->names[name].n / 2;
+    return set->late ? FER_OK : add_judged(s, set, name, err);
+}
+
+static list_set *smaller(list_set *base, list_set *set)
+{
+    if (set->values.forbids || set->damaged || set->late)
+        return base;
+    return base == NULL || set->total < base->total ? set : base;
+}
+
+static bool is_listed(const list_set *set)
+{
+    const fer_str *values;
+    return value_set_listed(&set->values, &values) != 0;
+}
+
+/* Fills the sets; *ret: the one to begin with, or NULL. */
+static fer_code fill_sets(selector *s, list_set *sets, size_t n, list_set **ret, fer_err *err)
+{
+    list_set *base = NULL;
+    for (size_t i = 0; i < n; i++) {
+        FER_TRY(fill_listed(s, &sets[i], err));
+        if (is_listed(&sets[i]))
+            base = smaller(base, &sets[i]);
+    }
+    uint64_t candidates = base == NULL ? UINT64_MAX : base->total;
+    for (size_t i = 0; i < n; i++) {
+        FER_TRY(fill_judged(s, &sets[i], candidates, err));
+        base = smaller(base, &sets[i]);
+    }
+    *ret = base;
+    return FER_OK;
 }
 
 /* ---- candidates ---- */
@@ -271,7 +316,7 @@ static fer_code filter_by_labels(selector *s, const list_set *set, ref_list *c, 
 
 static fer_code apply(selector *s, const list_set *set, ref_list *c, fer_err *err)
 {
-    if (set->damaged)
+    if (set->damaged || set->late)
         return filter_by_labels(s, set, c, err);
     if (set->n == 0) {
         if (!set->values.forbids)
@@ -291,13 +336,9 @@ fer_code block_select(const block *b, fer_arena *tmp, const fer_cancel *cancel,
     list_set *sets = ARENA_ARRAY(tmp, list_set, nm), *base = NULL;
     if (sets == NULL)
         return no_memory(err);
-    for (size_t i = 0; i < nm; i++) {
-        list_set *set = &sets[i];
-        set->values = value_set_of(&m[i]);
-        FER_TRY(fill_set(&s, set, err));
-        if (!set->values.forbids && !set->damaged && (base == NULL || set->total < base->total))
-            base = set;
-    }
+    for (size_t i = 0; i < nm; i++)
+        sets[i].values = value_set_of(&m[i]);
+    FER_TRY(fill_sets(&s, sets, nm, &base, err));
     if (base == NULL)
         FER_TRY(all_series(&s, ret, err));
     else

@@ -34,7 +34,7 @@ static int teardown(void **state)
 enum { SERIES = 400 };
 typedef struct series_text {
     char raw[96];
-    char a[8], b[8], c[8]; /* values, empty: absent */
+    char a[8], b[8], c[8], i[8]; /* values, empty: absent */
 } series_text;
 
 static void make_series(series_text *s, int i)
@@ -43,6 +43,7 @@ static void make_series(series_text *s, int i)
     snprintf(s->b, sizeof s->b, "v%d", i / 3 % 20);
     snprintf(s->c, sizeof s->c, "%.*s", i % 4 == 0 ? 0 : 7, i % 7 == 0 ? "x" : "xyz");
     series_text c = *s;
+    snprintf(s->i, sizeof s->i, "%d", i);
     int n = snprintf(s->raw, sizeof s->raw, "__name__=%s,b=%s,i=%d", c.a, c.b, i);
     if (c.c[0] != '\0')
         snprintf(s->raw + n, sizeof s->raw - (size_t)n, ",c=%s", c.c);
@@ -54,6 +55,8 @@ static const char *value_of(const series_text *s, const char *name)
         return s->a;
     if (strcmp(name, "b") == 0)
         return s->b;
+    if (strcmp(name, "i") == 0)
+        return s->i;
     return strcmp(name, "c") == 0 ? s->c : "";
 }
 
@@ -95,6 +98,11 @@ static const struct {
     {MATCH_NRE, "nolabel", ".+"},
     {MATCH_RE, "__name__", "p|none"},
     {MATCH_NRE, "__name__", "q|none"},
+    /* of more values than other matchers leave series */
+    {MATCH_RE, "i", ".*[1-3]5?"},
+    {MATCH_NRE, "i", ".*[1-3]5?"},
+    {MATCH_RE, "i", "|.*7"},
+    {MATCH_NRE, "i", "|.*7"},
 };
 
 static void expect_selection(test_db *t, const series_text *all, const matcher *m, size_t n)

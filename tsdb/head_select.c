@@ -2,7 +2,8 @@
  *
  * The smallest set that asks gives the candidates; each other set is applied in the cheaper of two ways:
  * mark its postings in a bitmap and test the candidates (cost: the length of its lists), or read the
- * candidates' own labels (cost: some sixteen times as much per candidate).
+ * candidates' own labels (cost: some sixteen times as much per candidate). A set that was judged late is always
+ * applied in the second way, and in the order of the matchers.
  */
 #include "tsdb/head_select.h"
 
@@ -37,15 +38,20 @@ static fer_code add_value(head_select *s, pair_set *set, fer_str value, fer_err 
     return pair == DICT_NONE ? FER_OK : add_pair(s, set, pair, err);
 }
 
+static fer_code may_go_on(const head_select *s, uint32_t i, fer_err *err)
+{
+    if (i % CANCEL_EVERY != CANCEL_EVERY - 1)
+        return FER_OK;
+    fer_code code = fer_cancel_check(s->cancel);
+    return code == FER_OK ? FER_OK
+                          : fer_fail(err, code, "selecting series: %s", fer_code_name(code));
+}
+
 static fer_code judge(head_select *s, pair_set *set, const uint32_t *pairs, uint32_t n,
                       fer_err *err)
 {
     for (uint32_t i = 0; i < n; i++) {
-        if (i % CANCEL_EVERY == CANCEL_EVERY - 1) {
-            fer_code code = fer_cancel_check(s->cancel);
-            if (code != FER_OK)
-                return fer_fail(err, code, "selecting series: %s", fer_code_name(code));
-        }
+        FER_TRY(may_go_on(s, i, err));
         if (value_set_has(&set->values, dict_pair_value(&s->names->dict, pairs[i])))
             FER_TRY(add_pair(s, set, pairs[i], err));
     }
@@ -73,6 +79,129 @@ static fer_code judge_ahead(head_select *s, pair_set *set, fer_err *err)
     return judge(s, set, copy, n, err);
 }
 
+/* ---- sets judged late ---- */
+
+static uint64_t *new_bits(head_select *s, uint32_t n)
+{
+    return ARENA_ARRAY(s->tmp, uint64_t, n / 64 + 1);
+}
+
+static bool bit(const uint64_t *bits, uint32_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, uint32_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+/* Whether the pair is in the set. Its verdict is kept, unless it came after the bits were made. */
+static bool judge_pair(const head_select *s, const pair_set *set, uint32_t pair)
+{
+    bool keep = pair < set->n_bits;
+    if (keep && bit(set->known, pair))
+        return bit(set->in, pair);
+    bool in = value_set_has(&set->values, dict_pair_value(&s->names->dict, pair));
+    if (keep) {
+        set_bit(set->known, pair);
+        if (in)
+            set_bit(set->in, pair);
+    }
+    return in;
+}
+
+/* Whether one of the labels is in the set. */
+static bool judge_labels(const head_select *s, const pair_set *set, slab_ref series_labels)
+{
+    pair_cursor c = head_pairs(s->names, series_labels);
+    for (uint32_t pair; pair_cursor_next(&c, &pair);)
+        if (dict_pair_of(&s->names->dict, pair)->name == set->name)
+            return judge_pair(s, set, pair);
+    return false;
+}
+
+/* The length of the list of a set of looked-up values, and, if there is but one, the pair. Under mu. */
+static uint64_t listed_total(const head_select *s, const pair_set *set, const fer_str *values,
+                             size_t n, uint32_t *ret_pair)
+{
+    const head_dict *d = &s->names->dict;
+    uint32_t name = dict_name_find(d, set->values.m->name);
+    uint64_t total = 0;
+    for (size_t i = 0; i < n && name != DICT_NONE; i++) {
+        uint32_t pair = dict_pair_find(d, name, values[i]);
+        if (pair == DICT_NONE)
+            continue;
+        total += dict_pair_of(d, pair)->post.n;
+        *ret_pair = n == 1 ? pair : DICT_NONE;
+    }
+    return total;
+}
+
+/* The labels of the series that the shortest looked-up list names. */
+typedef struct late_candidates {
+    slab_ref *labels;
+    uint32_t n;
+    uint32_t n_pairs; /* of the dictionary at that time */
+} late_candidates;
+
+/* Under mu. Finds none when no list is of a single value, or all are longer than `most`. */
+static fer_code find_candidates(head_select *s, uint64_t most, late_candidates *ret, fer_err *err)
+{
+    uint32_t pair = DICT_NONE;
+    for (size_t i = 0; i < s->n; i++) {
+        const fer_str *values;
+        uint32_t one = DICT_NONE;
+        size_t n = value_set_listed(&s->sets[i].values, &values);
+        if (n == 0 || s->sets[i].values.forbids)
+            continue;
+        uint64_t total = listed_total(s, &s->sets[i], values, n, &one);
+        if (total <= most && one != DICT_NONE) {
+            most = total;
+            pair = one;
+        }
+    }
+    if (pair == DICT_NONE)
+        return FER_OK;
+    const postings *post = &dict_pair_of(&s->names->dict, pair)->post;
+    ret->n_pairs = s->names->dict.n_pairs;
+    ret->labels = fer_arena_alloc(s->tmp, post->n * sizeof *ret->labels);
+    if (ret->labels == NULL)
+        return no_memory(err);
+    ret->n = postings_read(&s->names->dict.posts, post, UINT32_MAX, ret->labels);
+    for (uint32_t i = 0; i < ret->n; i++)
+        ret->labels[i] = head_series_labels(s->h, ret->labels[i]);
+    return FER_OK;
+}
+
+/* Judges the values of the candidates there are, outside the lock. *ret false: it would not be less work. */
+static fer_code judge_candidates(head_select *s, pair_set *set, bool *ret, fer_err *err)
+{
+    head *h = s->h;
+    late_candidates c = {0};
+    fer_code code = FER_OK;
+    fer_mutex_lock(&h->mu);
+    set->name = dict_name_find(&s->names->dict, set->values.m->name);
+    if (set->name != DICT_NONE && h->names == s->names)
+        code = find_candidates(s, dict_name_of(&s->names->dict, set->name)->n / 2, &c, err);
+    fer_mutex_unlock(&h->mu);
+    *ret = c.labels != NULL;
+    if (code != FER_OK || !*ret)
+        return code;
+    set->late = true;
+    set->n_bits = c.n_pairs;
+    set->known = new_bits(s, c.n_pairs);
+    set->in = new_bits(s, c.n_pairs);
+    if (set->known == NULL || set->in == NULL)
+        return no_memory(err);
+    for (uint32_t i = 0; i < c.n; i++) {
+        FER_TRY(may_go_on(s, i, err));
+        if (c.labels[i] != 0)
+            (void)judge_labels(s, set, c.labels[i]);
+    }
+    return FER_OK;
+}
+
 fer_code head_select_prepare(head_select *s, head *h, const head_names *names, fer_arena *tmp,
                              const fer_cancel *cancel, const matcher *m, size_t nm, fer_err *err)
 {
@@ -80,12 +209,15 @@ fer_code head_select_prepare(head_select *s, head *h, const head_names *names, f
     s->sets = ARENA_ARRAY(tmp, pair_set, nm);
     if (s->sets == NULL)
         return no_memory(err);
+    for (size_t i = 0; i < nm; i++)
+        s->sets[i] = (pair_set){.values = value_set_of(&m[i]), .name = DICT_NONE};
     for (size_t i = 0; i < nm; i++) {
-        pair_set *set = &s->sets[i];
-        *set = (pair_set){.values = value_set_of(&m[i]), .name = DICT_NONE};
         const fer_str *values;
-        if (value_set_listed(&set->values, &values) == 0)
-            FER_TRY(judge_ahead(s, set, err));
+        bool done = value_set_listed(&s->sets[i].values, &values) != 0;
+        if (!done)
+            FER_TRY(judge_candidates(s, &s->sets[i], &done, err));
+        if (!done)
+            FER_TRY(judge_ahead(s, &s->sets[i], err));
     }
     return FER_OK;
 }
@@ -95,7 +227,7 @@ static void restart(head_select *s)
 {
     s->names = s->h->names;
     for (size_t i = 0; i < s->n; i++)
-        s->sets[i].n = s->sets[i].seen = 0;
+        s->sets[i].n = s->sets[i].seen = s->sets[i].n_bits = 0;
 }
 
 /* Completes the set with what has come since, and sums its lists. */
@@ -103,7 +235,7 @@ static fer_code complete(head_select *s, pair_set *set, fer_err *err)
 {
     const head_dict *d = &s->names->dict;
     set->name = dict_name_find(d, set->values.m->name);
-    if (set->name == DICT_NONE)
+    if (set->late || set->name == DICT_NONE)
         return FER_OK;
     const fer_str *values;
     size_t n = value_set_listed(&set->values, &values);
@@ -121,16 +253,6 @@ static fer_code complete(head_select *s, pair_set *set, fer_err *err)
 }
 
 /* ---- postings ---- */
-
-static uint64_t *new_bits(head_select *s, uint32_t n)
-{
-    return ARENA_ARRAY(s->tmp, uint64_t, n / 64 + 1);
-}
-
-static bool bit(const uint64_t *bits, uint32_t i)
-{
-    return bits[i / 64] >> (i % 64) & 1;
-}
 
 static uint64_t *mark_postings(head_select *s, const pair_set *set)
 {
@@ -218,8 +340,24 @@ static fer_code filter_by_labels(head_select *s, const pair_set *set, slot_list 
     return FER_OK;
 }
 
+static void filter_late(head_select *s, const pair_set *set, slot_list *list)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        slab_ref series_labels = head_series_labels(s->h, list->v[i]);
+        bool in = series_labels != 0 && judge_labels(s, set, series_labels);
+        if (in != set->values.forbids)
+            list->v[kept++] = list->v[i];
+    }
+    list->n = kept;
+}
+
 static fer_code apply(head_select *s, const pair_set *set, slot_list *list, fer_err *err)
 {
+    if (set->late) {
+        filter_late(s, set, list);
+        return FER_OK;
+    }
     if (set->n == 0) {
         if (!set->values.forbids)
             list->n = 0;
@@ -242,7 +380,7 @@ fer_code head_select_slots(head_select *s, slot_list *ret, fer_err *err)
     for (size_t i = 0; i < s->n; i++) {
         pair_set *set = &s->sets[i];
         FER_TRY(complete(s, set, err));
-        if (!set->values.forbids && (base == NULL || set->total < base->total))
+        if (!set->values.forbids && !set->late && (base == NULL || set->total < base->total))
             base = set;
     }
     if (base == NULL)

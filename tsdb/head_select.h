@@ -2,7 +2,8 @@
  *
  * A matcher becomes a set of label pairs: one that does not accept the empty string asks for one of its
  * pairs, one that does forbids the pairs it does not accept (a series without the label passes). Regexes
- * are matched against a label's values, not against series, and mostly before any lock is taken.
+ * are matched against a label's values, not against series, and mostly before any lock is taken: against all
+ * values, or, where other matchers leave fewer series than there are values, against those that these have.
  */
 #ifndef FERULA_TSDB_HEAD_SELECT_H
 #define FERULA_TSDB_HEAD_SELECT_H
@@ -19,6 +20,12 @@ typedef struct pair_set {
     uint32_t n, cap;
     uint32_t seen;  /* of the name's values, how many have been judged */
     uint64_t total; /* length of all lists together */
+
+    /* Of a set that is judged by the candidates of the others: the pairs known so far, and those that are in
+     * the set; bits by pair. */
+    bool late;
+    uint64_t *known, *in;
+    uint32_t n_bits;
 } pair_set;
 
 typedef struct head_select {
