@@ -694,7 +694,14 @@ static void restart(simulation *s)
         s->o.retention_bytes = bytes_below(s, s->o.path) / 2;
     open_db(s);
     s->restarts++;
+    tsdb_stats st;
+    tsdb_stats_get(s->db, &st);
     block_list l = block_set_all(&s->db->blocks);
+    amount left = amount_in(s, l.n == 0 ? BEGIN_MS : l.v[l.n - 1]->meta.max_time, FOREVER_MS);
+    if (st.series != left.series)
+        fail(s,
+             "%" PRIu64 " series in the head after a restart, and %" PRIu64 " have samples there",
+             st.series, left.series);
     int64_t from = l.n == 0 ? BEGIN_MS : l.v[l.n - 1]->meta.min_time;
     block_list_done(&l);
     check_samples(s, from, FOREVER_MS);

@@ -189,6 +189,30 @@ static void three_days_lose_and_double_nothing(void **state)
     end(&l);
 }
 
+static void a_restart_forgets_series_that_are_in_blocks_alone(void **state)
+{
+    (void)state;
+    life l;
+    begin(&l);
+    l.t.o.wal_segment_bytes = 0; /* one that keeps all */
+    test_db_open(&l.t);
+    live(&l, 4, 0); /* cut at the end of the second hour */
+    tsdb_stats before, after;
+    tsdb_stats_get(l.t.db, &before);
+    assert_int_equal(before.series, STEADY + 2 * CHURNED);
+    assert_int_equal(before.series_removed, 2 * CHURNED);
+    test_db_reopen(&l.t);
+    tsdb_stats_get(l.t.db, &after);
+    assert_int_equal(after.series, before.series);
+    assert_int_equal(after.min_time, before.min_time);
+    assert_int_equal(after.max_time, before.max_time);
+    check_all(&l, l.first);
+    live(&l, 4, 0); /* the log is cut: what it keeps suffices */
+    test_db_reopen(&l.t);
+    check_all(&l, l.first);
+    end(&l);
+}
+
 static void what_is_beyond_retention_goes(void **state)
 {
     (void)state;
@@ -374,6 +398,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_days_lose_and_double_nothing),
+        cmocka_unit_test(a_restart_forgets_series_that_are_in_blocks_alone),
         cmocka_unit_test(what_is_beyond_retention_goes),
         cmocka_unit_test(the_size_is_kept),
         cmocka_unit_test(a_disk_that_is_full_costs_only_time),

@@ -88,6 +88,9 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
         return code;
     FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
     log_replay(db);
+    /* As Prometheus does: the log still has series whose samples are all in blocks. */
+    head_truncation gone;
+    head_truncate(&db->h, db->h.min_valid_time, &gone);
     if (db->o.read_only)
         return FER_OK;
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
