@@ -2,7 +2,9 @@
 #include "base/text.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
+#include "base/num.h"
 #include "base/utf8.h"
 
 typedef struct range {
@@ -284,4 +286,47 @@ size_t text_distance(fer_str a, fer_str b)
         }
     }
     return row[b.n];
+}
+
+/* Decimal and binary spelling; each 1024 times the one before. */
+static const char *const byte_units[][2] = {{"B", "B"},    {"KB", "KiB"}, {"MB", "MiB"},
+                                            {"GB", "GiB"}, {"TB", "TiB"}, {"PB", "PiB"},
+                                            {"EB", "EiB"}};
+enum { BYTE_UNITS = sizeof byte_units / sizeof *byte_units };
+
+bool text_parse_bytes(fer_str text, uint64_t *ret)
+{
+    size_t n = 0;
+    while (n < text.n && strchr("0123456789.", text.p[n]) != NULL)
+        n++;
+    double number;
+    fer_str name = str_from(text, n);
+    if (n == 0 || !num_parse_f64(str_head(text, n), &number))
+        return false;
+    if (name.n == 0 && number == 0) {
+        *ret = 0;
+        return true;
+    }
+    for (size_t i = 0; i < BYTE_UNITS; i++, number *= 1024) {
+        if (!str_eq(name, str_of(byte_units[i][0])) && !str_eq(name, str_of(byte_units[i][1])))
+            continue;
+        if (number >= 9223372036854775808.0)
+            return false;
+        *ret = (uint64_t)number;
+        return true;
+    }
+    return false;
+}
+
+void text_format_bytes(fer_buf *out, int64_t bytes)
+{
+    if (bytes <= 0) {
+        fer_buf_puts(out, STR("0B"));
+        return;
+    }
+    for (int i = BYTE_UNITS - 1; i >= 0; i--) {
+        int64_t part = bytes >> (10 * i) & (i == BYTE_UNITS - 1 ? INT64_MAX : 1023);
+        if (part != 0)
+            fer_buf_printf(out, "%" PRId64 "%s", part, byte_units[i][1]);
+    }
 }

@@ -205,9 +205,41 @@ static void distances(void **state)
     assert_true(text_distance((fer_str){a, 65}, STR("a")) > 1000);
 }
 
+static void bytes_have_binary_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t bytes;
+        const char *printed;
+    } cases[] = {
+        {"0", 0, "0B"},
+        {"512MB", 512 << 20, "512MiB"},
+        {"1.5GiB", INT64_C(3) << 29, "1GiB512MiB"},
+        {"1KB", 1024, "1KiB"},
+        {"7EB", INT64_C(7) << 60, "7EiB"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t v;
+        fer_buf out;
+        fer_buf_init(&out, 64, NULL);
+        assert_true(text_parse_bytes(str_of(cases[i].text), &v));
+        assert_int_equal(v, cases[i].bytes);
+        text_format_bytes(&out, (int64_t)v);
+        assert_true(str_eq(fer_buf_str(&out), str_of(cases[i].printed)));
+        fer_buf_done(&out);
+    }
+    static const char *const bad[] = {"", "5", "MB", "1XB", "1 MB", "-1B", "8EB", "1.2.3B"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint64_t v = 1;
+        assert_false(text_parse_bytes(str_of(bad[i]), &v));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_have_binary_units),
         cmocka_unit_test(quotes_as_go),
         cmocka_unit_test(json_as_the_api_writes_label_text),
         cmocka_unit_test(json_as_the_api_writes_other_text),

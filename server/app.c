@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/rng.h"
+#include "base/text.h"
 #include "base/thread.h"
 #include "base/vfs.h"
 #include "server/api/api.h"
@@ -17,6 +18,9 @@
 #include "server/web_path.h"
 
 enum { STOP_GRACE_MS = 30000 };
+#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
+#define RETENTION_DEFAULT_MS (15 * DAY_MS)
+#define MAX_BLOCK_MS (31 * DAY_MS)
 
 const char *app_rw_message_name(unsigned messages)
 {
@@ -82,9 +86,55 @@ static fer_code make_http(app *a, fer_err *err)
     return http_server_on_signal(a->http, SIGINT, on_signal, a, err);
 }
 
+void app_fill_retention(app_options *o)
+{
+    if (o->default_retention)
+        o->retention_ms = RETENTION_DEFAULT_MS;
+    if (!o->default_max_block)
+        return;
+    o->max_block_ms = MAX_BLOCK_MS;
+    if (o->retention_ms != 0 && o->retention_ms / 10 < o->max_block_ms)
+        o->max_block_ms = o->retention_ms / 10;
+}
+
+/* What the configuration says of retention wins over flags. It is asked once, at the start. */
+static fer_code take_retention(app *a, fer_err *err)
+{
+    const config *c = live_config_take(a->config);
+    config_retention r = config_retention_of(c);
+    config_free(c);
+    if (r.time_ms > 0 || r.bytes != 0 || r.percentage > 0) {
+        if (a->o.default_retention)
+            a->o.retention_ms = 0;
+        a->o.default_retention = false;
+        a->o.retention_ms = r.time_ms > 0 ? r.time_ms : a->o.retention_ms;
+        a->o.retention_bytes = r.bytes != 0 ? r.bytes : a->o.retention_bytes;
+        a->o.retention_percent = r.percentage;
+        app_fill_retention(&a->o);
+    }
+    if (a->o.default_retention) {
+        fer_buf text;
+        fer_buf_init(&text, 64, NULL);
+        text_format_duration(&text, a->o.retention_ms);
+        LOGI(a->log, "No time or size retention was set so using the default time retention",
+             "duration", LOG_STR(fer_buf_str(&text)));
+        fer_buf_done(&text);
+    }
+    uint64_t unused, total;
+    if (a->o.retention_percent > 0 &&
+        (vfs_mkdir_all(vfs_posix(), a->o.data_path, err) != FER_OK ||
+         vfs_free_bytes(vfs_posix(), a->o.data_path, &unused, &total, err) != FER_OK || total == 0))
+        return fer_fail(
+            err, FER_INVALID,
+            "storage.tsdb.retention.percentage: the size of the file system of %s is not known",
+            a->o.data_path);
+    return FER_OK;
+}
+
 static fer_code set_up(app *a, fer_err *err)
 {
     FER_TRY(live_config_new(a->o.config_file, a->log, a->clock, &a->config, err));
+    FER_TRY(take_retention(a, err));
     a->limits = (promql_limits){
         .lookback_ms = a->o.query_lookback_ms,
         .max_samples = a->o.query_max_samples,
@@ -167,6 +217,7 @@ static fer_code open_db(keeper *k)
         .max_block_ms = a->o.max_block_ms,
         .retention_ms = a->o.retention_ms,
         .retention_bytes = a->o.retention_bytes,
+        .retention_percent = a->o.retention_percent,
         .keep_overlapping = a->o.keep_overlapping,
         .chunk_segment_bytes = a->o.chunk_segment_bytes,
         .delay_compact_file = a->o.delay_compact_file,

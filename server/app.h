@@ -47,7 +47,10 @@ typedef struct app_options {
     const char *data_path;
     int64_t retention_ms;     /* 0: no limit of time */
     uint64_t retention_bytes; /* 0: no limit of size */
+    double retention_percent; /* of the file system; wins over retention_bytes; 0: none */
     int64_t min_block_ms, max_block_ms;
+    /* retention_ms and max_block_ms are what follows from the others, the configuration may change them */
+    bool default_retention, default_max_block;
     uint64_t chunk_segment_bytes;   /* 0: the default */
     const char *delay_compact_file; /* "": none */
     bool keep_overlapping;          /* blocks that overlap are not merged */
@@ -73,6 +76,10 @@ typedef struct app_options {
     size_t n_flags;
     fer_log *log;
 } app_options;
+
+/* As Prometheus: 15 days with default_retention; blocks of a tenth of the time kept, 31 days at most, with
+ * default_max_block. */
+void app_fill_retention(app_options *o);
 
 typedef struct app {
     app_options o;

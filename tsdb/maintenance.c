@@ -501,9 +501,9 @@ static retention_limits limits_of(const tsdb *db)
 {
     retention_limits l = {db->o.retention_ms, db->o.retention_bytes};
     uint64_t unused, total;
-    if (db->o.retention_percent != 0 &&
+    if (db->o.retention_percent > 0 &&
         vfs_free_bytes(db->o.fs, db->path, &unused, &total, NULL) == FER_OK && total != 0)
-        l.size_bytes = total / 100 * db->o.retention_percent;
+        l.size_bytes = (uint64_t)((double)total / 100 * db->o.retention_percent);
     return l;
 }
 

@@ -41,7 +41,7 @@ typedef struct tsdb_options {
     int64_t max_block_ms;       /* of a merged block; 0 = a tenth of the retention, 31 d at most */
     int64_t retention_ms;       /* 0 = none */
     uint64_t retention_bytes;   /* of blocks, logs and chunks of the head; 0 = none */
-    unsigned retention_percent; /* of the disk; wins over retention_bytes; 0 = none */
+    double retention_percent;   /* of the disk; wins over retention_bytes; 0 = none */
     bool keep_overlapping;      /* blocks that overlap are not merged */
     uint64_t chunk_segment_bytes; /* of blocks; 0 = 512 MiB */
     const char *

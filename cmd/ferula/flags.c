@@ -365,37 +365,10 @@ static int64_t duration_of(const flags *f, const char *name)
     return ms;
 }
 
-/* "512MB", "1.5GiB", "0": units are powers of 1024. */
-static bool parse_size(fer_str text, uint64_t *ret)
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
-    static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    size_t n = 0;
-    while (n < text.n && strchr("0123456789.", text.p[n]) != NULL)
-        n++;
-    double number;
-    fer_str unit = str_from(text, n);
-    if (n == 0 || !num_parse_f64(str_head(text, n), &number))
-        return false;
-    if (unit.n == 0 && number == 0) {
-        *ret = 0;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++, number *= 1024) {
-        if (!str_eq(unit, str_of(units[i])) && !str_eq(unit, str_of(binary[i])))
-            continue;
-        if (number >= 9223372036854775808.0)
-            return false;
-        *ret = (uint64_t)number;
-        return true;
-    }
-    return false;
-}
-
 static uint64_t size_of(const flags *f, const char *name)
 {
     uint64_t v = 0;
-    bool ok = parse_size(text_of(f, name), &v);
+    bool ok = text_parse_bytes(text_of(f, name), &v);
     (void)ok; /* checked by check_values() */
     return v;
 }
@@ -435,7 +408,7 @@ static fer_code check_value(const flag_def *d, fer_str text, fer_err *err)
             return fer_err_prefix(err, "flag '--%s'", d->name);
         return FER_OK;
     case K_SIZE:
-        if (!parse_size(text, &u))
+        if (!text_parse_bytes(text, &u))
             return fer_fail(err, FER_INVALID, "flag '--%s': invalid size \"%.*s\"", d->name,
                             STR_FMT(text));
         return FER_OK;
@@ -551,8 +524,6 @@ static fer_code fill_listen(flags *f, app_options *o, fer_err *err)
     return FER_OK;
 }
 
-#define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
-
 static fer_code show_duration(flags *f, const char *name, int64_t ms, fer_err *err)
 {
     fer_buf text;
@@ -566,8 +537,7 @@ static fer_code show_duration(flags *f, const char *name, int64_t ms, fer_err *e
     return FER_OK;
 }
 
-/* Prometheus' rules: 15 days unless something else limits; merged blocks span a tenth of the time kept. What
- * follows from them is shown in place of the flags' defaults. */
+/* What follows from the flags is shown in place of their defaults. */
 static fer_code fill_retention(flags *f, app_options *o, fer_err *err)
 {
     enum { SEGMENT_BYTES_MIN = 1 << 20 };
@@ -581,13 +551,9 @@ static fer_code fill_retention(flags *f, app_options *o, fer_err *err)
     if (o->chunk_segment_bytes != 0 && o->chunk_segment_bytes < SEGMENT_BYTES_MIN)
         return fer_fail(err, FER_INVALID,
                         "flag 'storage.tsdb.max-block-chunk-segment-size' must be set over 1MB");
-    if (o->retention_ms == 0 && o->retention_bytes == 0)
-        o->retention_ms = 15 * DAY_MS;
-    if (o->max_block_ms == 0) {
-        o->max_block_ms = 31 * DAY_MS;
-        if (o->retention_ms != 0 && o->retention_ms / 10 < o->max_block_ms)
-            o->max_block_ms = o->retention_ms / 10;
-    }
+    o->default_retention = o->retention_ms == 0 && o->retention_bytes == 0;
+    o->default_max_block = o->max_block_ms == 0;
+    app_fill_retention(o);
     FER_TRY(show_duration(f, "storage.tsdb.retention.time", o->retention_ms, err));
     return show_duration(f, "storage.tsdb.max-block-duration", o->max_block_ms, err);
 }

@@ -49,17 +49,3 @@ void go_time(fer_buf *out, int64_t ms)
         fer_buf_printf(out, "%04lld-%02d-%02d %02d:%02d:%02d +0000 UTC", tm.tm_year + 1900LL,
                        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
-
-void go_bytes(fer_buf *out, int64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    if (bytes <= 0) {
-        fer_buf_puts(out, STR("0B"));
-        return;
-    }
-    for (int i = 6; i >= 0; i--) {
-        int64_t part = bytes >> (10 * i) & (i == 6 ? INT64_MAX : 1023);
-        if (part != 0)
-            fer_buf_printf(out, "%" PRId64 "%s", part, units[i]);
-    }
-}

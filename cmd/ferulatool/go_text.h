@@ -8,7 +8,5 @@
 void go_duration(fer_buf *out, int64_t ms);
 /* time.Time in UTC: "2023-11-15 00:00:00 +0000 UTC"; milliseconds are cut off. */
 void go_time(fer_buf *out, int64_t ms);
-/* Base2Bytes of the units package: "1KiB587B". */
-void go_bytes(fer_buf *out, int64_t bytes);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/text.h"
 #include "cmd/ferulatool/go_text.h"
 
 typedef struct text_case {
@@ -59,7 +60,7 @@ static void bytes(void **state)
         {0, "0B"},          {1, "1B"},           {1024, "1KiB"},
         {1611, "1KiB587B"}, {1048577, "1MiB1B"}, {INT64_C(5) << 40 | 7 << 20, "5TiB7MiB"},
     };
-    assert_texts(cases, sizeof cases / sizeof *cases, go_bytes);
+    assert_texts(cases, sizeof cases / sizeof *cases, text_format_bytes);
 }
 
 int main(void)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/go_text.h"
 #include "cmd/ferulatool/out.h"
@@ -64,7 +65,7 @@ static void describe(line *l, const block *b, uint64_t bytes, bool readable)
     number_cell(l, 4, (int64_t)m->stats.samples, false, NULL);
     number_cell(l, 5, (int64_t)m->stats.chunks, false, NULL);
     number_cell(l, 6, (int64_t)m->stats.series, false, NULL);
-    number_cell(l, 7, (int64_t)bytes, readable, go_bytes);
+    number_cell(l, 7, (int64_t)bytes, readable, text_format_bytes);
 }
 
 static fer_code describe_block(line *l, const char *dir, const char *name, bool readable,

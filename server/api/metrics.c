@@ -341,6 +341,10 @@ static void put_limits(fer_buf *out, const app *a)
     gauge(out, "prometheus_tsdb_retention_limit_bytes",
           "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
           (double)a->o.retention_bytes);
+    gauge(out, "prometheus_tsdb_retention_limit_percentage",
+          "Max percentage of total storage space to be retained in the tsdb blocks, configured 0 "
+          "means disabled",
+          a->o.retention_percent);
     gauge(out, "prometheus_tsdb_retention_limit_seconds", "How long to retain samples in storage.",
           (double)a->o.retention_ms / 1000);
 }

@@ -49,6 +49,19 @@ void api_version(http_req *r, void *arg)
     http_reply_buf(r, 200, "text/plain; charset=utf-8", &out);
 }
 
+/* "15d or 512MiB": what limits. */
+static void put_retention(fer_buf *out, const app_options *o)
+{
+    if (o->retention_ms != 0)
+        text_format_duration(out, o->retention_ms);
+    if (o->retention_bytes != 0) {
+        fer_buf_puts(out, out->n != 0 ? STR(" or ") : STR(""));
+        text_format_bytes(out, (int64_t)o->retention_bytes);
+    }
+    if (o->retention_percent > 0)
+        fer_buf_printf(out, "%s%g%%", out->n != 0 ? " or " : "", o->retention_percent);
+}
+
 void api_status_runtimeinfo(http_req *r, void *arg)
 {
     app *a = arg;
@@ -58,7 +71,7 @@ void api_status_runtimeinfo(http_req *r, void *arg)
         cwd[0] = '\0';
     gethostname(host, sizeof host - 1);
     fer_buf_init(&retention, 64, NULL);
-    text_format_duration(&retention, a->o.retention_ms);
+    put_retention(&retention, &a->o);
     tsdb_stats st;
     tsdb_stats_get(app_db(a), &st);
     api_begin(&out);

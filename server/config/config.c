@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/text.h"
 #include "base/vfs.h"
 #include "server/config/config_otlp.h"
@@ -17,6 +18,7 @@ struct config {
     _Atomic unsigned refs;
     fer_arena *a;
     int64_t evaluation_interval_ms;
+    config_retention retention;
     config_label *external_labels;
     size_t n_external_labels;
     otlp_options otlp;
@@ -91,6 +93,25 @@ static fer_code take_external_labels(config *c, const yaml_node *global, fer_err
     }
     c->n_external_labels = n->n;
     qsort(c->external_labels, n->n, sizeof *c->external_labels, cmp_label);
+    return FER_OK;
+}
+
+/* The schema has looked at the values. */
+static fer_code take_retention(config *c, const yaml_node *r, fer_err *err)
+{
+    const yaml_node *time = yaml_get(r, "time"), *size = yaml_get(r, "size"),
+                    *percentage = yaml_get(r, "percentage");
+    if (time != NULL && time->kind == YAML_SCALAR)
+        FER_TRY(text_parse_duration(time->text, &c->retention.time_ms, err));
+    if (size != NULL && size->kind == YAML_SCALAR)
+        text_parse_bytes(size->text, &c->retention.bytes);
+    if (percentage == NULL || percentage->kind != YAML_SCALAR)
+        return FER_OK;
+    num_parse_f64(percentage->text, &c->retention.percentage);
+    if (!(c->retention.percentage >= 0 && c->retention.percentage <= 100))
+        return fer_fail(err, FER_INVALID,
+                        "%d: storage.tsdb.retention.percentage must be from 0 to 100",
+                        percentage->line);
     return FER_OK;
 }
 
@@ -206,14 +227,22 @@ static void print_yaml(config *c, yaml_node *root)
 }
 
 /* One line that names the sections which do nothing yet. */
+static bool is_retention_alone(const yaml_node *storage)
+{
+    const yaml_node *tsdb = yaml_get(storage, "tsdb");
+    return tsdb != NULL && storage->n == 1 && tsdb->n == 1 && yaml_get(tsdb, "retention") != NULL;
+}
+
 static void tell_unused(const yaml_node *root, fer_log *log)
 {
     char names[512] = "";
     size_t n = 0;
     for (size_t i = 0; root->kind == YAML_MAP && i < root->n; i++) {
         fer_str key = root->pairs[i].key;
+        const yaml_node *value = root->pairs[i].value;
         bool used = str_eq(key, STR("global")) || str_eq(key, STR("otlp")) ||
-                    root->pairs[i].value->kind == YAML_NULL;
+                    value->kind == YAML_NULL ||
+                    (str_eq(key, STR("storage")) && is_retention_alone(value));
         if (!used && n + key.n + 3 < sizeof names)
             n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", n == 0 ? "" : ", ",
                                   STR_FMT(key));
@@ -233,6 +262,9 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
             code = schema_check(root, schema_config, "the configuration", err);
         if (code == FER_OK)
             code = config_otlp_load(yaml_get(root, "otlp"), c->a, &c->otlp, err);
+        if (code == FER_OK)
+            code = take_retention(
+                c, yaml_get(yaml_get(yaml_get(root, "storage"), "tsdb"), "retention"), err);
         if (code == FER_INVALID && err != NULL) { /* "line: what" becomes "file:line: what" */
             fer_err line = *err;
             return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
@@ -288,6 +320,11 @@ void config_free(const config *cc)
 int64_t config_evaluation_interval_ms(const config *c)
 {
     return c->evaluation_interval_ms;
+}
+
+config_retention config_retention_of(const config *c)
+{
+    return c->retention;
 }
 
 size_t config_external_labels(const config *c, const config_label **ret)

@@ -24,6 +24,13 @@ const config *config_ref(const config *c);
 void config_free(const config *c); /* NULL is fine */
 
 int64_t config_evaluation_interval_ms(const config *c);
+/* storage.tsdb.retention; 0: not given. */
+typedef struct config_retention {
+    int64_t time_ms;
+    uint64_t bytes;
+    double percentage; /* of the file system, up to 100 */
+} config_retention;
+config_retention config_retention_of(const config *c);
 /* external_labels, sorted by name. */
 typedef struct config_label {
     fer_str name, value;

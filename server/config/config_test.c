@@ -50,6 +50,9 @@ static void every_offence_is_named_with_its_line(void **state)
          "3: mapping key \"scrape_interval\" already defined at line 2"},
         {"global: &a\n  scrape_interval: 1m\nruntime: *a\n", "3: aliases are not supported"},
         {"global:\n\tscrape_interval: 1m\n", "2: "},
+        {"storage:\n  tsdb:\n    retention:\n      percentage: 101\n",
+         "4: storage.tsdb.retention.percentage must be from 0 to 100"},
+        {"storage:\n  tsdb:\n    retention: {size: 5}\n", "3: size must be a size such as 10MB"},
         {"- a\n", "1: the configuration must be a mapping"},
         {"global: {}\n---\nglobal: {}\n", "2: a second document"},
     };
@@ -169,9 +172,30 @@ static int remove_path(void **state)
     return unlink(path);
 }
 
+static void retention_is_read(void **state)
+{
+    (void)state;
+    const config *c = NULL;
+    fer_err err = {0};
+    assert_int_equal(
+        load("storage:\n  tsdb:\n    retention: {time: 30d, size: 1.5GB, percentage: 12.5}\n", &c,
+             &err),
+        FER_OK);
+    config_retention r = config_retention_of(c);
+    assert_int_equal(r.time_ms, INT64_C(30) * 86400000);
+    assert_int_equal(r.bytes, 3ull << 29);
+    assert_true(r.percentage == 12.5);
+    config_free(c);
+    assert_int_equal(load("storage:\n  tsdb:\n    retention:\n", &c, &err), FER_OK);
+    r = config_retention_of(c);
+    assert_true(r.time_ms == 0 && r.bytes == 0 && r.percentage == 0);
+    config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(retention_is_read),
         cmocka_unit_test(every_offence_is_named_with_its_line),
         cmocka_unit_test(a_missing_file_is_told_apart),
         cmocka_unit_test(defaults_serve_without_a_file),

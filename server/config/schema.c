@@ -373,22 +373,11 @@ static bool one_of(const char *choices, fer_str s)
     return false;
 }
 
-/* "10MB", "1.5GiB", "0": a number and a unit of Prometheus' units.Base2Bytes. */
-static bool is_size(fer_str s)
-{
-    static const char units[] = "B|KB|MB|GB|TB|PB|EB|KiB|MiB|GiB|TiB|PiB|EiB";
-    size_t n = 0;
-    double v;
-    while (n < s.n && ((s.p[n] >= '0' && s.p[n] <= '9') || s.p[n] == '.'))
-        n++;
-    fer_str unit = str_from(s, n);
-    return num_parse_f64(str_head(s, n), &v) && (unit.n == 0 ? v == 0 : one_of(units, unit));
-}
-
 static fer_code check_scalar(const yaml_node *n, const schema_field *f, const char *where,
                              fer_err *err)
 {
     int64_t i;
+    uint64_t u;
     double d;
     if (n->kind == YAML_NULL && f->kind != SCHEMA_BOOL)
         return FER_OK;
@@ -409,7 +398,7 @@ static fer_code check_scalar(const yaml_node *n, const schema_field *f, const ch
             return fer_err_prefix(err, "%d: %s", n->line, where);
         return FER_OK;
     case SCHEMA_SIZE:
-        return is_size(s) ? FER_OK : offence(n, where, "a size such as 10MB", err);
+        return text_parse_bytes(s, &u) ? FER_OK : offence(n, where, "a size such as 10MB", err);
     default:
         if (f->choices != NULL && !one_of(f->choices, s))
             return fer_fail(err, FER_INVALID, "%d: %s must be one of %s, not \"%.*s\"", n->line,

@@ -99,6 +99,24 @@ class Blocks(unittest.TestCase):
         with programs.Ferula(*FLAGS, data=copy) as ferula:
             self.assertEqual(counts(ferula), mine)
 
+    def test_what_limits_is_told(self):
+        default = "No time or size retention was set so using the default time retention"
+        with programs.Ferula() as ferula:
+            self.assertIn(f'msg="{default}" duration=15d', ferula.log())
+            self.assertEqual(ferula.api("status/runtimeinfo")["storageRetention"], "15d")
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as config:
+            config.write("storage:\n  tsdb:\n    retention: {size: 1.5GB, percentage: 50}\n")
+            config.flush()
+            with programs.Ferula(f"--config.file={config.name}", "--storage.tsdb.retention.time=1w") as ferula:
+                self.assertNotIn(default, ferula.log())
+                self.assertNotIn("no effect yet", ferula.log())
+                self.assertEqual(ferula.api("status/runtimeinfo")["storageRetention"], "1w or 1GiB512MiB or 50%")
+                metrics = ferula.request("/metrics")[2].decode()
+            for line in ("retention_limit_seconds 604800", "retention_limit_bytes 1.610612736e+09", "retention_limit_percentage 50"):
+                self.assertIn(f"\nprometheus_tsdb_{line}\n", metrics)
+            with programs.Ferula(f"--config.file={config.name}") as ferula:
+                self.assertEqual(ferula.api("status/runtimeinfo")["storageRetention"], "1GiB512MiB or 50%")
+
     def test_snapshots_are_directories_of_their_own(self):
         with programs.Ferula() as ferula:
             status, _, body = ferula.request("/api/v1/admin/tsdb/snapshot", method="POST")
