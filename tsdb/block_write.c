@@ -6,11 +6,13 @@
 #include "base/varint.h"
 #include "tsdb/block_chunks.h"
 #include "tsdb/block_index_write.h"
+#include "tsdb/chunk_hist.h"
 #include "tsdb/chunk_xor.h"
+#include "tsdb/chunk_xor2.h"
 #include "tsdb/dir_file.h"
 #include "tsdb/tombstones.h"
 
-enum { CHUNK_XOR2 = 4, COUNT_BYTES = 2 };
+enum { COUNT_BYTES = 2 };
 
 struct block_writer {
     vfs *fs;
@@ -74,6 +76,8 @@ static fer_code count_samples(block_writer *w, const block_chunk *c, fer_err *er
     if (c->data.n < COUNT_BYTES)
         return fer_fail(err, FER_CORRUPT, "a chunk of %zu bytes", c->data.n);
     uint64_t n = be16_get((const uint8_t *)c->data.p);
+    if (c->encoding == CHUNK_HISTOGRAM_ST || c->encoding == CHUNK_FLOAT_HISTOGRAM_ST)
+        n &= (1U << CHUNK_ST_COUNT_BITS) - 1;
     w->stats.stats.samples += n;
     if (c->encoding == CHUNK_XOR || c->encoding == CHUNK_XOR2)
         w->stats.stats.float_samples += n;

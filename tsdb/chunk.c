@@ -4,6 +4,11 @@
 #include "tsdb/chunk_xor.h"
 #include "tsdb/chunk_xor2.h"
 
+bool chunk_is_known(uint8_t encoding)
+{
+    return encoding == CHUNK_XOR || encoding == CHUNK_XOR2 || chunk_is_histogram(encoding);
+}
+
 fer_code chunk_decode(uint8_t encoding, fer_str chunk, int64_t mint, int64_t maxt, samples *out)
 {
     switch (encoding) {

@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "tsdb/samples.h"
 
+/* Whether chunk_decode() knows the encoding. */
+bool chunk_is_known(uint8_t encoding);
 /* Appends the samples with mint <= t <= maxt of a whole chunk to out, with their start timestamps. FER_CORRUPT when the
  * bytes are not sound: samples before the fault are delivered; FER_UNSUPPORTED for an encoding or a schema nobody
  * knows; FER_LIMIT from out's account. */

@@ -22,6 +22,8 @@ enum {
     CHUNK_FLOAT_HISTOGRAM = 3,
     CHUNK_HISTOGRAM_ST = 5,
     CHUNK_FLOAT_HISTOGRAM_ST = 6,
+    CHUNK_ST_COUNT_BITS =
+        14, /* of the count in front of 5 and 6; the others of the two bytes are the header */
 };
 
 static inline bool chunk_is_histogram(uint8_t encoding)

@@ -10,8 +10,6 @@
  */
 #include "tsdb/chunk_hist.h"
 
-enum { ST_COUNT_BITS = 14 };
-
 /* ---- numbers ---- */
 
 static void get_change(bits_in *in, hist_num *v, hist_code *c, bool is_float)
@@ -114,7 +112,7 @@ fer_code hist_iter_init(hist_iter *it, uint8_t encoding, fer_str chunk, uint32_t
     bool is_float = encoding == CHUNK_FLOAT_HISTOGRAM || encoding == CHUNK_FLOAT_HISTOGRAM_ST;
     uint32_t count = be16_get(p);
     *it = (hist_iter){
-        .n = has_starts ? count & ((1U << ST_COUNT_BITS) - 1) : count,
+        .n = has_starts ? count & ((1U << CHUNK_ST_COUNT_BITS) - 1) : count,
         .header = (has_starts ? p[0] : p[2]) & HIST_HEADER_GAUGE,
         .is_float = is_float,
         .has_starts = has_starts,

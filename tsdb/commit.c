@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tsdb/head_delete.h"
+#include "tsdb/head_hist.h"
 
 enum {
     KEEP_BYTES = 2 * 1024 * 1024, /* a batch above this gives its memory back */
@@ -30,6 +31,7 @@ static batch *batch_new(void)
     fer_buf_init(&b->samples.bytes, RECORD_BYTES_MAX, NULL);
     fer_buf_init(&b->deletions.bytes, RECORD_BYTES_MAX, NULL);
     tombstones_init(&b->stones, NULL);
+    fer_buf_init(&b->hists.bytes, RECORD_BYTES_MAX, NULL);
     return b;
 }
 
@@ -40,10 +42,13 @@ static void batch_free(batch *b)
     fer_buf_done(&b->series.bytes);
     fer_buf_done(&b->samples.bytes);
     fer_buf_done(&b->deletions.bytes);
+    fer_buf_done(&b->hists.bytes);
     fer_free(b->series.ends);
     fer_free(b->samples.ends);
+    fer_free(b->hists.ends);
     fer_free(b->deletions.ends);
     tombstones_done(&b->stones);
+    fer_arena_free(b->arena);
     fer_free(b->s);
     fer_free(b->waits);
     fer_free(b);
@@ -58,15 +63,19 @@ static void records_clear(batch_records *r)
 /* Takes a published batch back for the next round, or frees it when it has grown large. */
 static void batch_recycle(committer *c, batch *b)
 {
-    size_t bytes = b->series.bytes.cap + b->samples.bytes.cap + b->cap * sizeof *b->s;
+    size_t bytes = b->series.bytes.cap + b->samples.bytes.cap + b->hists.bytes.cap +
+                   b->cap * sizeof *b->s + b->arena_bytes;
     if (c->spare != NULL || bytes > KEEP_BYTES || b->stones.n != 0) {
         batch_free(b);
         return;
     }
     records_clear(&b->series);
     records_clear(&b->samples);
+    records_clear(&b->hists);
+    if (b->arena != NULL)
+        fer_arena_reset(b->arena);
     b->next = NULL;
-    b->n = b->n_waits = b->charged = 0;
+    b->n = b->n_waits = b->charged = b->arena_bytes = b->n_hists = 0;
     b->failed_since_ns = 0;
     c->spare = b;
 }
@@ -96,8 +105,34 @@ bool batch_end_record(batch_records *r, size_t min_bytes)
 /* What the batch takes until it is durable: its records twice, for the log copies them. */
 static size_t batch_bytes(const batch *b)
 {
-    return 2 * (b->series.bytes.n + b->samples.bytes.n + b->deletions.bytes.n) +
-           b->n * sizeof *b->s + b->stones.n * sizeof *b->stones.v + b->n_waits * sizeof *b->waits;
+    return 2 * (b->series.bytes.n + b->samples.bytes.n + b->hists.bytes.n + b->deletions.bytes.n) +
+           b->arena_bytes + b->n * sizeof *b->s + b->stones.n * sizeof *b->stones.v +
+           b->n_waits * sizeof *b->waits;
+}
+
+void batch_put_hists_first(batch *b)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < b->hists.n; i++) {
+        fer_buf_put(&b->samples.bytes, b->hists.bytes.p + begin, b->hists.ends[i] - begin);
+        records_end(&b->samples);
+        begin = b->hists.ends[i];
+    }
+    records_clear(&b->hists);
+}
+
+void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
+{
+    if (b->arena == NULL)
+        b->arena = fer_arena_new(NULL, 0);
+    hist_sample *copy = ARENA_NEW(b->arena, hist_sample);
+    bool ok = copy != NULL && hist_copy(s, b->arena, copy);
+    assert(ok); /* the arena has no limit */
+    (void)ok;
+    b->arena_bytes += sizeof *copy + hist_copy_bytes(s);
+    b->n_hists++;
+    batch_add_sample(b, slot | BATCH_HIST, t, 0);
+    b->s[b->n - 1].hist = copy;
 }
 
 /* ---- the committer ---- */
@@ -196,6 +231,7 @@ static void take_open(committer *c)
 
     append_records(c->log_files, &b->series);
     append_records(c->log_files, &b->samples);
+    append_records(c->log_files, &b->hists);
     append_records(c->log_files, &b->deletions);
     if (c->last != NULL)
         c->last->next = b;
@@ -211,10 +247,14 @@ static void publish(committer *c, const batch *b)
     fer_mutex_lock(&h->publish);
     for (size_t i = 0; i < b->n; i++) {
         if (i + PREFETCH_RECORD < b->n)
-            __builtin_prefetch(head_pub_rec(h, b->s[i + PREFETCH_RECORD].slot), 1);
+            __builtin_prefetch(head_pub_rec(h, b->s[i + PREFETCH_RECORD].slot & ~BATCH_HIST), 1);
         if (i + PREFETCH_CHUNK < b->n)
-            head_prefetch_open(h, b->s[i + PREFETCH_CHUNK].slot);
-        head_append(h, b->s[i].slot, b->s[i].t, b->s[i].v);
+            head_prefetch_open(h, b->s[i + PREFETCH_CHUNK].slot & ~BATCH_HIST);
+        const batch_sample *s = &b->s[i];
+        if (s->slot & BATCH_HIST)
+            head_append_hist(h, s->slot & ~BATCH_HIST, s->t, s->hist);
+        else
+            head_append(h, s->slot, s->t, s->v);
     }
     atomic_store_explicit(&h->published, b->slots_end, memory_order_relaxed);
     fer_mutex_unlock(&h->publish);
@@ -233,7 +273,8 @@ static size_t publish_all(committer *c)
             c->last = NULL;
 
         fer_mutex_lock(&c->h->mu);
-        c->h->count.samples_appended += b->n;
+        c->h->count.samples_appended += b->n - b->n_hists;
+        c->h->count.hists_appended += b->n_hists;
         c->staged_bytes -= b->charged;
         c->commits++;
         fer_mutex_unlock(&c->h->mu);

@@ -30,11 +30,18 @@ typedef struct batch_records {
     size_t n, cap;
 } batch_records;
 
+/* In a batch_sample's slot: it is a histogram. */
+#define BATCH_HIST 0x80000000U
+
 typedef struct batch_sample {
     int64_t t;
-    double v;
+    union {
+        double v;
+        const hist_sample *hist; /* in the batch's arena */
+    };
     uint32_t slot;
 } batch_sample;
+_Static_assert(SLOT_MAX < BATCH_HIST, "a slot leaves the bit free");
 
 typedef struct batch_wait {
     tsdb_done_fn done;
@@ -44,10 +51,12 @@ typedef struct batch_wait {
 typedef struct batch batch;
 struct batch {
     batch *next;
-    batch_records series, samples, deletions;
+    batch_records series, samples, hists, deletions; /* written in this order */
     batch_sample *s;
     size_t n, cap;
     tombstones stones;
+    fer_arena *arena; /* of histograms; NULL before the first */
+    size_t arena_bytes, n_hists;
     batch_wait *waits;
     size_t n_waits, cap_waits;
     uint32_t slots_end;       /* of the head when the batch was taken */
@@ -92,6 +101,10 @@ void committer_done(committer *c, fer_code code);
 bool committer_is_full(const committer *c);
 /* Ends the record begun, if any, when it has at least so many bytes; true when it did. */
 bool batch_end_record(batch_records *r, size_t min_bytes);
+/* Records of histograms staged so far come in the log before samples that are staged later; no record is begun. */
+void batch_put_hists_first(batch *b);
+/* Copies the histogram into the batch. */
+void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s);
 /* A request's end: its done waits for the open batch. */
 void committer_add_wait(committer *c, tsdb_done_fn done, void *arg);
 /* Deletions of published samples, into the open batch. */
@@ -103,7 +116,7 @@ static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v
         b->cap = b->cap == 0 ? 256 : b->cap * 2;
         b->s = fer_realloc(b->s, b->cap * sizeof *b->s);
     }
-    b->s[b->n++] = (batch_sample){t, v, slot};
+    b->s[b->n++] = (batch_sample){.t = t, .v = v, .slot = slot};
 }
 
 /* ---- for the committer's thread ---- */

@@ -1,7 +1,6 @@
 #include "tsdb/compact_head.h"
 
 #include "tsdb/block_write.h"
-#include "tsdb/chunk_xor.h"
 #include "tsdb/head_export.h"
 
 enum { SERIES_PER_CANCEL_CHECK = 256 };
@@ -22,7 +21,8 @@ static fer_code write_one(block_writer *w, const exported_series *s, fer_arena *
     if (c == NULL)
         return fer_fail_budget(err, "writing a block");
     for (size_t i = 0; i < s->n_chunks; i++)
-        c[i] = (block_chunk){s->chunks[i].mint, s->chunks[i].maxt, CHUNK_XOR, s->chunks[i].bytes};
+        c[i] = (block_chunk){s->chunks[i].mint, s->chunks[i].maxt, s->chunks[i].encoding,
+                             s->chunks[i].bytes};
     return block_writer_series(w, s->labels, s->n_labels, c, s->n_chunks, err);
 }
 

@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "tsdb/chunk.h"
+#include "tsdb/chunk_encode.h"
+#include "tsdb/chunk_hist.h"
 #include "tsdb/chunk_xor.h"
 #include "tsdb/heap_order.h"
 #include "tsdb/merge_samples.h"
 
-enum { MERGED_SAMPLES = 120, CHUNK_COUNT_BYTES = 2 };
+enum { MERGED_SAMPLES = 120 };
 
 void series_compactor_init(series_compactor *c, int64_t mint, int64_t maxt, fer_account *acct)
 {
@@ -19,8 +22,6 @@ void series_compactor_done(series_compactor *c)
 {
     fer_arena_free(c->arena);
     samples_done(&c->decoded);
-    fer_account_release(c->acct, c->cap_encoded);
-    fer_free(c->encoded);
 }
 
 static fer_code no_memory(fer_err *err)
@@ -32,36 +33,15 @@ static fer_code no_memory(fer_err *err)
 
 static fer_code decode(series_compactor *c, const block_chunk *chunk, fer_err *err)
 {
-    if (chunk->encoding != CHUNK_XOR)
+    if (chunk->encoding != CHUNK_XOR && chunk->encoding != CHUNK_HISTOGRAM &&
+        chunk->encoding != CHUNK_FLOAT_HISTOGRAM) /* start timestamps would be lost */
         return fer_fail(err, FER_UNSUPPORTED,
                         "chunks of encoding %u overlap or have deletions; they cannot be merged",
                         (unsigned)chunk->encoding);
-    fer_code code = xor_decode(chunk->data, 0, INT64_MIN, INT64_MAX, &c->decoded);
+    fer_code code = chunk_decode(chunk->encoding, chunk->data, INT64_MIN, INT64_MAX, &c->decoded);
     if (code == FER_LIMIT)
         return no_memory(err);
     return code == FER_OK ? FER_OK : fer_fail(err, code, "a chunk does not decode");
-}
-
-/* The samples [from, to) as one chunk, in the arena. */
-static fer_code encode(series_compactor *c, size_t from, size_t to, block_chunk *ret, fer_err *err)
-{
-    const samples *s = &c->decoded;
-    size_t need = CHUNK_COUNT_BYTES + (to - from + 1) * XOR_SAMPLE_BYTES_MAX;
-    if (need > c->cap_encoded) {
-        fer_account_force(c->acct, need - c->cap_encoded);
-        c->encoded = fer_realloc(c->encoded, need);
-        c->cap_encoded = need;
-    }
-    memset(c->encoded, 0, need);
-    xor_appender a;
-    xor_init(&a);
-    for (size_t i = from; i < to; i++)
-        xor_append(&a, c->encoded, s->t[i], s->v[i]);
-    fer_str data = fer_arena_dup(c->arena, (fer_str){(const char *)c->encoded, xor_bytes(&a)});
-    if (data.p == NULL)
-        return no_memory(err);
-    *ret = (block_chunk){s->t[from], s->t[to - 1], CHUNK_XOR, data};
-    return FER_OK;
 }
 
 /* ---- deletions and edges ---- */
@@ -99,33 +79,71 @@ static void drop_gone(samples *s, const gone *g, size_t n)
         bool drop = false;
         for (size_t k = 0; k < n && !drop; k++)
             drop = covers(&g[k], s->t[i], s->t[i]);
-        if (!drop) {
-            s->t[kept] = s->t[i];
-            s->v[kept++] = s->v[i];
+        if (drop)
+            continue;
+        s->t[kept] = s->t[i];
+        s->v[kept] = s->v[i];
+        if (s->type != NULL) {
+            s->type[kept] = s->type[i];
+            s->h[kept] = s->h[i];
         }
+        kept++;
     }
     samples_remove(s, kept, s->n);
 }
 
-/* Leaves *ret_kept false where nothing of the chunk remains. */
-static fer_code take_chunk(series_compactor *c, block_chunk *chunk, const gone *g, size_t n,
-                           bool *ret_kept, fer_err *err)
+/* Chunks on their way from the encoder to a list in the arena. */
+typedef struct chunk_sink {
+    series_compactor *c;
+    block_chunk *v;
+    size_t n, cap;
+} chunk_sink;
+
+static bool sink_add(chunk_sink *k, const block_chunk *chunk)
 {
+    if (k->n == k->cap) {
+        size_t cap = k->cap == 0 ? 4 : k->cap * 2;
+        block_chunk *v = fer_arena_grow(k->c->arena, k->v, k->cap * sizeof *v, cap * sizeof *v);
+        if (v == NULL)
+            return false;
+        k->v = v;
+        k->cap = cap;
+    }
+    k->v[k->n++] = *chunk;
+    return true;
+}
+
+static fer_code keep_chunk(void *arg, const encoded_chunk *e)
+{
+    chunk_sink *k = arg;
+    fer_str data = fer_arena_dup(k->c->arena, e->data);
+    const block_chunk chunk = {e->mint, e->maxt, e->encoding, data};
+    return data.p != NULL && sink_add(k, &chunk) ? FER_OK : FER_LIMIT;
+}
+
+static fer_code encode_all(chunk_sink *k, size_t most, fer_err *err)
+{
+    fer_code code = chunk_encode(&k->c->decoded, 0, k->c->decoded.n, most, keep_chunk, k);
+    return code == FER_LIMIT ? no_memory(err) : code;
+}
+
+/* Puts what remains of the chunk into the list. */
+static fer_code take_chunk(chunk_sink *k, const block_chunk *chunk, const gone *g, size_t n,
+                           fer_err *err)
+{
+    series_compactor *c = k->c;
     bool touched = false;
-    *ret_kept = false;
     for (size_t i = 0; i < n; i++) {
         if (covers(&g[i], chunk->mint, chunk->maxt))
             return FER_OK;
         touched |= g[i].mint <= chunk->maxt && chunk->mint <= g[i].maxt;
     }
-    *ret_kept = true;
     if (!touched)
-        return FER_OK;
+        return sink_add(k, chunk) ? FER_OK : no_memory(err);
     samples_clear(&c->decoded);
     FER_TRY(decode(c, chunk, err));
     drop_gone(&c->decoded, g, n);
-    *ret_kept = c->decoded.n != 0;
-    return c->decoded.n == 0 ? FER_OK : encode(c, 0, c->decoded.n, chunk, err);
+    return encode_all(k, SIZE_MAX, err);
 }
 
 /* ---- merging ---- */
@@ -140,19 +158,15 @@ static fer_code take_part(series_compactor *c, const series_part *p, chunk_list 
 {
     size_t n_gone = 0;
     const gone *g = list_gone(c, p, &n_gone);
-    block_chunk *v = ARENA_ARRAY(c->arena, block_chunk, p->n);
-    if (g == NULL || v == NULL)
+    chunk_sink k = {.c = c, .v = ARENA_ARRAY(c->arena, block_chunk, p->n), .cap = p->n};
+    if (g == NULL || (k.v == NULL && p->n != 0))
         return no_memory(err);
-    size_t n = 0;
     for (size_t i = 0; i < p->n; i++) {
         block_chunk chunk = {.mint = p->c[i].mint, .maxt = p->c[i].maxt};
-        bool kept;
         FER_TRY(block_chunks_get(p->chunks, p->c[i].ref, &chunk.encoding, &chunk.data, err));
-        FER_TRY(take_chunk(c, &chunk, g, n_gone, &kept, err));
-        if (kept)
-            v[n++] = chunk;
+        FER_TRY(take_chunk(&k, &chunk, g, n_gone, err));
     }
-    *ret = (chunk_list){v, n, 0};
+    *ret = (chunk_list){k.v, k.n, 0};
     return FER_OK;
 }
 
@@ -162,8 +176,7 @@ typedef struct chunk_merge {
     heap_order heap;
     const block_chunk **group; /* those that overlap, the first one last */
     sample_run *runs;
-    block_chunk *out;
-    size_t n_out, cap_out;
+    chunk_sink out;
 } chunk_merge;
 
 static bool list_less(void *arg, uint32_t a, uint32_t b)
@@ -214,21 +227,6 @@ static size_t take_group(chunk_merge *m)
     return n;
 }
 
-static fer_code put_chunk(chunk_merge *m, const block_chunk *chunk, fer_err *err)
-{
-    if (m->n_out == m->cap_out) {
-        size_t cap = m->cap_out * 2;
-        block_chunk *v =
-            fer_arena_grow(m->c->arena, m->out, m->cap_out * sizeof *v, cap * sizeof *v);
-        if (v == NULL)
-            return no_memory(err);
-        m->out = v;
-        m->cap_out = cap;
-    }
-    m->out[m->n_out++] = *chunk;
-    return FER_OK;
-}
-
 static fer_code merge_group(chunk_merge *m, size_t n, fer_err *err)
 {
     series_compactor *c = m->c;
@@ -240,13 +238,7 @@ static fer_code merge_group(chunk_merge *m, size_t n, fer_err *err)
     }
     if (merge_samples(&c->decoded, 0, m->runs, (uint32_t)n) != FER_OK)
         return no_memory(err);
-    for (size_t from = 0, to; from < c->decoded.n; from = to) {
-        block_chunk chunk;
-        to = c->decoded.n - from < MERGED_SAMPLES ? c->decoded.n : from + MERGED_SAMPLES;
-        FER_TRY(encode(c, from, to, &chunk, err));
-        FER_TRY(put_chunk(m, &chunk, err));
-    }
-    return FER_OK;
+    return encode_all(&m->out, MERGED_SAMPLES, err);
 }
 
 static fer_code merge_lists(series_compactor *c, chunk_list *lists, size_t n, block_chunk **ret,
@@ -255,23 +247,26 @@ static fer_code merge_lists(series_compactor *c, chunk_list *lists, size_t n, bl
     size_t total = 0;
     for (size_t i = 0; i < n; i++)
         total += lists[i].n;
-    chunk_merge m = {.c = c, .lists = lists, .cap_out = total + 1};
-    m.out = ARENA_ARRAY(c->arena, block_chunk, m.cap_out);
+    chunk_merge m = {.c = c, .lists = lists, .out = {.c = c, .cap = total + 1}};
+    m.out.v = ARENA_ARRAY(c->arena, block_chunk, m.out.cap);
     m.group = ARENA_ARRAY(c->arena, const block_chunk *, total + 1);
     m.runs = ARENA_ARRAY(c->arena, sample_run, total + 1);
     m.heap =
         (heap_order){.v = ARENA_ARRAY(c->arena, uint32_t, n + 1), .less = list_less, .arg = lists};
-    if (m.out == NULL || m.group == NULL || m.runs == NULL || m.heap.v == NULL)
+    if (m.out.v == NULL || m.group == NULL || m.runs == NULL || m.heap.v == NULL)
         return no_memory(err);
     for (uint32_t i = 0; i < n; i++)
         if (lists[i].n != 0)
             heap_push(&m.heap, i);
     while (m.heap.n != 0) {
         size_t in = take_group(&m);
-        FER_TRY(in == 1 ? put_chunk(&m, m.group[0], err) : merge_group(&m, in, err));
+        if (in > 1)
+            FER_TRY(merge_group(&m, in, err));
+        else if (!sink_add(&m.out, m.group[0]))
+            return no_memory(err);
     }
-    *ret = m.out;
-    *ret_n = m.n_out;
+    *ret = m.out.v;
+    *ret_n = m.out.n;
     return FER_OK;
 }
 

@@ -1,7 +1,5 @@
 /* compact_series.h - the chunks a series has in several blocks become those of one.
  *
- * Chunks are passed on as they are, equal ones once. Those that overlap are decoded, merged and encoded anew at
- * 120 samples each; one that is touched by a deletion or reaches over the edge of the new block is encoded anew
  * without what is gone. All as Prometheus does it, byte for byte.
  * Threads: one at a time.
  */
@@ -25,15 +23,13 @@ typedef struct series_compactor {
     int64_t mint, maxt; /* of the new block, both inside */
     fer_arena *arena;   /* of the present series */
     samples decoded;
-    uint8_t *encoded; /* scratch */
-    size_t cap_encoded;
     fer_account *acct;
 } series_compactor;
 
 void series_compactor_init(series_compactor *c, int64_t mint, int64_t maxt, fer_account *acct);
 void series_compactor_done(series_compactor *c);
-/* The chunks in time order, valid until the next call. FER_CORRUPT for damage; FER_UNSUPPORTED where native
- * histograms would have to be decoded. */
+/* The chunks in time order, valid until the next call. FER_CORRUPT for damage; FER_UNSUPPORTED where
+ * chunks with start timestamps would have to be decoded. */
 FER_MUST_CHECK fer_code series_compactor_merge(series_compactor *c, const series_part *parts,
                                                size_t n, block_chunk **ret, size_t *ret_n,
                                                fer_err *err);

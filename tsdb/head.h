@@ -19,10 +19,12 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "tsdb/blockdir.h"
+#include "tsdb/chunk.h"
 #include "tsdb/chunk_xor.h"
 #include "tsdb/chunks_head.h"
 #include "tsdb/head_dict.h"
 #include "tsdb/head_table.h"
+#include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
 #include "tsdb/ref_set.h"
 #include "tsdb/slab.h"
@@ -34,7 +36,8 @@ enum {
     SLOT_MAX = 1 << 28,
     OPEN_BYTES_FIRST = 24, /* of a new chunk */
     CHUNK_SAMPLES = 120,   /* Prometheus' target; FORMAT.md 13 */
-    HEAD_ALIASES_MAX = 8,  /* other spellings remembered per series */
+    HIST_OPEN_BITS = 1 << 24,
+    HEAD_ALIASES_MAX = 8, /* other spellings remembered per series */
     HEAD_RECENT = 32
 };
 #define SLOT_NONE UINT32_MAX
@@ -55,17 +58,28 @@ typedef struct pub_rec {
     slab_ref labels[2]; /* in the head_names of that side; 0 in the present one's: no series here */
     uint16_t cap;       /* bytes the open chunk's item holds */
     uint8_t tail;       /* the byte of the open chunk that is not full yet; 0 when all are */
-    bool stays; /* chunks_head holds other chunks of its time: its full chunks stay in memory */
+    bool stays : 1; /* chunks_head holds other chunks of its time: its full chunks stay in memory */
+    /* The open chunk is one of histograms: `open` is the head_hist (head_hist.h), of app only t, n and bits count;
+     * bits is HIST_OPEN_BITS, which is more than a float chunk may have. */
+    bool is_hist : 1;
 } pub_rec;
+_Static_assert(sizeof(pub_rec) == 64, "one cache line");
 
 /* A chunk that takes no more samples. Its bytes lie in the slab or, if file is not 0, in chunks_head:
  * head_full_bytes(). An entry that readers may know never changes. */
 typedef struct full_chunk {
-    int64_t mint, maxt;
-    uint32_t at; /* slab_ref, or offset in the file */
-    uint16_t bytes;
+    int64_t mint;
+    uint32_t span; /* ms from the first sample to the last: full_maxt() */
+    uint32_t at;   /* slab_ref, or offset in the file */
+    uint32_t bytes;
     uint16_t file;
+    uint8_t encoding; /* chunk.h */
 } full_chunk;
+
+static inline int64_t full_maxt(const full_chunk *c)
+{
+    return c->mint + c->span;
+}
 
 typedef struct full_list {
     uint32_t n;
@@ -136,8 +150,8 @@ typedef struct head_gone {
 } head_gone;
 
 typedef struct head_counters {
-    uint64_t series_created, series_removed, samples_appended, out_of_order, out_of_bounds,
-        duplicates, too_far;
+    uint64_t series_created, series_removed, samples_appended, hists_appended, out_of_order,
+        out_of_bounds, duplicates, too_far;
     uint64_t refused_series;
 } head_counters;
 
@@ -163,6 +177,7 @@ typedef struct head {
     size_t n_left_maps, cap_left_maps;
     uint64_t n_chunks_mapped;   /* written to chunks_head since the start */
     struct head_stones *stones; /* deletions, NULL while there are none (head_delete.h) */
+    size_t bytes_hist;          /* of open chunks of histograms, beside the slab */
 
     fer_mutex mu;
     /* ---- under mu ---- */
@@ -329,11 +344,19 @@ void head_retire_map(head *h, vfs_map m);
  * not what was written. No lock is needed by a reader in the head's list. */
 FER_MUST_CHECK fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret,
                                         fer_err *err);
+/* Appends its samples in the range; no sample beyond the times the entry tells. FER_LIMIT from out's account; other
+ * failures, which only a chunk of chunks_head or of an encoding nobody knows can have, are told in err. */
+FER_MUST_CHECK fer_code head_full_decode(const head *h, const full_chunk *c, int64_t mint,
+                                         int64_t maxt, samples *out, fer_err *err);
 /* Ends the open chunk, which there is. */
 void head_finish_chunk(head *h, pub_rec *s);
+/* Forgets the open chunk, if there is one, and its samples. */
+void head_drop_open(head *h, pub_rec *s);
+/* Adds an entry behind the full chunks. */
+void head_add_full(head *h, pub_rec *s, const full_chunk *c);
 /* A chunk read back from chunks_head, behind all the series has; no chunk of it is open. */
 void head_attach(head *h, uint32_t slot, const full_chunk *c);
-/* The open chunk as a whole: xor_bytes(&s->app) bytes. */
+/* The open chunk, which is one of floats, as a whole: xor_bytes(&s->app) bytes. */
 void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out);
 /* Asks for the bytes the next append to the series writes. */
 static inline void head_prefetch_open(const head *h, uint32_t slot)
@@ -350,7 +373,15 @@ static inline int64_t head_newest(const head *h, const pub_rec *s)
     if (s->full == 0)
         return SAMPLE_T_NONE;
     const full_list *list = slab_ptr(&h->chunks, s->full);
-    return list->c[list->n - 1].maxt;
+    return full_maxt(&list->c[list->n - 1]);
+}
+
+static inline void head_note_times(head *h, int64_t mint, int64_t maxt)
+{
+    if (mint < h->min_time)
+        h->min_time = mint;
+    if (maxt > h->max_time)
+        h->max_time = maxt;
 }
 /* Gives up the chunks that end before mint, the open one too; returns how many. */
 uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint);
@@ -407,6 +438,7 @@ void head_forget_gone(head *h, uint64_t segment, int64_t mint);
 typedef struct head_late {
     int64_t t;
     double v;
+    const hist_sample *hist; /* NULL: a float, which is v */
     uint32_t slot;
     uint32_t seq; /* among equal times the lowest counts */
 } head_late;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/varint.h"
-#include "tsdb/head.h"
+#include "tsdb/head_hist.h"
 
 enum { HEADER_BYTES = 2, CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
 
@@ -153,35 +153,37 @@ void head_open_bytes(const head *h, const pub_rec *s, uint8_t *out)
         out[whole] = s->tail;
 }
 
+void head_add_full(head *h, pub_rec *s, const full_chunk *c)
+{
+    full_list *list = full_room(h, s);
+    list->c[list->n++] = *c;
+}
+
 /* Moves the open chunk to the list of full ones, in an item of its size. */
 void head_finish_chunk(head *h, pub_rec *s)
 {
+    if (s->is_hist) {
+        head_hist_finish(h, s);
+        return;
+    }
     size_t bytes = xor_bytes(&s->app);
     slab_ref data = slab_alloc(&h->chunks, bytes);
     head_open_bytes(h, s, slab_ptr(&h->chunks, data));
     head_retire(h, s->open);
-    full_list *list = full_room(h, s);
-    list->c[list->n++] = (full_chunk){s->min_t, s->app.t, data, (uint16_t)bytes, 0};
+    head_add_full(h, s,
+                  &(full_chunk){s->min_t, (uint32_t)(s->app.t - s->min_t), data, (uint32_t)bytes, 0,
+                                CHUNK_XOR});
     s->open = 0;
-}
-
-static void note_times(head *h, int64_t mint, int64_t maxt)
-{
-    if (mint < h->min_time)
-        h->min_time = mint;
-    if (maxt > h->max_time)
-        h->max_time = maxt;
 }
 
 void head_attach(head *h, uint32_t slot, const full_chunk *c)
 {
     pub_rec *s = head_pub_rec(h, slot);
     assert(s->open == 0);
-    full_list *list = full_room(h, s);
-    list->c[list->n++] = *c;
+    head_add_full(h, s, c);
     h->n_chunks++;
     h->n_chunks_created++;
-    note_times(h, c->mint, c->maxt);
+    head_note_times(h, c->mint, full_maxt(c));
 }
 
 fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret, fer_err *err)
@@ -192,7 +194,29 @@ fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret, fer_e
     return FER_OK;
 }
 
-/* Prometheus' decision before a sample is appended. */
+fer_code head_full_decode(const head *h, const full_chunk *c, int64_t mint, int64_t maxt,
+                          samples *out, fer_err *err)
+{
+    fer_str bytes;
+    FER_TRY(head_full_bytes(h, c, &bytes, err));
+    /* Foreign bytes may go further than the entry says. */
+    fer_code code = chunk_decode(c->encoding, bytes, mint > c->mint ? mint : c->mint,
+                                 maxt < full_maxt(c) ? maxt : full_maxt(c), out);
+    if (code == FER_OK || code == FER_LIMIT)
+        return code;
+    return fer_fail(err, code, "a chunk of encoding %u does not decode", c->encoding);
+}
+
+void head_drop_open(head *h, pub_rec *s)
+{
+    if (s->is_hist)
+        head_hist_drop(h, s);
+    else
+        head_retire(h, s->open);
+    s->open = 0;
+}
+
+/* Prometheus' decision before a sample is appended. An open chunk of histograms always has too many bytes. */
 static bool must_cut(pub_rec *s, int64_t t)
 {
     if (xor_bytes(&s->app) > CHUNK_BYTES_CUT)
@@ -250,7 +274,7 @@ void head_append(head *h, uint32_t slot, int64_t t, double v)
         begin_chunk(h, s, t);
     }
     encode(h, s, t, v);
-    note_times(h, t, t);
+    head_note_times(h, t, t);
 }
 
 /* What readers pinned stays as it is: the list is copied, never changed in front. */
@@ -258,7 +282,7 @@ static uint32_t drop_full(head *h, pub_rec *s, int64_t mint)
 {
     const full_list *old = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
     uint32_t n = 0;
-    for (; old != NULL && n < old->n && old->c[n].maxt < mint; n++)
+    for (; old != NULL && n < old->n && full_maxt(&old->c[n]) < mint; n++)
         if (old->c[n].file == 0)
             head_retire(h, old->c[n].at);
     if (n == 0)
@@ -282,8 +306,7 @@ uint32_t head_drop_before(head *h, uint32_t slot, int64_t mint)
     pub_rec *s = head_pub_rec(h, slot);
     uint32_t n = drop_full(h, s, mint);
     if (s->open != 0 && s->app.t < mint) {
-        head_retire(h, s->open);
-        s->open = 0;
+        head_drop_open(h, s);
         n++;
     }
     h->n_chunks -= n;
@@ -298,7 +321,7 @@ bool head_overlaps(const head *h, const pub_rec *s, int64_t mint, int64_t maxt)
         return false;
     const full_list *list = slab_ptr(&h->chunks, s->full);
     for (uint32_t i = list->n; i-- > 0;)
-        if (list->c[i].mint <= maxt && list->c[i].maxt >= mint)
+        if (list->c[i].mint <= maxt && full_maxt(&list->c[i]) >= mint)
             return true;
     return false;
 }

@@ -64,7 +64,7 @@ static void expect_chunk(const head *h, const full_chunk *c, char *line)
 {
     char *p = line;
     assert_int_equal(c->mint, strtoll(p, &p, 10));
-    assert_int_equal(c->maxt, strtoll(p, &p, 10));
+    assert_int_equal(full_maxt(c), strtoll(p, &p, 10));
     p++;
     assert_int_equal(c->bytes, strlen(p) / 2);
     const uint8_t *bytes = slab_ptr(&h->chunks, c->at);

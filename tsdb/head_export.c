@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/varint.h"
+#include "tsdb/chunk_encode.h"
 #include "tsdb/head_delete.h"
 #include "tsdb/head_pin.h"
 
@@ -40,6 +41,7 @@ struct head_export {
     head_reader reader; /* of the batch pinned */
     bool reading;
     head_pin pins[SLICE];
+    head_hist_pins hist;  /* of the batch pinned */
     size_t batch, pinned; /* its first entry, how many of it */
 
     label_id labels[LABELS_MAX]; /* of the series given last */
@@ -52,6 +54,12 @@ static fer_code no_memory(fer_err *err)
 {
     return fer_fail_budget(err, "exporting the head");
 }
+
+/* Chunks of a series on their way to its result. */
+typedef struct cutting {
+    head_export *x;
+    exported_series *ret;
+} cutting;
 
 /* ---- series ---- */
 
@@ -221,6 +229,7 @@ fer_code head_export_open(head *h, int64_t mint, int64_t maxt, fer_account *acct
     x->mint = maxt == INT64_MIN ? INT64_MAX : mint;
     x->last = maxt == INT64_MIN ? INT64_MIN : maxt - 1;
     x->arena = fer_arena_new(acct, 0);
+    x->hist.arena = fer_arena_new(acct, 0);
     fer_buf_init(&x->bytes, SIZE_MAX / 2, acct);
     fer_code code = prepare(x, err);
     if (code != FER_OK) {
@@ -249,6 +258,7 @@ void head_export_close(head_export *x)
     change_names(x, false);
     head_stones_drop(x->stones);
     fer_arena_free(x->arena);
+    fer_arena_free(x->hist.arena);
     fer_buf_done(&x->bytes);
     fer_account_release(x->acct, x->cap_chunks * sizeof *x->chunks);
     fer_free(x->chunks);
@@ -268,9 +278,12 @@ size_t head_export_count(const head_export *x)
 
 /* ---- one series ---- */
 
-static void pin_batch(head_export *x)
+static fer_code pin_batch(head_export *x, fer_err *err)
 {
     end_batch(x);
+    fer_arena_reset(x->hist.arena);
+    x->hist = (head_hist_pins){.arena = x->hist.arena};
+    bool room = true;
     head *h = x->h;
     x->batch = x->next;
     x->pinned = x->n - x->next < SLICE ? x->n - x->next : SLICE;
@@ -280,12 +293,13 @@ static void pin_batch(head_export *x)
         const export_entry *e = &x->e[x->batch + i];
         x->pins[i] = (head_pin){0};
         if (head_ref(h, e->slot) == e->ref)
-            head_pin_take(h, e->slot, x->mint, x->last, &x->pins[i]);
+            room = room && head_pin_take(h, e->slot, x->mint, x->last, &x->hist, &x->pins[i]);
     }
     head_reader_begin(h, &x->reader);
     fer_mutex_unlock(&h->mu);
     fer_mutex_unlock(&h->publish);
     x->reading = true;
+    return room ? FER_OK : no_memory(err);
 }
 
 /* Room for the chunks of a pin. */
@@ -313,71 +327,114 @@ static const tombstone *stones_of(const head_export *x, uint64_t ref, size_t *re
     return x->stones == NULL ? NULL : tombstones_of(&x->stones->t, ref, ret_n);
 }
 
-/* Encodes the samples of a chunk that are in the range and not deleted; none makes no chunk. bytes.p of the result is NULL:
- * it is set when all of the series' bytes are there. */
-static fer_code cut_to_range(head_export *x, uint64_t ref, fer_str chunk, uint32_t n,
-                             exported_chunk *ret, fer_err *err)
+/* The place of the next chunk; NULL past the budget. */
+static exported_chunk *next_place(head_export *x, const exported_series *ret)
+{
+    return chunks_room(x, ret->n_chunks + 1, NULL) == FER_OK ? &x->chunks[ret->n_chunks] : NULL;
+}
+
+/* A chunk encoded anew goes to the buffer. bytes.p stays NULL: it is set when all of the series' bytes are there. */
+static fer_code keep_encoded(void *arg, const encoded_chunk *c)
+{
+    const cutting *k = arg;
+    head_export *x = k->x;
+    exported_chunk *out = next_place(x, k->ret);
+    char *to = out == NULL ? NULL : fer_buf_room(&x->bytes, c->data.n);
+    if (to == NULL)
+        return FER_LIMIT;
+    memcpy(to, c->data.p, c->data.n);
+    x->bytes.n += c->data.n;
+    *out = (exported_chunk){c->mint, c->maxt, {NULL, c->data.n}, c->n, c->encoding};
+    k->ret->n_chunks++;
+    return FER_OK;
+}
+
+/* Encodes the samples; none makes no chunk. */
+static fer_code put_encoded(head_export *x, const samples *s, exported_series *ret, fer_err *err)
+{
+    cutting k = {x, ret};
+    fer_code code = chunk_encode(s, 0, s->n, SIZE_MAX, keep_encoded, &k);
+    return code == FER_LIMIT ? no_memory(err) : code;
+}
+
+/* Encodes the samples of a chunk that are in the range and not deleted. */
+static fer_code cut_to_range(head_export *x, uint8_t encoding, fer_str chunk, exported_series *ret,
+                             fer_err *err)
 {
     samples s;
     size_t n_gone;
-    const tombstone *gone = stones_of(x, ref, &n_gone);
-    samples_init(&s, NULL);
-    fer_code code = xor_decode(chunk, n, x->mint, x->last, &s);
+    const tombstone *gone = stones_of(x, ret->ref, &n_gone);
+    samples_init(&s, x->acct);
+    fer_code code = chunk_decode(encoding, chunk, x->mint, x->last, &s);
     tombstones_apply(gone, n_gone, &s, 0);
-    *ret = (exported_chunk){.n = (uint16_t)s.n};
-    size_t room = 2 + (s.n + 1) * XOR_SAMPLE_BYTES_MAX;
-    uint8_t *out = code != FER_OK ? NULL : (uint8_t *)fer_buf_room(&x->bytes, room);
-    if (out != NULL && s.n != 0) {
-        memset(out, 0, room);
-        xor_appender app;
-        xor_init(&app);
-        for (size_t i = 0; i < s.n; i++)
-            xor_append(&app, out, s.t[i], s.v[i]);
-        ret->mint = s.t[0];
-        ret->maxt = s.t[s.n - 1];
-        ret->bytes.n = xor_bytes(&app);
-        x->bytes.n += ret->bytes.n;
-    }
+    if (code == FER_LIMIT)
+        code = no_memory(err);
+    else if (code != FER_OK)
+        code = does_not_decode(err);
+    else
+        code = put_encoded(x, &s, ret, err);
     samples_done(&s);
-    if (code != FER_OK)
-        return does_not_decode(err);
-    return out == NULL ? no_memory(err) : FER_OK;
+    return code;
+}
+
+static fer_code take_whole(head_export *x, const exported_chunk *c, exported_series *ret,
+                           fer_err *err)
+{
+    exported_chunk *out = next_place(x, ret);
+    if (out == NULL)
+        return no_memory(err);
+    *out = *c;
+    ret->n_chunks++;
+    return FER_OK;
+}
+
+/* Whether all of the samples from mint to maxt go to the block as they are; *ret_none: not one of them does. */
+static bool is_kept_whole(const head_export *x, uint64_t ref, int64_t mint, int64_t maxt,
+                          bool *ret_none)
+{
+    size_t n_gone;
+    const tombstone *gone = stones_of(x, ref, &n_gone);
+    *ret_none = maxt < x->mint || mint > x->last || tombstones_cover(gone, n_gone, mint, maxt);
+    return mint >= x->mint && maxt <= x->last && !tombstones_touch(gone, n_gone, mint, maxt);
+}
+
+/* A chunk with samples from mint to maxt. */
+static fer_code take_chunk(head_export *x, int64_t mint, int64_t maxt, uint8_t encoding,
+                           fer_str bytes, exported_series *ret, fer_err *err)
+{
+    bool none;
+    if (!is_kept_whole(x, ret->ref, mint, maxt, &none))
+        return none ? FER_OK : cut_to_range(x, encoding, bytes, ret, err);
+    uint16_t n = be16_get((const uint8_t *)bytes.p);
+    return take_whole(x, &(exported_chunk){mint, maxt, bytes, n, encoding}, ret, err);
 }
 
 static fer_code take_full(head_export *x, const full_chunk *c, exported_series *ret, fer_err *err)
 {
-    exported_chunk *out = &x->chunks[ret->n_chunks];
     fer_str bytes;
     fer_err why = {0};
-    size_t n_gone;
-    const tombstone *gone = stones_of(x, ret->ref, &n_gone);
-    if (c->maxt < x->mint || c->mint > x->last || tombstones_cover(gone, n_gone, c->mint, c->maxt))
+    bool none;
+    (void)is_kept_whole(x, ret->ref, c->mint, full_maxt(c), &none);
+    if (none)
         return FER_OK;
     if (head_full_bytes(x->h, c, &bytes, &why) != FER_OK || bytes.n < 2) {
         LOGE(x->h->log, "A chunk of chunks_head is damaged and left out of a block", "ref",
              LOG_INT(ret->ref), "err", why.msg);
         return FER_OK;
     }
-    uint16_t n = be16_get((const uint8_t *)bytes.p);
-    if (c->mint >= x->mint && c->maxt <= x->last &&
-        !tombstones_touch(gone, n_gone, c->mint, c->maxt))
-        *out = (exported_chunk){c->mint, c->maxt, bytes, n};
-    else
-        FER_TRY(cut_to_range(x, ret->ref, bytes, n, out, err));
-    ret->n_chunks += out->n != 0;
-    return FER_OK;
+    return take_chunk(x, c->mint, full_maxt(c), c->encoding, bytes, ret, err);
 }
 
-/* The pin does not tell the open chunk's times: it is encoded again, which most exports need anyway. */
+/* The pin of floats does not tell the open chunk's times: it is encoded again, which most exports need anyway. */
 static fer_code take_open(head_export *x, const head_pin *pin, exported_series *ret, fer_err *err)
 {
+    if (pin->is_hist) {
+        const head_hist_pin *c = &x->hist.v[pin->open - 1];
+        return take_chunk(x, c->mint, c->maxt, c->encoding, c->bytes, ret, err);
+    }
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
     head_pin_open_bytes(x->h, pin, bytes);
-    exported_chunk *out = &x->chunks[ret->n_chunks];
-    FER_TRY(
-        cut_to_range(x, ret->ref, (fer_str){(const char *)bytes, pin->bytes}, pin->n, out, err));
-    ret->n_chunks += out->n != 0;
-    return FER_OK;
+    return cut_to_range(x, CHUNK_XOR, (fer_str){(const char *)bytes, pin->bytes}, ret, err);
 }
 
 /* Encoded chunks stand one after another in the buffer, which does not move any more. */
@@ -396,7 +453,6 @@ static fer_code take_chunks(head_export *x, const head_pin *pin, exported_series
 {
     fer_buf_clear(&x->bytes);
     ret->n_chunks = 0;
-    FER_TRY(chunks_room(x, pin->n_full + (size_t)1, err));
     const full_chunk *full = head_pin_full(x->h, pin);
     for (uint32_t i = 0; i < pin->n_full; i++)
         FER_TRY(take_full(x, &full[i], ret, err));
@@ -421,7 +477,7 @@ fer_code head_export_next(head_export *x, exported_series *ret, bool *ret_more, 
     *ret_more = false;
     while (x->next < x->n && !*ret_more) {
         if (x->next == x->batch + x->pinned)
-            pin_batch(x);
+            FER_TRY(pin_batch(x, err));
         const export_entry *e = &x->e[x->next];
         *ret = (exported_series){.ref = e->ref};
         FER_TRY(take_chunks(x, &x->pins[x->next - x->batch], ret, err));

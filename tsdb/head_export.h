@@ -38,8 +38,9 @@ typedef struct head_export head_export;
 
 typedef struct exported_chunk {
     int64_t mint, maxt; /* of its first and last sample */
-    fer_str bytes;      /* XOR, the count in front included (chunk_xor.h) */
+    fer_str bytes;      /* the count in front included */
     uint16_t n;         /* samples */
+    uint8_t encoding;   /* chunk.h */
 } exported_chunk;
 
 typedef struct exported_series {

@@ -102,8 +102,8 @@ static fer_code write_slice(mover *m, fer_err *err)
         moving *v = &m->v[i];
         head_chunk c = {.series = v->ref,
                         .mint = v->c.mint,
-                        .maxt = v->c.maxt,
-                        .encoding = CHUNK_XOR,
+                        .maxt = full_maxt(&v->c),
+                        .encoding = v->c.encoding,
                         .data = {slab_ptr(&m->h->chunks, v->c.at), v->c.bytes}};
         code = chunks_head_add(m->h->files, &c, &v->to, err);
     }

@@ -246,7 +246,7 @@ static void damage_under_way_costs_a_chunk_and_is_told(void **state)
     samples lost;
     samples_init(&lost, NULL);
     for (int k = 0; k < SAMPLES; k++)
-        if (T0 + k * 15000 + 4 <= list->c[0].maxt)
+        if (T0 + k * 15000 + 4 <= full_maxt(&list->c[0]))
             assert_int_equal(samples_add(&lost, k, 0), FER_OK);
     expect_now(&t, SAMPLES, lost.n, 1);
     samples_done(&lost);

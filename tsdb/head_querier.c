@@ -60,6 +60,7 @@ typedef struct head_selection {
     pinned *series;
     pinned_stones *gone; /* by labels; of the series that have deletions */
     size_t n_gone;
+    head_hist_pins hist; /* of the series */
     bool newest_only;
     label_id *ids; /* of the last labels call */
 } head_selection;
@@ -172,11 +173,15 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
 
 /* ---- samples ---- */
 
-static fer_code read_open(const head *h, const head_pin *pin, int64_t mint, int64_t maxt,
+static fer_code read_open(const head_selection *s, const head_pin *pin, int64_t mint, int64_t maxt,
                           samples *out)
 {
+    if (pin->is_hist) {
+        const head_hist_pin *c = &s->hist.v[pin->open - 1];
+        return chunk_decode(c->encoding, c->bytes, mint, maxt, out);
+    }
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
-    head_pin_open_bytes(h, pin, bytes);
+    head_pin_open_bytes(s->q->h, pin, bytes);
     return xor_decode((fer_str){(const char *)bytes, pin->bytes}, pin->n, mint, maxt, out);
 }
 
@@ -184,17 +189,9 @@ static fer_code read_open(const head *h, const head_pin *pin, int64_t mint, int6
 static fer_code read_full(const head_querier *q, const full_chunk *c, int64_t mint, int64_t maxt,
                           samples *out)
 {
-    fer_str bytes;
     fer_err why = {0};
-    fer_code code = head_full_bytes(q->h, c, &bytes, &why);
-    if (code == FER_OK) {
-        /* No further than the chunk was said to go: foreign bytes may go further. */
-        code = xor_decode(bytes, 0, mint > c->mint ? mint : c->mint,
-                          maxt < c->maxt ? maxt : c->maxt, out);
-        if (code == FER_CORRUPT)
-            fer_fail(&why, code, "a chunk of chunks_head does not decode");
-    }
-    if (code == FER_CORRUPT && c->file != 0) {
+    fer_code code = head_full_decode(q->h, c, mint, maxt, out, &why);
+    if ((code == FER_CORRUPT || code == FER_UNSUPPORTED) && c->file != 0) {
         query_warn(q->warnings, "head: %s", why.msg);
         return FER_OK;
     }
@@ -223,7 +220,8 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     int64_t newest_t = s->series[i].newest_t;
     const pinned_stones *gone = stones_of(s, pin);
     size_t from = out->n;
-    if (s->newest_only && gone == NULL && pin->open != 0 && newest_t >= mint && newest_t <= maxt)
+    if (s->newest_only && gone == NULL && pin->open != 0 && !pin->is_hist && newest_t >= mint &&
+        newest_t <= maxt)
         return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
                    ? FER_OK
                    : fer_fail_budget(err, "reading samples");
@@ -231,13 +229,13 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const full_chunk *full = head_pin_full(h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
         const full_chunk *c = &full[k];
-        if (c->maxt < mint || c->mint > maxt ||
-            (gone != NULL && tombstones_cover(gone->v, gone->n, c->mint, c->maxt)))
+        if (full_maxt(c) < mint || c->mint > maxt ||
+            (gone != NULL && tombstones_cover(gone->v, gone->n, c->mint, full_maxt(c))))
             continue;
         code = read_full(s->q, c, mint, maxt, out);
     }
     if (code == FER_OK && pin->open != 0)
-        code = read_open(h, pin, mint, maxt, out);
+        code = read_open(s, pin, mint, maxt, out);
     if (code == FER_LIMIT)
         return fer_fail_budget(err, "reading samples");
     if (code != FER_OK)
@@ -279,7 +277,8 @@ static bool has_kept_chunk(const head *h, const pub_rec *s, const tombstone *gon
     const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
     for (uint32_t i = 0; list != NULL && i < list->n; i++) {
         const full_chunk *c = &list->c[i];
-        if (c->mint <= maxt && c->maxt >= mint && !tombstones_cover(gone, n, c->mint, c->maxt))
+        if (c->mint <= maxt && full_maxt(c) >= mint &&
+            !tombstones_cover(gone, n, c->mint, full_maxt(c)))
             return true;
     }
     return false;
@@ -318,12 +317,13 @@ static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64
     list->n = kept;
 }
 
-static void pin_series(const head *h, uint32_t slot, const select_hints *hints, pinned *ret)
+static bool pin_series(const head *h, uint32_t slot, const select_hints *hints,
+                       head_hist_pins *hist, pinned *ret)
 {
     const xor_appender *open = &head_pub_rec(h, slot)->app;
-    head_pin_take(h, slot, hints->mint, hints->maxt, &ret->pin);
     ret->newest_t = open->t;
     ret->newest_v = open->v;
+    return head_pin_take(h, slot, hints->mint, hints->maxt, hist, &ret->pin);
 }
 
 /* A pinned series' place in the order of refs. */
@@ -395,7 +395,8 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     if (s->series == NULL || s->view == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
-        pin_series(h, list.v[i], hints, &s->series[i]);
+        if (!pin_series(h, list.v[i], hints, &s->hist, &s->series[i]))
+            return no_memory(err);
     s->base.n = list.n;
     return FER_OK;
 }
@@ -435,6 +436,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         return no_memory(err);
     s->base.ops = &head_selection_ops;
     s->q = q;
+    s->hist.arena = base->ctx.arena;
     s->newest_only = h->newest_only;
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);

@@ -4,18 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
-#include "tsdb/head.h"
+#include "tsdb/head_hist.h"
 
 /* Appends the samples of a full chunk in the range. What of a chunk of chunks_head does not decode is told and
  * left out. */
 static void read_full(const head *h, const full_chunk *c, int64_t mint, int64_t maxt, samples *out)
 {
-    fer_str bytes;
     fer_err err = {0};
-    fer_code code = head_full_bytes(h, c, &bytes, &err);
-    if (code == FER_OK)
-        code = xor_decode(bytes, 0, mint > c->mint ? mint : c->mint,
-                          maxt < c->maxt ? maxt : c->maxt, out);
+    fer_code code = head_full_decode(h, c, mint, maxt, out, &err);
     assert(code == FER_OK || c->file != 0);
     if (code != FER_OK)
         LOGW(h->log, "A chunk of chunks_head cannot be read", "file", LOG_INT(c->file), "offset",
@@ -25,9 +21,15 @@ static void read_full(const head *h, const full_chunk *c, int64_t mint, int64_t 
 static void read_open(const head *h, const pub_rec *s, int64_t mint, int64_t maxt, samples *out)
 {
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
-    head_open_bytes(h, s, bytes);
-    fer_str chunk = {(const char *)bytes, xor_bytes(&s->app)};
-    fer_code code = xor_decode(chunk, s->app.n, mint, maxt, out);
+    fer_code code;
+    if (s->is_hist) {
+        const hist_chunk *c = head_hist_open(h, s);
+        code = chunk_decode(hist_chunk_encoding(c), hist_chunk_bytes(c), mint, maxt, out);
+    } else {
+        head_open_bytes(h, s, bytes);
+        fer_str chunk = {(const char *)bytes, xor_bytes(&s->app)};
+        code = xor_decode(chunk, s->app.n, mint, maxt, out);
+    }
     assert(code == FER_OK);
     (void)code;
 }
@@ -37,7 +39,7 @@ static void read_range(const head *h, const pub_rec *s, int64_t mint, int64_t ma
     const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
     for (uint32_t i = 0; list != NULL && i < list->n; i++) {
         const full_chunk *c = &list->c[i];
-        if (c->mint <= maxt && c->maxt >= mint)
+        if (c->mint <= maxt && full_maxt(c) >= mint)
             read_full(h, c, mint, maxt, out);
     }
     if (s->open != 0)
@@ -57,8 +59,9 @@ static void drop_chunks(head *h, pub_rec *s)
     h->n_chunks -= n;
     h->n_chunks_created -= n;
     slab_free(&h->chunks, s->full);
-    slab_free(&h->chunks, s->open);
-    s->full = s->open = 0;
+    if (s->open != 0)
+        head_drop_open(h, s);
+    s->full = 0;
     s->app = (xor_appender){0};
 }
 
@@ -76,18 +79,38 @@ static size_t count_missing(const samples *have, const head_late *late, size_t n
     return missing;
 }
 
+/* Appends the sample i of `from`; `tmp` is emptied. */
+static void append_again(head *h, uint32_t slot, const samples *from, size_t i, fer_arena *tmp)
+{
+    if (from->type == NULL || from->type[i] == SAMPLE_FLOAT) {
+        head_append(h, slot, from->t[i], from->v[i]);
+        return;
+    }
+    hist_sample s;
+    fer_arena_reset(tmp);
+    bool ok = hist_narrow(from->h[i], from->type[i] == SAMPLE_FLOAT_HISTOGRAM, tmp, &s);
+    assert(ok); /* the arena has no limit */
+    (void)ok;
+    head_append_hist(h, slot, from->t[i], &s);
+}
+
 static void append_merged(head *h, uint32_t slot, const samples *have, const head_late *late,
                           size_t n)
 {
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
     size_t i = 0;
     for (size_t k = 0; k < n; k++) {
         for (; i < have->n && have->t[i] <= late[k].t; i++)
-            head_append(h, slot, have->t[i], have->v[i]);
-        if (late[k].t > head_pub_rec(h, slot)->app.t || head_pub_rec(h, slot)->open == 0)
+            append_again(h, slot, have, i, tmp);
+        if (head_pub_rec(h, slot)->open != 0 && late[k].t <= head_pub_rec(h, slot)->app.t)
+            continue;
+        if (late[k].hist != NULL)
+            head_append_hist(h, slot, late[k].t, late[k].hist);
+        else
             head_append(h, slot, late[k].t, late[k].v);
     }
     for (; i < have->n; i++)
-        head_append(h, slot, have->t[i], have->v[i]);
+        append_again(h, slot, have, i, tmp);
 }
 
 size_t head_merge(head *h, const head_late *late, size_t n)

@@ -9,6 +9,7 @@
 
 #include "base/varint.h"
 #include "tsdb/head_delete.h"
+#include "tsdb/head_hist.h"
 
 enum {
     CACHE_LINE = 64,
@@ -46,6 +47,7 @@ static void charge_series(head *h, size_t bytes)
 void head_done(head *h)
 {
     assert(h->readers.next == &h->readers);
+    head_hist_done(h);
     for (uint32_t i = 0; i < h->blocks.n; i++) {
         slot_block *b = blockdir_get(&h->blocks, i);
         fer_free(b->refs);

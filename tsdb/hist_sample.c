@@ -111,3 +111,93 @@ const histogram *hist_widen(const hist_sample *s, fer_arena *a)
         return NULL;
     return h;
 }
+
+static bool narrow_side(const histogram_span *spans, uint32_t n_spans, const double *counts,
+                        uint32_t n, bool is_float, fer_arena *a, hist_side *ret)
+{
+    hist_num *buckets = fer_arena_alloc(a, n * sizeof *buckets);
+    if (buckets == NULL)
+        return false;
+    int64_t before = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_float) {
+            buckets[i].f = counts[i];
+            continue;
+        }
+        int64_t count = (int64_t)counts[i];
+        buckets[i].u = (uint64_t)count - (uint64_t)before;
+        before = count;
+    }
+    *ret = (hist_side){spans, buckets, n_spans, n};
+    return true;
+}
+
+bool hist_narrow(const histogram *h, bool is_float, fer_arena *a, hist_sample *ret)
+{
+    *ret = (hist_sample){.is_float = is_float,
+                         .reset_hint = h->reset_hint,
+                         .schema = h->schema,
+                         .n_custom = h->n_custom,
+                         .zero_threshold = h->zero_threshold,
+                         .sum = h->sum,
+                         .custom = h->custom};
+    if (is_float) {
+        ret->zero_count.f = h->zero_count;
+        ret->count.f = h->count;
+    } else {
+        ret->zero_count.u = (uint64_t)h->zero_count;
+        ret->count.u = (uint64_t)h->count;
+    }
+    return narrow_side(h->pos_spans, h->n_pos_spans, h->pos, h->n_pos, is_float, a,
+                       &ret->side[HIST_POS]) &&
+           narrow_side(h->neg_spans, h->n_neg_spans, h->neg, h->n_neg, is_float, a,
+                       &ret->side[HIST_NEG]);
+}
+
+bool hist_lower(hist_sample *s, fer_arena *a)
+{
+    if (s->schema <= HIST_SCHEMA_MAX)
+        return true;
+    const histogram *h = hist_widen(s, a);
+    return h != NULL && hist_narrow(h, s->is_float, a, s);
+}
+
+static bool copy_array(fer_arena *a, const void *p, size_t bytes, const void **ret)
+{
+    *ret = NULL;
+    if (bytes == 0)
+        return true;
+    void *to = fer_arena_alloc(a, bytes);
+    if (to == NULL)
+        return false;
+    *ret = memcpy(to, p, bytes);
+    return true;
+}
+
+bool hist_copy(const hist_sample *s, fer_arena *a, hist_sample *ret)
+{
+    *ret = *s;
+    const void *p;
+    for (int k = 0; k < HIST_SIDES; k++) {
+        const hist_side *side = &s->side[k];
+        if (!copy_array(a, side->spans, side->n_spans * sizeof *side->spans, &p))
+            return false;
+        ret->side[k].spans = p;
+        if (!copy_array(a, side->buckets, side->n_buckets * sizeof *side->buckets, &p))
+            return false;
+        ret->side[k].buckets = p;
+    }
+    if (!copy_array(a, s->custom, s->n_custom * sizeof *s->custom, &p))
+        return false;
+    ret->custom = p;
+    return true;
+}
+
+size_t hist_copy_bytes(const hist_sample *s)
+{
+    size_t n = s->n_custom * sizeof *s->custom;
+    for (int k = 0; k < HIST_SIDES; k++)
+        n += s->side[k].n_spans * sizeof *s->side[k].spans +
+             s->side[k].n_buckets * sizeof *s->side[k].buckets;
+    return n;
+}

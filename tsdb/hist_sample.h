@@ -57,5 +57,15 @@ uint64_t hist_count_buckets(const histogram_span *spans, uint32_t n);
 /* As PromQL sees it, in the arena; spans and bounds stay shared with s unless a higher resolution was reduced.
  * NULL past the budget. */
 const histogram *hist_widen(const hist_sample *s, fer_arena *a);
+/* The way back, exact for what hist_widen() made of counts below 2^53. Spans and bounds stay shared with h; buckets are
+ * in the arena. False past the budget. */
+bool hist_narrow(const histogram *h, bool is_float, fer_arena *a, hist_sample *ret);
+/* Brings a finer resolution than HIST_SCHEMA_MAX down to it; what s then points to is in the arena. False past the
+ * budget. */
+bool hist_lower(hist_sample *s, fer_arena *a);
+/* Copies all that s points to into the arena; false past the budget. */
+bool hist_copy(const hist_sample *s, fer_arena *a, hist_sample *ret);
+/* Bytes hist_copy() takes. */
+size_t hist_copy_bytes(const hist_sample *s);
 
 #endif

@@ -12,10 +12,13 @@
  */
 #include "tsdb/replay.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "tsdb/head_delete.h"
-#include "tsdb/record.h"
+#include "tsdb/head_hist.h"
+#include "tsdb/hist_check.h"
+#include "tsdb/record_hist.h"
 #include "tsdb/ref_map.h"
 #include "tsdb/replay_chunks.h"
 #include "tsdb/wal.h"
@@ -37,11 +40,14 @@ typedef struct replayer {
     size_t n_second, cap_second;
     head_late *late; /* of LATE_MAX; NULL before the first */
     size_t n_late;
-    ref_map refs; /* to slots */
+    fer_arena *late_hists;
+    fer_arena *record; /* of the record being decoded */
+    ref_map refs;      /* to slots */
     replay_chunks chunks;
     replay_stats *stats;
     uint64_t max_ref;
     uint64_t skipped_types; /* bit per record type */
+    uint64_t bad_hists;
 } replayer;
 
 static void see_ref(replayer *r, uint64_t ref)
@@ -110,13 +116,22 @@ static void merge_late(replayer *r)
     r->stats->late_samples += in;
     r->stats->old_samples += r->n_late - in;
     r->n_late = 0;
+    fer_arena_reset(r->late_hists);
 }
 
-static void take_late(replayer *r, uint32_t slot, int64_t t, double v)
+/* h NULL: the float v. */
+static void take_late(replayer *r, uint32_t slot, int64_t t, double v, const hist_sample *h)
 {
     if (r->late == NULL)
         r->late = fer_alloc(LATE_MAX * sizeof *r->late);
-    r->late[r->n_late] = (head_late){t, v, slot, (uint32_t)r->n_late};
+    hist_sample *copy = NULL;
+    if (h != NULL) {
+        copy = ARENA_NEW(r->late_hists, hist_sample);
+        bool ok = copy != NULL && hist_copy(h, r->late_hists, copy);
+        assert(ok); /* the arena has no limit */
+        (void)ok;
+    }
+    r->late[r->n_late] = (head_late){t, v, copy, slot, (uint32_t)r->n_late};
     if (++r->n_late == LATE_MAX)
         merge_late(r);
 }
@@ -125,14 +140,22 @@ static void take_late(replayer *r, uint32_t slot, int64_t t, double v)
 
 static void read_chunk(const head *h, const full_chunk *c, samples *out)
 {
-    fer_str bytes;
     fer_err err = {0};
-    fer_code code = head_full_bytes(h, c, &bytes, &err);
-    if (code == FER_OK)
-        code = xor_decode(bytes, 0, c->mint, c->maxt, out);
+    fer_code code = head_full_decode(h, c, INT64_MIN, INT64_MAX, out, &err);
     if (code != FER_OK)
         LOGW(h->log, "A chunk of chunks_head cannot be read", "file", LOG_INT(c->file), "offset",
              LOG_INT(c->at), "err", err.msg);
+}
+
+/* Whether sample i is a histogram, which *ret then is until the next call. */
+static bool narrow_at(replayer *r, const samples *s, size_t i, hist_sample *ret)
+{
+    if (s->type == NULL || s->type[i] == SAMPLE_FLOAT)
+        return false;
+    fer_arena_reset(r->record);
+    bool ok = hist_narrow(s->h[i], s->type[i] == SAMPLE_FLOAT_HISTOGRAM, r->record, ret);
+    assert(ok); /* the arena has no limit */
+    return ok;
 }
 
 static void take_chunk(replayer *r, uint32_t slot, const full_chunk *c)
@@ -146,14 +169,17 @@ static void take_chunk(replayer *r, uint32_t slot, const full_chunk *c)
             s->stays = true;
         }
         head_attach(r->h, slot, c);
-        rec->t = c->maxt;
+        rec->t = full_maxt(c);
         return;
     }
     samples had;
     samples_init(&had, NULL);
     read_chunk(r->h, c, &had);
-    for (size_t i = 0; i < had.n; i++)
-        take_late(r, slot, had.t[i], had.v[i]);
+    for (size_t i = 0; i < had.n; i++) {
+        hist_sample h;
+        bool is_hist = narrow_at(r, &had, i, &h);
+        take_late(r, slot, had.t[i], is_hist ? 0 : had.v[i], is_hist ? &h : NULL);
+    }
     s->stays = true;
     samples_done(&had);
 }
@@ -171,7 +197,7 @@ static bool is_in_chunk(const head *h, uint32_t slot, int64_t t)
     slab_ref full = head_pub_rec(h, slot)->full;
     const full_list *list = full == 0 ? NULL : slab_ptr(&h->chunks, full);
     for (uint32_t i = list == NULL ? 0 : list->n; i-- > 0;)
-        if (list->c[i].mint <= t && list->c[i].maxt >= t)
+        if (list->c[i].mint <= t && full_maxt(&list->c[i]) >= t)
             return list->c[i].file != 0;
     return false;
 }
@@ -188,8 +214,11 @@ static void find_last_values(replayer *r)
         const full_list *list = slab_ptr(&r->h->chunks, s->full);
         samples_clear(&last);
         read_chunk(r->h, &list->c[list->n - 1], &last);
-        if (last.n != 0)
-            head_stage_rec(r->h, slot)->v = last.v[last.n - 1];
+        if (last.n == 0)
+            continue;
+        hist_sample h;
+        bool is_hist = narrow_at(r, &last, last.n - 1, &h);
+        head_stage_rec(r->h, slot)->v = is_hist ? hist_mark(&h) : last.v[last.n - 1];
     }
     samples_done(&last);
 }
@@ -221,13 +250,13 @@ static fer_code on_series(void *arg, uint64_t ref, labels ls)
     return FER_OK;
 }
 
-static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+/* h NULL: the float v. */
+static void take_sample(replayer *r, uint64_t ref, int64_t t, double v, const hist_sample *h)
 {
-    replayer *r = arg;
     r->stats->samples++;
     uint32_t slot = slot_of(r, ref);
     if (slot == SLOT_NONE)
-        return FER_OK;
+        return;
     stage_rec *rec = head_stage_rec(r->h, slot);
     if (t < r->h->min_valid_time || t == rec->t) {
         r->stats->old_samples++;
@@ -235,12 +264,47 @@ static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
         if (is_in_chunk(r->h, slot, t))
             r->stats->old_samples++;
         else
-            take_late(r, slot, t, v);
+            take_late(r, slot, t, v, h);
     } else {
         rec->t = t;
-        rec->v = v;
-        head_append(r->h, slot, t, v);
+        rec->v = h == NULL ? v : hist_mark(h);
+        if (h == NULL)
+            head_append(r->h, slot, t, v);
+        else
+            head_append_hist(r->h, slot, t, h);
     }
+}
+
+static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+{
+    take_sample(arg, ref, t, v, NULL);
+    return FER_OK;
+}
+
+/* Start timestamps are not kept in the head. */
+static fer_code on_sample_st(void *arg, uint64_t ref, int64_t t, int64_t st, double v)
+{
+    (void)st;
+    take_sample(arg, ref, t, v, NULL);
+    return FER_OK;
+}
+
+static fer_code on_histogram(void *arg, uint64_t ref, int64_t t, int64_t st, const hist_sample *s)
+{
+    (void)st;
+    replayer *r = arg;
+    fer_err err = {0};
+    if (hist_check(s, &err) == FER_OK) {
+        hist_sample taken = *s;
+        bool ok = hist_lower(&taken, r->record);
+        assert(ok); /* the arena has no limit */
+        (void)ok;
+        take_sample(r, ref, t, 0, &taken);
+        return FER_OK;
+    }
+    if (r->bad_hists++ == 0)
+        LOGW(r->h->log, "Histogram in the log left out", "ref", LOG_INT(ref), "time", LOG_INT(t),
+             "err", err.msg);
     return FER_OK;
 }
 
@@ -262,19 +326,27 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
 {
     static const uint64_t read_types =
         1U << RECORD_SERIES | 1U << RECORD_SAMPLES | 1U << RECORD_TOMBSTONES;
+    static const uint64_t hist_types =
+        1U << RECORD_HISTOGRAM_SAMPLES | 1U << RECORD_FLOAT_HISTOGRAM_SAMPLES |
+        1U << RECORD_CUSTOM_HISTOGRAM_SAMPLES | 1U << RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES |
+        1U << RECORD_SAMPLES_V2 | 1U << RECORD_HISTOGRAM_SAMPLES_V2 |
+        1U << RECORD_FLOAT_HISTOGRAM_SAMPLES_V2;
     replayer *r = arg;
     if (segment > r->h->wal_segment)
         r->h->wal_segment = segment;
     uint8_t type = record_type_of(rec);
-    if (type >= 64 || !(read_types >> type & 1)) {
+    if (type >= 64 || !((read_types | hist_types) >> type & 1)) {
         r->stats->skipped++;
         r->skipped_types |= UINT64_C(1) << (type < 64 ? type : 0);
         return FER_OK;
     }
     record_visitor v = {
         .arg = r, .series = on_series, .sample = on_sample, .tombstone = on_tombstone};
+    const record_hist_visitor hv = {.arg = r, .sample = on_sample_st, .histogram = on_histogram};
     fer_err err = {0};
-    if (record_decode(rec, &v, &err) != FER_OK) {
+    fer_arena_reset(r->record);
+    if ((hist_types >> type & 1 ? record_hist_decode(rec, r->record, &hv, &err)
+                                : record_decode(rec, &v, &err)) != FER_OK) {
         r->stats->corruptions++;
         LOGW(r->h->log, "Damaged record in the log", "segment", LOG_INT(segment), "offset",
              LOG_INT(offset), "err", err.msg);
@@ -348,7 +420,10 @@ static void finish(replayer *r)
 static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *progress,
                          replay_stats *stats, fer_err *err)
 {
-    replayer r = {.h = h, .stats = stats};
+    replayer r = {.h = h,
+                  .stats = stats,
+                  .late_hists = fer_arena_new(NULL, 0),
+                  .record = fer_arena_new(NULL, 0)};
     fer_code code = FER_OK;
     ref_map_init(&r.refs, &h->acct);
     tombstones_init(&r.stones, &h->acct);
@@ -361,6 +436,8 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
     tombstones_done(&r.stones);
     fer_free(r.second);
     fer_free(r.late);
+    fer_arena_free(r.late_hists);
+    fer_arena_free(r.record);
     ref_map_done(&r.refs);
     return code;
 }

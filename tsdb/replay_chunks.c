@@ -14,8 +14,9 @@ static void note_chunk(void *arg, const head_chunk *c, uint32_t file)
     replay_chunks *r = arg;
     if (c->series > r->max_ref)
         r->max_ref = c->series;
-    if (c->encoding != CHUNK_XOR || c->out_of_order || c->data.n > UINT16_MAX ||
-        file > UINT16_MAX || c->maxt < c->mint || r->n == REF_NONE - 1) {
+    if (!chunk_is_known(c->encoding) || c->out_of_order || c->data.n > UINT32_MAX ||
+        file > UINT16_MAX || c->maxt < c->mint ||
+        (uint64_t)c->maxt - (uint64_t)c->mint > UINT32_MAX || r->n == REF_NONE - 1) {
         r->skipped++;
         return;
     }
@@ -24,7 +25,9 @@ static void note_chunk(void *arg, const head_chunk *c, uint32_t file)
     if (r->n == r->cap)
         grow(r);
     r->refs[r->n] = c->series;
-    r->v[r->n++].c = (full_chunk){c->mint, c->maxt, c->offset, (uint16_t)c->data.n, (uint16_t)file};
+    r->v[r->n++].c = (full_chunk){c->mint,        (uint32_t)(c->maxt - c->mint),
+                                  c->offset,      (uint32_t)c->data.n,
+                                  (uint16_t)file, c->encoding};
 }
 
 void replay_chunks_load(replay_chunks *r, head *h)

@@ -93,26 +93,43 @@ static uint32_t region_bytes(uint32_t before, size_t item)
     return before < 4 ? 16 * 1024 : SLAB_REGION_BYTES;
 }
 
-static uint32_t new_region(slab *s, unsigned cls)
+/* A number without a region. */
+static uint32_t take_number(slab *s)
 {
     uint32_t number = s->free_region;
     if (number != 0) {
         s->free_region = slab_region_of(s, number)->next;
-    } else {
-        number = ++s->n_regions;
-        assert(number < SLAB_PAGES * SLAB_PAGE_REGIONS);
-        slab_region **page = &s->pages[number / SLAB_PAGE_REGIONS];
-        if (*page == NULL) {
-            *page = fer_calloc(SLAB_PAGE_REGIONS, sizeof(slab_region));
-            charge(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
-        }
+        return number;
     }
-    slab_region *r = slab_region_of(s, number);
+    number = ++s->n_regions;
+    assert(number < SLAB_PAGES * SLAB_PAGE_REGIONS);
+    slab_region **page = &s->pages[number / SLAB_PAGE_REGIONS];
+    if (*page == NULL) {
+        *page = fer_calloc(SLAB_PAGE_REGIONS, sizeof(slab_region));
+        charge(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
+    }
+    return number;
+}
+
+static uint32_t new_region(slab *s, unsigned cls)
+{
+    uint32_t number = take_number(s);
     uint32_t bytes = region_bytes(s->regions[cls]++, class_bytes(cls));
-    *r = (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = (uint8_t)cls};
+    *slab_region_of(s, number) =
+        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = (uint8_t)cls};
     charge(s, bytes);
     link_region(s, number);
     return number;
+}
+
+static slab_ref alloc_large(slab *s, size_t n)
+{
+    assert(n <= SLAB_LARGE_MAX);
+    uint32_t number = take_number(s), bytes = (uint32_t)slab_round(n);
+    *slab_region_of(s, number) =
+        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = SLAB_LARGE, .live = 1};
+    charge(s, bytes);
+    return number << 13;
 }
 
 static bool is_full(const slab_region *r)
@@ -122,7 +139,8 @@ static bool is_full(const slab_region *r)
 
 slab_ref slab_alloc(slab *s, size_t n)
 {
-    assert(n <= SLAB_ITEM_MAX);
+    if (n > SLAB_ITEM_MAX)
+        return alloc_large(s, n);
     unsigned cls = class_of(n);
     uint32_t number = s->room[cls];
     if (number == 0)
@@ -143,16 +161,21 @@ slab_ref slab_alloc(slab *s, size_t n)
     return number << 13 | unit;
 }
 
-static void give_back(slab *s, uint32_t number)
+static void free_region(slab *s, uint32_t number)
 {
     slab_region *r = slab_region_of(s, number);
-    unlink_region(s, number);
     fer_free(r->p);
     release(s, r->bytes);
-    s->regions[r->cls]--;
     r->p = NULL;
     r->next = s->free_region;
     s->free_region = number;
+}
+
+static void give_back(slab *s, uint32_t number)
+{
+    unlink_region(s, number);
+    s->regions[slab_region_of(s, number)->cls]--;
+    free_region(s, number);
 }
 
 void slab_free(slab *s, slab_ref ref)
@@ -163,6 +186,10 @@ void slab_free(slab *s, slab_ref ref)
     uint32_t unit = ref & 8191;
     slab_region *r = slab_region_of(s, number);
     assert(r->live > 0);
+    if (r->cls == SLAB_LARGE) {
+        free_region(s, number);
+        return;
+    }
     if (is_full(r))
         link_region(s, number);
     memcpy(r->p + (size_t)unit * SLAB_UNIT_BYTES, &r->free_unit, sizeof r->free_unit);
@@ -183,10 +210,13 @@ void slab_trim(slab *s, unsigned cls)
 
 size_t slab_size(const slab *s, slab_ref ref)
 {
-    return class_bytes(slab_region_of(s, ref >> 13)->cls);
+    const slab_region *r = slab_region_of(s, ref >> 13);
+    return r->cls == SLAB_LARGE ? r->bytes : class_bytes(r->cls);
 }
 
 size_t slab_round(size_t n)
 {
+    if (n > SLAB_ITEM_MAX)
+        return (n + SLAB_UNIT_BYTES - 1) / SLAB_UNIT_BYTES * SLAB_UNIT_BYTES;
     return class_bytes(class_of(n));
 }

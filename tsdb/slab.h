@@ -1,7 +1,7 @@
 /* slab.h - small byte strings by handle: the head's labels, postings and chunk bytes.
  *
  * Items of up to SLAB_ITEM_MAX bytes live in regions, each of one size class (steps of at most an eighth);
- * a class begins with small regions and goes on with 64 KiB. A handle is 32 bits: region number and 8-byte unit in it, so that records hold four
+ * a class begins with small regions and goes on with 64 KiB. A larger item has a region of its own. A handle is 32 bits: region number and 8-byte unit in it, so that records hold four
  * bytes instead of a pointer and 32 GiB are in reach. Items never move; a region goes back to the
  * system when its last item is freed, but for one per class.
  *
@@ -22,6 +22,8 @@ enum {
     SLAB_UNIT_BYTES = 8,
     SLAB_REGION_BYTES = 64 * 1024,
     SLAB_CLASSES = 64,
+    SLAB_LARGE = SLAB_CLASSES, /* the class of items beyond SLAB_ITEM_MAX */
+    SLAB_LARGE_MAX = 1 << 30,
     SLAB_PAGE_REGIONS = 1024,
     SLAB_PAGES = 512
 };
@@ -49,7 +51,7 @@ typedef struct slab {
 void slab_init(slab *s, fer_account *acct);
 void slab_done(slab *s);
 
-/* At least n bytes (1 <= n <= SLAB_ITEM_MAX), 8-byte aligned, uninitialised. Charges the account past
+/* At least n bytes (1 <= n <= SLAB_LARGE_MAX), 8-byte aligned, uninitialised. Charges the account past
  * its limit too: the caller asks for room before it lets users grow the head. */
 slab_ref slab_alloc(slab *s, size_t n);
 void slab_free(slab *s, slab_ref ref); /* 0 is fine */

@@ -3,7 +3,8 @@
  * Rules in Prometheus' order (FORMAT.md 13, BEHAVIOUR.md): too far in the future; older than the
  * newest sample of the head, as of the request's begin, less half a chunk range; then, for a known
  * series, equal to its newest (nothing to store), another value at that time, older than that.
- * A series is created only by a sample that is stored.
+ * A series is created only by a sample that is stored. Histograms are judged likewise; of a series' newest one a mark is
+ * kept that stands for it (hist_check.h).
  *
  * A sender's rows come in the order in which their series once came, so the series behind the one
  * just found is tried first; the table is asked when the guess fails.
@@ -14,6 +15,8 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "tsdb/hist_check.h"
+#include "tsdb/record_hist.h"
 #include "tsdb/samples.h"
 
 enum {
@@ -30,7 +33,9 @@ typedef struct stager {
     const stage_request *req;
     tsdb_report *report;
     record_samples rec;
-    bool series_begun, samples_begun;
+    record_base hist_base;
+    record_type hist_type; /* of the record begun */
+    bool series_begun, samples_begun, hists_begun;
     int64_t too_far; /* times above it are */
     int64_t floor;   /* times below it are out of bounds */
     int64_t max_t;   /* newest accepted */
@@ -110,8 +115,13 @@ static void reject_known(stager *s, tsdb_reject why, uint32_t slot, fer_str text
 
 static void reject_duplicate(stager *s, uint32_t slot, const tsdb_row *row, double existing)
 {
+    static const char is_hist[] = "is a histogram";
     char was[NUM_TEXT_MAX], is[NUM_TEXT_MAX], text[2 * NUM_TEXT_MAX + 128];
-    size_t was_n = num_format_g(was, existing), is_n = num_format_g(is, row->v);
+    size_t was_n = sizeof is_hist - 1, is_n = num_format_g(is, row->v);
+    if (hist_is_mark(f64_bits(existing)))
+        memcpy(was, is_hist, was_n);
+    else
+        was_n = num_format_g(was, existing);
     int n = snprintf(text, sizeof text,
                      "%s %" PRId64 "; overrides not allowed: existing %.*s, new value %.*s",
                      reason(REJECT_DUPLICATE), row->t, (int)was_n, was, (int)is_n, is);
@@ -127,13 +137,13 @@ static void reject_labels(stager *s, tsdb_reject why, fer_str text, labels ls)
 
 /* ---- series ---- */
 
-/* Reads the row's labels; on failure the row is reported and false returned. */
-static bool parse_labels(stager *s, const tsdb_row *row, labels *ret)
+/* Reads a row's labels; on failure the row is reported and false returned. */
+static bool parse_labels(stager *s, fer_str raw, labels *ret)
 {
     fer_err err;
     label *l = NULL;
     size_t n = 0;
-    fer_code code = s->req->parse(s->req->parse_arg, row->raw, s->req->scratch, &l, &n, &err);
+    fer_code code = s->req->parse(s->req->parse_arg, raw, s->req->scratch, &l, &n, &err);
     if (code == FER_OK)
         code = labels_canonical(l, n, true, ret, &err);
     if (code == FER_OK)
@@ -180,10 +190,10 @@ static uint32_t create_series(stager *s, head_key *key)
 }
 
 /* The series of a fingerprint the head does not know; SLOT_NONE when the row was reported. */
-static uint32_t meet_series(stager *s, const tsdb_row *row)
+static uint32_t meet_series(stager *s, fer_hash128 fp, fer_str raw)
 {
     labels ls;
-    if (!parse_labels(s, row, &ls))
+    if (!parse_labels(s, raw, &ls))
         return SLOT_NONE;
     fer_err err;
     head_key key;
@@ -195,7 +205,7 @@ static uint32_t meet_series(stager *s, const tsdb_row *row)
     if (slot == SLOT_NONE)
         slot = create_series(s, &key);
     if (slot != SLOT_NONE)
-        head_remember_fp(s->h, slot, row->fp);
+        head_remember_fp(s->h, slot, fp);
     return slot;
 }
 
@@ -207,18 +217,17 @@ static uint32_t find_series(stager *s, fer_hash128 fp)
 
 /* ---- rows ---- */
 
-/* A row whose time alone makes it bad. */
-static void reject_time(stager *s, const tsdb_row *row, tsdb_reject why)
+/* A row that is bad whatever its series holds. */
+static void reject_row(stager *s, fer_hash128 fp, fer_str raw, tsdb_reject why, fer_str text)
 {
-    fer_str text = str_of(reason(why));
-    uint32_t slot = find_series(s, row->fp);
+    uint32_t slot = find_series(s, fp);
     if (slot != SLOT_NONE) {
         s->guess = slot + 1;
         reject_known(s, why, slot, text);
         return;
     }
     labels ls;
-    if (parse_labels(s, row, &ls))
+    if (parse_labels(s, raw, &ls))
         reject_labels(s, why, text, ls);
 }
 
@@ -231,14 +240,76 @@ static int64_t floor_after(const head *h, int64_t t)
     return floor > h->min_valid_time ? floor : h->min_valid_time;
 }
 
+/* The first sample sets the bounds of an empty head. */
+static void note_first(stager *s, int64_t t)
+{
+    if (s->h->staged_max != INT64_MIN)
+        return;
+    s->h->staged_max = t;
+    s->floor = floor_after(s->h, t);
+}
+
+static void take_hist(stager *s, uint32_t slot, stage_rec *rec, int64_t t, const hist_sample *h)
+{
+    rec->t = t;
+    rec->v = hist_mark(h);
+    note_first(s, t);
+    fer_buf *out = &s->b->hists.bytes;
+    record_type type = record_type_of_histogram(h);
+    if (s->hists_begun && type != s->hist_type) {
+        batch_end_record(&s->b->hists, 0);
+        s->hists_begun = false;
+    }
+    if (!s->hists_begun) {
+        s->hist_type = type;
+        s->hist_base = (record_base){head_ref(s->h, slot), t};
+        record_based_begin(out, type, s->hist_base);
+    }
+    record_histogram_add(out, s->hist_base, head_ref(s->h, slot), t, h);
+    s->hists_begun = !batch_end_record(&s->b->hists, RECORD_BYTES_FULL);
+    batch_add_hist(s->b, slot, t, h);
+    if (t > s->max_t)
+        s->max_t = t;
+    s->report->accepted++;
+}
+
+/* The stale marker behind a histogram. */
+static hist_sample stale_like(const stage_rec *rec, double stale)
+{
+    return (hist_sample){.is_float = hist_is_float_mark(f64_bits(rec->v)), .sum = stale};
+}
+
+/* Whether the row is the stale marker that the series' newest histogram is. */
+static bool is_same_stale(const tsdb_row *row, const stage_rec *rec)
+{
+    if (!sample_is_stale(row->v) || !hist_is_mark(f64_bits(rec->v)))
+        return false;
+    const hist_sample stale = stale_like(rec, row->v);
+    return f64_bits(hist_mark(&stale)) == f64_bits(rec->v);
+}
+
+/* A float behind a histogram. A stale marker is one of histograms, too. False when it is a sample like others. */
+static bool take_behind_hist(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row *row)
+{
+    if (sample_is_stale(row->v)) {
+        const hist_sample stale = stale_like(rec, row->v);
+        take_hist(s, slot, rec, row->t, &stale);
+        return true;
+    }
+    batch_end_record(&s->b->samples, 0);
+    batch_end_record(&s->b->hists, 0);
+    s->samples_begun = s->hists_begun = false;
+    batch_put_hists_first(s->b);
+    return false;
+}
+
 static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row *row)
 {
+    if (__builtin_expect(hist_is_mark(f64_bits(rec->v)), 0) && take_behind_hist(s, slot, rec, row))
+        return;
     rec->t = row->t;
     rec->v = row->v;
-    if (s->h->staged_max == INT64_MIN) { /* the first sample sets the bounds of an empty head */
-        s->h->staged_max = row->t;
-        s->floor = floor_after(s->h, row->t);
-    }
+    note_first(s, row->t);
     if (!s->samples_begun)
         record_samples_begin(&s->rec, &s->b->samples.bytes);
     s->samples_begun = true;
@@ -254,16 +325,17 @@ static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row
 static void stage_row(stager *s, const tsdb_row *row)
 {
     if (row->t > s->too_far) {
-        reject_time(s, row, REJECT_TOO_FAR);
+        reject_row(s, row->fp, row->raw, REJECT_TOO_FAR, str_of(reason(REJECT_TOO_FAR)));
         return;
     }
     if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
-        reject_time(s, row, REJECT_OUT_OF_BOUNDS);
+        reject_row(s, row->fp, row->raw, REJECT_OUT_OF_BOUNDS,
+                   str_of(reason(REJECT_OUT_OF_BOUNDS)));
         return;
     }
     uint32_t slot = find_series(s, row->fp);
     if (slot == SLOT_NONE)
-        slot = meet_series(s, row);
+        slot = meet_series(s, row->fp, row->raw);
     if (slot == SLOT_NONE)
         return;
     s->guess = slot + 1;
@@ -273,12 +345,81 @@ static void stage_row(stager *s, const tsdb_row *row)
         take_sample(s, slot, rec, row);
     } else if (row->t < rec->t) {
         reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
-    } else if (f64_bits(row->v) == f64_bits(rec->v)) {
+    } else if (f64_bits(row->v) == f64_bits(rec->v) || is_same_stale(row, rec)) {
         s->report->accepted++;
         s->report->duplicate_equal++;
     } else {
         reject_duplicate(s, slot, row, rec->v);
     }
+}
+
+static bool is_refused(stager *s, const tsdb_hist_row *row)
+{
+    tsdb_reject why = REJECT_NONE;
+    if (row->refuse.n != 0)
+        why = REJECT_HISTOGRAM;
+    else if (row->t > s->too_far)
+        why = REJECT_TOO_FAR;
+    else if (row->t < s->floor || row->t == SAMPLE_T_NONE)
+        why = REJECT_OUT_OF_BOUNDS;
+    if (why != REJECT_NONE)
+        reject_row(s, row->fp, row->raw, why,
+                   why == REJECT_HISTOGRAM ? row->refuse : str_of(reason(why)));
+    return why != REJECT_NONE;
+}
+
+static void judge_hist(stager *s, const tsdb_hist_row *row)
+{
+    if (is_refused(s, row))
+        return;
+    uint32_t slot = find_series(s, row->fp);
+    if (slot == SLOT_NONE)
+        slot = meet_series(s, row->fp, row->raw);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+    stage_rec *rec = head_stage_rec(s->h, slot);
+    if (row->t > rec->t) {
+        take_hist(s, slot, rec, row->t, &row->h);
+    } else if (row->t < rec->t) {
+        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+    } else if (f64_bits(hist_mark(&row->h)) == f64_bits(rec->v)) {
+        s->report->accepted++;
+        s->report->duplicate_equal++;
+    } else {
+        reject_known(s, REJECT_DUPLICATE, slot, str_of(reason(REJECT_DUPLICATE)));
+    }
+}
+
+static void stage_hist(stager *s, const tsdb_hist_row *row)
+{
+    uint64_t accepted = s->report->accepted, rejected = s->report->n_rejected;
+    judge_hist(s, row);
+    s->report->hists_accepted += s->report->accepted - accepted;
+    s->report->hists_rejected += s->report->n_rejected - rejected;
+}
+
+static void stage_floats(stager *s, size_t from, size_t to)
+{
+    const tsdb_row *rows = s->req->rows.floats;
+    for (size_t i = from; i < to; i++) {
+        if (!s->guessed && i + PREFETCH_TABLE < to)
+            head_table_prefetch(&s->h->by_fp, head_fp_hash(rows[i + PREFETCH_TABLE].fp));
+        stage_row(s, &rows[i]);
+    }
+}
+
+/* Rows of all kinds in the order of the request. */
+static void stage_rows(stager *s)
+{
+    const tsdb_rows *rows = &s->req->rows;
+    size_t at = 0;
+    for (size_t i = 0; i < rows->n_hists; i++) {
+        stage_floats(s, at, rows->hists[i].before);
+        at = rows->hists[i].before;
+        stage_hist(s, &rows->hists[i]);
+    }
+    stage_floats(s, at, rows->n_floats);
 }
 
 static stager stager_of(committer *c, const stage_request *req, tsdb_report *report)
@@ -305,13 +446,10 @@ fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report 
                         c->limit_bytes);
     }
     stager s = stager_of(c, req, report);
-    for (size_t i = 0; i < req->n; i++) {
-        if (!s.guessed && i + PREFETCH_TABLE < req->n)
-            head_table_prefetch(&h->by_fp, head_fp_hash(req->rows[i + PREFETCH_TABLE].fp));
-        stage_row(&s, &req->rows[i]);
-    }
+    stage_rows(&s);
     batch_end_record(&s.b->series, 0);
     batch_end_record(&s.b->samples, 0);
+    batch_end_record(&s.b->hists, 0);
     if (s.max_t > h->staged_max)
         h->staged_max = s.max_t;
     committer_add_wait(c, req->done, req->done_arg);

@@ -9,8 +9,7 @@
 
 /* What tsdb_stage() was given. */
 typedef struct stage_request {
-    const tsdb_row *rows;
-    size_t n;
+    tsdb_rows rows;
     tsdb_labels_fn parse;
     void *parse_arg;
     fer_arena *scratch;

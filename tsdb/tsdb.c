@@ -193,15 +193,23 @@ fer_code tsdb_close(tsdb *db, fer_err *err)
 
 /* ---- writing ---- */
 
+fer_code tsdb_stage_rows(tsdb *db, const tsdb_rows *rows, tsdb_labels_fn parse, void *parse_arg,
+                         fer_arena *scratch, tsdb_report *report, tsdb_done_fn done, void *done_arg,
+                         fer_err *err)
+{
+    if (db->o.read_only)
+        return fer_fail(err, FER_UNSUPPORTED, "the database is open for reading only");
+    stage_request req = {
+        *rows, parse, parse_arg, scratch, done, done_arg, db->o.clock->wall_ms(db->o.clock)};
+    return stage_request_take(&db->c, &req, report, err);
+}
+
 fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn parse, void *parse_arg,
                     fer_arena *scratch, tsdb_report *report, tsdb_done_fn done, void *done_arg,
                     fer_err *err)
 {
-    if (db->o.read_only)
-        return fer_fail(err, FER_UNSUPPORTED, "the database is open for reading only");
-    stage_request req = {rows,    n,    parse,    parse_arg,
-                         scratch, done, done_arg, db->o.clock->wall_ms(db->o.clock)};
-    return stage_request_take(&db->c, &req, report, err);
+    const tsdb_rows floats = {.floats = rows, .n_floats = n};
+    return tsdb_stage_rows(db, &floats, parse, parse_arg, scratch, report, done, done_arg, err);
 }
 
 fer_hash128 tsdb_fingerprint(const tsdb *db, fer_str raw)
@@ -263,6 +271,7 @@ static void locked_stats(tsdb *db, tsdb_stats *ret)
     ret->series_removed = h->count.series_removed;
     ret->series = ret->series_created - ret->series_removed;
     ret->samples_appended = h->count.samples_appended;
+    ret->hists_appended = h->count.hists_appended;
     ret->out_of_order = h->count.out_of_order;
     ret->out_of_bounds = h->count.out_of_bounds;
     ret->duplicates = h->count.duplicates;

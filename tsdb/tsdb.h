@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/vfs.h"
+#include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
 #include "tsdb/querier.h"
 
@@ -75,6 +76,24 @@ typedef struct tsdb_row {
     double v;
 } tsdb_row;
 
+/* One native histogram likewise. */
+typedef struct tsdb_hist_row {
+    fer_hash128 fp;
+    fer_str raw;
+    int64_t t;
+    hist_sample h;  /* views live until tsdb_stage_rows() returns */
+    fer_str refuse; /* not empty: why it cannot be stored; else it is sound (hist_check.h) */
+    size_t before;  /* so many of the request's float rows come before it */
+} tsdb_hist_row;
+
+/* What a request carries; each kind in the order of the request. */
+typedef struct tsdb_rows {
+    const tsdb_row *floats;
+    size_t n_floats;
+    const tsdb_hist_row *hists;
+    size_t n_hists;
+} tsdb_rows;
+
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints
  * the head does not know. FER_INVALID with a text makes the row a reported failure. Runs under the
  * head's lock: it must not call into the database or wait. */
@@ -89,13 +108,16 @@ typedef enum tsdb_reject {
     REJECT_DUPLICATE,     /* "duplicate sample for timestamp" */
     REJECT_LABELS,        /* invalid label set */
     REJECT_LIMIT,         /* a new series beyond the head's budget */
+    REJECT_HISTOGRAM,     /* a histogram that is not sound */
     REJECT_KINDS
 } tsdb_reject;
 
 enum { TSDB_REPORT_TEXTS = 10 };
 
 typedef struct tsdb_report {
-    uint64_t accepted;        /* stored, or equal to what is stored */
+    uint64_t accepted;        /* stored, or equal to what is stored; histograms included */
+    uint64_t hists_accepted;  /* of those: histograms */
+    uint64_t hists_rejected;  /* of n_rejected */
     uint64_t duplicate_equal; /* of those: nothing to store */
     uint64_t new_series;
     uint64_t rejected[REJECT_KINDS];
@@ -117,6 +139,11 @@ typedef void (*tsdb_done_fn)(void *arg, fer_code code);
 FER_MUST_CHECK fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn parse,
                                    void *parse_arg, fer_arena *scratch, tsdb_report *report,
                                    tsdb_done_fn done, void *done_arg, fer_err *err);
+
+/* The same for rows of all kinds. */
+FER_MUST_CHECK fer_code tsdb_stage_rows(tsdb *db, const tsdb_rows *rows, tsdb_labels_fn parse,
+                                        void *parse_arg, fer_arena *scratch, tsdb_report *report,
+                                        tsdb_done_fn done, void *done_arg, fer_err *err);
 
 /* The keyed hash for tsdb_row.fp. */
 fer_hash128 tsdb_fingerprint(const tsdb *db, fer_str raw);
@@ -169,7 +196,8 @@ storage *tsdb_storage(tsdb *db);
 
 typedef struct tsdb_stats {
     uint64_t series, series_created, series_removed, chunks, chunks_created, chunks_removed;
-    uint64_t samples_appended, out_of_order, out_of_bounds, duplicates, too_far;
+    uint64_t samples_appended, hists_appended; /* floats; histograms */
+    uint64_t out_of_order, out_of_bounds, duplicates, too_far;
     uint64_t refused_series;    /* beyond the budget */
     int64_t min_time, max_time; /* INT64_MAX / INT64_MIN while empty */
     uint64_t label_pairs;

@@ -183,8 +183,8 @@ static void put_receiver(fer_buf *out, const app *a)
             (double)st.samples);
     counter(out, "ferula_remote_write_rejected_samples_total",
             "Samples of remote write that could not be stored.", (double)st.rejected_samples);
-    counter(out, "ferula_remote_write_refused_histograms_total",
-            "Native histograms received and not stored.", (double)st.histograms_refused);
+    counter(out, "ferula_remote_write_histograms_total",
+            "Native histograms accepted from remote write.", (double)st.histograms);
     counter(out, "ferula_remote_write_dropped_exemplars_total",
             "Exemplars received and not stored.", (double)st.exemplars_dropped);
     otlp_stats otlp;
@@ -232,7 +232,8 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
          "Total number of appended samples.");
     labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"float\"",
              (double)st->samples_appended);
-    labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"histogram\"", 0);
+    labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"histogram\"",
+             (double)st->hists_appended);
     head(out, "counter", "prometheus_tsdb_out_of_order_samples_total",
          "Total number of out of order samples ingestion failed attempts due to out of order being "
          "disabled.");

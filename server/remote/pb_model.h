@@ -64,6 +64,50 @@ static inline bool model_legal(fer_str msg, int kind, model_known_fn known)
     return true;
 }
 
+/* The bytes of a packed field of varints. */
+static inline bool model_packed(fer_str bytes)
+{
+    uint64_t v;
+    while (bytes.n != 0)
+        if (!model_varint(&bytes, &v))
+            return false;
+    return true;
+}
+
+static inline bool model_known_in_span(int kind, uint64_t num, uint64_t type, fer_str bytes)
+{
+    (void)kind;
+    (void)bytes;
+    return num > 2 || type == 0;
+}
+
+/* Fields of a Histogram, known up to last_field. */
+static inline bool model_known_in_histogram(uint64_t last_field, uint64_t num, uint64_t type,
+                                            fer_str bytes)
+{
+    if (num > last_field)
+        return true;
+    switch (num) {
+    case 2:
+    case 3:
+    case 5:
+    case 7:
+        return type == 1;
+    case 8:
+    case 11:
+        return type == 2 && model_legal(bytes, 0, model_known_in_span);
+    case 9:
+    case 12:
+        return type == 0 || (type == 2 && model_packed(bytes));
+    case 10:
+    case 13:
+    case 16:
+        return type == 1 || (type == 2 && bytes.n % 8 == 0);
+    default:
+        return type == 0;
+    }
+}
+
 static inline bool has_nul(fer_str s)
 {
     return s.n != 0 && memchr(s.p, 0, s.n) != NULL;

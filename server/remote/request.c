@@ -1,6 +1,8 @@
 /* request.c - the arrays behind a remote-write request. */
 #include "server/remote/request.h"
 
+#include "server/remote/rw_hist.h"
+
 enum { BAD_TEXT_BYTES_MAX = 64 * 1024 };
 
 void rw_request_init(rw_request *q, fer_account *acct)
@@ -14,6 +16,8 @@ void rw_request_done(rw_request *q)
 {
     fer_account_release(q->acct, rw_request_bytes(q) - q->gathered.cap);
     fer_free(q->rows);
+    fer_free(q->hists);
+    fer_arena_free(q->arena);
     fer_free(q->metadata);
     fer_buf_done(&q->gathered);
     fer_buf_done(&q->bad);
@@ -22,13 +26,16 @@ void rw_request_done(rw_request *q)
 
 size_t rw_request_bytes(const rw_request *q)
 {
-    return q->cap_rows * sizeof *q->rows + q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
+    return q->cap_rows * sizeof *q->rows + q->cap_hists * sizeof *q->hists +
+           q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
 }
 
 void rw_request_begin(rw_request *q, size_t msg_bytes)
 {
-    q->n_rows = q->n_metadata = 0;
-    q->n_series = q->n_histograms = q->n_exemplars = 0;
+    q->n_rows = q->n_hists = q->n_metadata = 0;
+    q->n_series = q->n_exemplars = 0;
+    if (q->arena != NULL)
+        fer_arena_reset(q->arena);
     q->n_bad_series = q->n_bad_samples = 0;
     fer_buf_clear(&q->bad);
     fer_buf_clear(&q->gathered);
@@ -74,10 +81,27 @@ fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run)
     return FER_OK;
 }
 
-void rw_name_rows(rw_request *q, size_t first, fer_str raw, fer_hash128 fp)
+fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field)
 {
-    for (size_t i = first; i < q->n_rows; i++) {
+    if (q->arena == NULL)
+        q->arena = fer_arena_new(q->acct, 0);
+    if (q->n_hists == q->cap_hists)
+        FER_TRY(rw_grow(q->acct, (void **)&q->hists, &q->cap_hists, sizeof *q->hists));
+    tsdb_hist_row *row = &q->hists[q->n_hists];
+    FER_TRY(rw_scan_histogram(msg, last_field, q->arena, row));
+    row->before = q->n_rows;
+    q->n_hists++;
+    return FER_OK;
+}
+
+void rw_name_rows(rw_request *q, rw_mark since, fer_str raw, fer_hash128 fp)
+{
+    for (size_t i = since.rows; i < q->n_rows; i++) {
         q->rows[i].fp = fp;
         q->rows[i].raw = raw;
+    }
+    for (size_t i = since.hists; i < q->n_hists; i++) {
+        q->hists[i].fp = fp;
+        q->hists[i].raw = raw;
     }
 }

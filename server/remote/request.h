@@ -18,9 +18,12 @@ typedef struct rw_request {
     fer_account *acct;
     tsdb_row *rows; /* samples in the order of the request */
     size_t n_rows, cap_rows;
+    tsdb_hist_row *hists;
+    size_t n_hists, cap_hists;
+    fer_arena *arena; /* of histograms; NULL before the first */
     metadata_family *metadata;
     size_t n_metadata, cap_metadata;
-    size_t n_series, n_histograms, n_exemplars;
+    size_t n_series, n_exemplars;
     size_t n_bad_series,
         n_bad_samples; /* refused by the scan; their samples are not among the rows */
     fer_buf bad;       /* the first texts about them, a line each */
@@ -45,8 +48,26 @@ FER_MUST_CHECK fer_code rw_add_metadata(rw_request *q, const metadata_family *m)
  * All gathered bytes of a request fit in its own length, which is reserved at the first need: rows may
  * point into the buffer. */
 FER_MUST_CHECK fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run);
-/* Names the rows from `first` on. */
-void rw_name_rows(rw_request *q, size_t first, fer_str raw, fer_hash128 fp);
+/* Adds a Histogram message (rw_hist.h). */
+FER_MUST_CHECK fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field);
+
+/* How many rows there are; rows of a series are those behind such a mark. */
+typedef struct rw_mark {
+    size_t rows, hists;
+} rw_mark;
+
+static inline rw_mark rw_mark_now(const rw_request *q)
+{
+    return (rw_mark){q->n_rows, q->n_hists};
+}
+
+static inline bool rw_has_rows(const rw_request *q, rw_mark since)
+{
+    return q->n_rows != since.rows || q->n_hists != since.hists;
+}
+
+/* Names the rows behind the mark. */
+void rw_name_rows(rw_request *q, rw_mark since, fer_str raw, fer_hash128 fp);
 
 /* A Sample message: value = 1, timestamp = 2 and, where last_field says so, start_timestamp = 3, which is
  * not stored yet. Absent fields are zero, unknown ones skipped. */

@@ -11,6 +11,8 @@
  */
 #include "server/remote/rw1.h"
 
+#include "server/remote/rw_hist.h"
+
 enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2 };
 
 /* Adds the label field [start, end) to what is known of the series' labels. */
@@ -45,8 +47,7 @@ static fer_code scan_series_field(rw_request *q, const pb_field *f, const uint8_
         q->n_exemplars++;
         return FER_OK;
     default:
-        q->n_histograms++;
-        return FER_OK;
+        return rw_add_histogram(q, f->bytes, RW1_HISTOGRAM_FIELDS);
     }
 }
 
@@ -67,7 +68,7 @@ static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, co
 {
     fer_rd r = rd_of(msg);
     fer_str raw;
-    size_t first = q->n_rows;
+    rw_mark first = rw_mark_now(q);
     FER_TRY(skip_label_run(&r, &raw));
     for (;;) {
         pb_field f = {0};
@@ -78,7 +79,7 @@ static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, co
         FER_TRY(scan_series_field(q, &f, r.p, &raw));
     }
     q->n_series++;
-    if (q->n_rows != first)
+    if (rw_has_rows(q, first))
         rw_name_rows(q, first, raw, fp(fp_arg, raw));
     return FER_OK;
 }

@@ -8,6 +8,7 @@
 #include "remote.pb-c.h"
 #include "server/remote/pb_model.h"
 #include "server/remote/rw1.h"
+#include "server/remote/rw_hist.h"
 
 /* The messages rw1.c reads; what the scan takes as opaque bytes is not walked with the request. */
 typedef enum model_kind {
@@ -17,6 +18,7 @@ typedef enum model_kind {
     MODEL_METADATA,
     MODEL_LABELS, /* the label fields of a series */
     MODEL_LABEL,
+    MODEL_HISTOGRAM,
 } model_kind;
 
 /* model_known_fn */
@@ -29,8 +31,12 @@ static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str byt
         return type == 2 &&
                model_legal(bytes, num == 1 ? MODEL_SERIES : MODEL_METADATA, model_known_field);
     case MODEL_SERIES:
-        return num > 4 ||
-               (type == 2 && (num != 2 || model_legal(bytes, MODEL_SAMPLE, model_known_field)));
+        if (num == 2 || num == 4)
+            return type == 2 &&
+                   model_legal(bytes, num == 2 ? MODEL_SAMPLE : MODEL_HISTOGRAM, model_known_field);
+        return num > 4 || type == 2;
+    case MODEL_HISTOGRAM:
+        return model_known_in_histogram(RW1_HISTOGRAM_FIELDS, num, type, bytes);
     case MODEL_SAMPLE:
         return num > 2 || type == (num == 1 ? 1 : 0);
     case MODEL_LABELS:
@@ -62,6 +68,48 @@ static void model_check_labels(const Prompb__TimeSeries *ts, fer_str raw)
     fer_arena_free(a);
 }
 
+static void model_check_side(const hist_side *side, bool is_float, size_t n_spans,
+                             Prompb__BucketSpan **spans, size_t n_deltas, const int64_t *deltas,
+                             size_t n_counts, const double *counts)
+{
+    MODEL_CHECK(side->n_spans == n_spans);
+    for (size_t i = 0; i < n_spans; i++)
+        MODEL_CHECK(side->spans[i].offset == spans[i]->offset &&
+                    side->spans[i].length == spans[i]->length);
+    MODEL_CHECK(side->n_buckets == (is_float ? n_counts : n_deltas));
+    MODEL_CHECK(side->n_buckets == 0 ||
+                memcmp(side->buckets, is_float ? (const void *)counts : (const void *)deltas,
+                       side->n_buckets * 8) == 0);
+}
+
+static void model_check_histogram(const tsdb_hist_row *row, const Prompb__Histogram *m)
+{
+    const hist_sample *h = &row->h;
+    bool is_float = m->count_case == PROMPB__HISTOGRAM__COUNT_COUNT_FLOAT;
+    bool is_zero_float = m->zero_count_case == PROMPB__HISTOGRAM__ZERO_COUNT_ZERO_COUNT_FLOAT;
+    MODEL_CHECK(row->t == m->timestamp && h->is_float == is_float);
+    if (row->refuse.n == 0 && m->schema > HIST_SCHEMA_MAX)
+        return; /* reduced */
+    MODEL_CHECK(h->schema == m->schema && f64_bits(h->sum) == f64_bits(m->sum));
+    MODEL_CHECK(f64_bits(h->zero_threshold) == f64_bits(m->zero_threshold));
+    MODEL_CHECK(is_float ? f64_bits(h->count.f) == f64_bits(m->count_float)
+                         : h->count.u == (m->count_case == 0 ? 0 : m->count_int));
+    MODEL_CHECK(is_float ? f64_bits(h->zero_count.f) ==
+                               (is_zero_float ? f64_bits(m->zero_count_float) : 0)
+                         : h->zero_count.u ==
+                               (is_zero_float || m->zero_count_case == 0 ? 0 : m->zero_count_int));
+    MODEL_CHECK(h->reset_hint == (m->reset_hint > 3 ? 0 : m->reset_hint));
+    model_check_side(&h->side[HIST_NEG], is_float, m->n_negative_spans, m->negative_spans,
+                     m->n_negative_deltas, m->negative_deltas, m->n_negative_counts,
+                     m->negative_counts);
+    model_check_side(&h->side[HIST_POS], is_float, m->n_positive_spans, m->positive_spans,
+                     m->n_positive_deltas, m->positive_deltas, m->n_positive_counts,
+                     m->positive_counts);
+    MODEL_CHECK(h->n_custom == m->n_custom_values);
+    MODEL_CHECK(h->n_custom == 0 ||
+                memcmp(h->custom, m->custom_values, h->n_custom * sizeof *h->custom) == 0);
+}
+
 /* True when rw1 and protobuf-c read the message; aborts when they read it differently, or when rw1
  * takes or refuses what it should not. protobuf-c checks the bytes of labels at once, rw1 when a series is
  * new: a message that only rw1 takes is checked at its labels. */
@@ -75,7 +123,7 @@ static bool model_compare(fer_str msg)
     bool both = c == FER_OK && m != NULL;
     MODEL_CHECK((c == FER_OK) == model_legal(msg, MODEL_REQUEST, model_known_field));
     if (both) {
-        size_t row = 0;
+        size_t row = 0, hist = 0;
         MODEL_CHECK(q.n_series == m->n_timeseries && q.n_metadata == m->n_metadata);
         for (size_t i = 0; i < m->n_timeseries; i++) {
             const Prompb__TimeSeries *ts = m->timeseries[i];
@@ -85,8 +133,12 @@ static bool model_compare(fer_str msg)
                 if (k == 0)
                     model_check_labels(ts, q.rows[row].raw);
             }
+            for (size_t k = 0; k < ts->n_histograms; k++, hist++) {
+                MODEL_CHECK(hist < q.n_hists);
+                model_check_histogram(&q.hists[hist], ts->histograms[k]);
+            }
         }
-        MODEL_CHECK(row == q.n_rows);
+        MODEL_CHECK(row == q.n_rows && hist == q.n_hists);
         for (size_t i = 0; i < m->n_metadata; i++) {
             const metadata_family *f = &q.metadata[i];
             MODEL_CHECK(f->type == m->metadata[i]->type);

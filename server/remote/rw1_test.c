@@ -168,7 +168,7 @@ static void unknown_fields_are_skipped_and_the_rest_counted(void **state)
     assert_int_equal(q.n_rows, 0);
     assert_int_equal(q.n_series, 1);
     assert_int_equal(q.n_exemplars, 1);
-    assert_int_equal(q.n_histograms, 1);
+    assert_int_equal(q.n_hists, 1);
     assert_int_equal(q.n_metadata, 1);
     assert_true(str_eq(q.metadata[0].family, STR("up_total")));
     assert_true(str_eq(q.metadata[0].help, STR("Help.")));

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 
+#include "server/remote/rw_hist.h"
 #include "tsdb/labels.h"
 
 enum { SAMPLE_FIELDS = 3, REFS_MAX = 2 * LABELS_MAX, TEXT_BYTES_MAX = 4096 };
@@ -76,13 +77,14 @@ static inline fer_code next_ref(fer_rd *r, uint32_t *ret)
 
 /* ---- series that cannot be taken ---- */
 
-/* Leaves the series out; its samples are the rows from `first` on. */
-static fer_code refuse_series(scan *s, size_t first, fer_str text)
+/* Leaves the series out; its samples are the rows behind `first`. */
+static fer_code refuse_series(scan *s, rw_mark first, fer_str text)
 {
     rw_request *q = s->q;
     q->n_bad_series++;
-    q->n_bad_samples += q->n_rows - first;
-    q->n_rows = first;
+    q->n_bad_samples += q->n_rows - first.rows + q->n_hists - first.hists;
+    q->n_rows = first.rows;
+    q->n_hists = first.hists;
     if (q->n_bad_series <= RW_BAD_TEXTS_MAX) {
         fer_buf_puts(&q->bad, text);
         fer_buf_putc(&q->bad, '\n');
@@ -91,7 +93,7 @@ static fer_code refuse_series(scan *s, size_t first, fer_str text)
 }
 
 /* "what for series {labels}"; the references are good. */
-static fer_code refuse_named(scan *s, size_t first, const char *what, fer_str refs)
+static fer_code refuse_named(scan *s, rw_mark first, const char *what, fer_str refs)
 {
     fer_arena *a = fer_arena_new(NULL, 0);
     fer_buf text;
@@ -133,7 +135,7 @@ static void print_outside(fer_buf *out, const rw2_symbols *y, fer_str refs)
         }
 }
 
-static fer_code refuse_refs(scan *s, size_t first, fer_str refs, size_t n)
+static fer_code refuse_refs(scan *s, rw_mark first, fer_str refs, size_t n)
 {
     fer_buf text;
     fer_buf_init(&text, TEXT_BYTES_MAX, NULL);
@@ -197,7 +199,7 @@ static fer_code scan_metadata(fer_str msg, metadata_refs *ret)
 typedef struct series {
     fer_str refs;
     metadata_refs metadata;
-    size_t n_histograms, n_exemplars;
+    size_t n_exemplars;
 } series;
 
 static fer_code scan_field(rw_request *q, const pb_field *f, const uint8_t *end, series *ret)
@@ -212,8 +214,7 @@ static fer_code scan_field(rw_request *q, const pb_field *f, const uint8_t *end,
     case 2:
         return rw_add_sample(q, f->bytes, SAMPLE_FIELDS);
     case 3:
-        ret->n_histograms++;
-        return FER_OK;
+        return rw_add_histogram(q, f->bytes, RW2_HISTOGRAM_FIELDS);
     case 4:
         ret->n_exemplars++;
         return FER_OK;
@@ -303,7 +304,7 @@ static fer_code scan_series(scan *s, fer_str msg)
     rw_request *q = s->q;
     fer_rd r = rd_of(msg);
     series found = {0};
-    size_t first = q->n_rows;
+    rw_mark first = rw_mark_now(q);
     for (;;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
@@ -313,7 +314,6 @@ static fer_code scan_series(scan *s, fer_str msg)
         FER_TRY(scan_field(q, &f, r.p, &found));
     }
     q->n_series++;
-    q->n_histograms += found.n_histograms;
     q->n_exemplars += found.n_exemplars;
 
     fer_hash128 fp;
@@ -322,14 +322,14 @@ static fer_code scan_series(scan *s, fer_str msg)
     FER_TRY(resolve(s->symbols, found.refs, &fp, &n, &good));
     if (!good)
         return refuse_refs(s, first, found.refs, n);
-    if (q->n_rows == first && found.n_histograms == 0 && found.n_exemplars == 0)
+    if (!rw_has_rows(q, first) && found.n_exemplars == 0)
         return refuse_named(s, first, "TimeSeries must contain at least one sample or histogram",
                             found.refs);
     if (found.metadata.help >= s->symbols->n || found.metadata.unit >= s->symbols->n)
         if (found.metadata.help != 0 || found.metadata.unit != 0)
             return refuse_named(s, first, "metadata reference outside of symbols table",
                                 found.refs);
-    if (q->n_rows != first)
+    if (rw_has_rows(q, first))
         rw_name_rows(q, first, found.refs, fp);
     return note_metadata(s, &found);
 }

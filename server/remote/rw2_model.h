@@ -8,17 +8,15 @@
 #include "remote2.pb-c.h"
 #include "server/remote/pb_model.h"
 #include "server/remote/rw2.h"
+#include "server/remote/rw_hist.h"
 
-typedef enum model_kind { MODEL_REQUEST, MODEL_SERIES, MODEL_SAMPLE, MODEL_METADATA } model_kind;
-
-static bool model_packed(fer_str bytes)
-{
-    uint64_t v;
-    while (bytes.n != 0)
-        if (!model_varint(&bytes, &v))
-            return false;
-    return true;
-}
+typedef enum model_kind {
+    MODEL_REQUEST,
+    MODEL_SERIES,
+    MODEL_SAMPLE,
+    MODEL_METADATA,
+    MODEL_HISTOGRAM,
+} model_kind;
 
 /* model_known_fn */
 static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str bytes)
@@ -34,7 +32,11 @@ static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str byt
         if (num == 2 || num == 5)
             return type == 2 &&
                    model_legal(bytes, num == 2 ? MODEL_SAMPLE : MODEL_METADATA, model_known_field);
+        if (num == 3)
+            return type == 2 && model_legal(bytes, MODEL_HISTOGRAM, model_known_field);
         return num > 5 || type == 2;
+    case MODEL_HISTOGRAM:
+        return model_known_in_histogram(RW2_HISTOGRAM_FIELDS, num, type, bytes);
     case MODEL_SAMPLE:
         return num > 3 || type == (num == 1 ? 1 : 0);
     default:
@@ -102,12 +104,12 @@ static void model_check(const Prompb2__Request *m, const rw_request *q, rw2_symb
     for (size_t i = 0; i < m->n_timeseries; i++) {
         const Prompb2__TimeSeries *ts = m->timeseries[i];
         exemplars += ts->n_exemplars;
-        histograms += ts->n_histograms;
         if (!model_takes(m, ts)) {
             bad++;
-            bad_samples += ts->n_samples;
+            bad_samples += ts->n_samples + ts->n_histograms;
             continue;
         }
+        histograms += ts->n_histograms;
         for (size_t k = 0; k < ts->n_samples; k++, row++) {
             MODEL_CHECK(row < q->n_rows && q->rows[row].t == ts->samples[k]->timestamp);
             MODEL_CHECK(memcmp(&q->rows[row].v, &ts->samples[k]->value, 8) == 0);
@@ -116,7 +118,7 @@ static void model_check(const Prompb2__Request *m, const rw_request *q, rw2_symb
         }
     }
     MODEL_CHECK(row == q->n_rows && bad == q->n_bad_series && bad_samples == q->n_bad_samples);
-    MODEL_CHECK(exemplars == q->n_exemplars && histograms == q->n_histograms);
+    MODEL_CHECK(exemplars == q->n_exemplars && histograms == q->n_hists);
 }
 
 static bool model_is_comparable(fer_str msg)

@@ -1,7 +1,7 @@
 /* write.c - the life of a remote-write request.
  *
  * The handler checks the headers, which tell the message, decodes into a scratch taken from a small free
- * list, stages the rows (tsdb_stage) and prepares the whole answer; the scratch goes back at once. The answer goes out when
+ * list, stages the rows (tsdb_stage_rows) and prepares the whole answer; the scratch goes back at once. The answer goes out when
  * the committer calls done: everything the request was judged against is durable then.
  */
 #include "server/remote/write.h"
@@ -132,16 +132,28 @@ static fer_str trim(fer_str s)
     return s;
 }
 
+/* What of a request is stored. */
+typedef struct written {
+    uint64_t samples, histograms;
+} written;
+
+static const written nothing;
+
+static void put_number(http_req *r, const char *name, uint64_t v)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%" PRIu64, v);
+    http_resp_header(r, name, (fer_str){text, (size_t)n});
+}
+
 /* Every answer to a 2.0 request tells what was written. */
-static void put_written(http_req *r, app_rw_message message, uint64_t written)
+static void put_written(http_req *r, app_rw_message message, written w)
 {
     if (message != APP_RW_V2)
         return;
-    char text[24];
-    int n = snprintf(text, sizeof text, "%" PRIu64, written);
-    http_resp_header(r, "X-Prometheus-Remote-Write-Samples-Written", (fer_str){text, (size_t)n});
-    http_resp_header(r, "X-Prometheus-Remote-Write-Histograms-Written", STR("0"));
-    http_resp_header(r, "X-Prometheus-Remote-Write-Exemplars-Written", STR("0"));
+    put_number(r, "X-Prometheus-Remote-Write-Samples-Written", w.samples);
+    put_number(r, "X-Prometheus-Remote-Write-Histograms-Written", w.histograms);
+    put_number(r, "X-Prometheus-Remote-Write-Exemplars-Written", 0);
 }
 
 /* The value of the parameter `proto`; empty where there is none. False when the parameters are not of
@@ -204,7 +216,7 @@ static bool check_accepted(const app *a, http_req *r, app_rw_message message)
 {
     if (a->o.rw_messages & message)
         return true;
-    put_written(r, message, 0);
+    put_written(r, message, nothing);
     http_reply_text(r, 415, "%s protobuf message is not accepted by this server; only accepts %s",
                     app_rw_message_name(message), app_rw_message_name(a->o.rw_messages));
     return false;
@@ -219,7 +231,7 @@ static bool check_headers(const app *a, http_req *r, content *ret)
     ret->encoding = str_eq(encoding, STR("zstd")) ? RW_ZSTD : RW_SNAPPY;
     if (ret->encoding == RW_ZSTD || encoding.n == 0 || str_eq(encoding, STR("snappy")))
         return true;
-    put_written(r, ret->message, 0);
+    put_written(r, ret->message, nothing);
     http_reply_text(r, 415,
                     "%.*s encoding (compression) is not accepted by this server; only snappy and "
                     "zstd are acceptable",
@@ -240,7 +252,7 @@ static void reply_busy(http_req *r, const char *why)
 typedef struct answer {
     http_req *r;
     app_rw_message message;
-    uint64_t written; /* samples */
+    written stored;
     int status;
     fer_str text;
     fer_code outcome;
@@ -251,7 +263,7 @@ static void answer_side_done(answer *w)
 {
     if (atomic_fetch_sub_explicit(&w->sides, 1, memory_order_acq_rel) != 1)
         return;
-    put_written(w->r, w->message, w->outcome == FER_OK ? w->written : 0);
+    put_written(w->r, w->message, w->outcome == FER_OK ? w->stored : nothing);
     if (w->outcome != FER_OK)
         reply_busy(
             w->r, w->outcome == FER_NOSPACE
@@ -277,25 +289,25 @@ static void put_count(fer_buf *out, uint64_t n, const char *what)
                        out->n != 0 && out->p[out->n - 1] == '(' ? "" : ", ", n, what);
 }
 
-/* Histograms are not stored yet, and some series cannot be read. */
 static bool is_partial(const rw_request *q, const tsdb_report *rep)
 {
-    return rep->n_rejected != 0 || q->n_histograms != 0 || q->n_bad_series != 0;
+    return rep->n_rejected != 0 || q->n_bad_series != 0;
 }
 
 static void put_counts(fer_buf *out, const tsdb_report *rep, const rw_request *q)
 {
     uint64_t bad = rep->n_rejected + q->n_bad_samples;
     if (bad == 0) {
-        fer_buf_puts(out, STR("all float samples of the request are stored"));
+        fer_buf_puts(out, STR("all samples of the request are stored"));
         return;
     }
     fer_buf_printf(out, "%" PRIu64 " of %zu samples not stored (", bad,
-                   q->n_rows + q->n_bad_samples);
+                   q->n_rows + q->n_hists + q->n_bad_samples);
     put_count(out, rep->rejected[REJECT_OUT_OF_ORDER], "out of order");
     put_count(out, rep->rejected[REJECT_DUPLICATE], "duplicate sample for timestamp");
     put_count(out, rep->rejected[REJECT_OUT_OF_BOUNDS], "out of bounds");
     put_count(out, rep->rejected[REJECT_TOO_FAR], "too far in the future");
+    put_count(out, rep->rejected[REJECT_HISTOGRAM], "invalid native histograms");
     put_count(out, rep->rejected[REJECT_LABELS] + q->n_bad_samples, "with invalid labels");
     put_count(out, rep->rejected[REJECT_LIMIT], "of new series beyond the memory limit");
     fer_buf_puts(out, STR("); the rest of the request is stored"));
@@ -309,9 +321,6 @@ static void describe(fer_buf *out, const tsdb_report *rep, const rw_request *q)
         fer_buf_puts(out, rep->texts[i]);
         fer_buf_putc(out, '\n');
     }
-    if (q->n_histograms != 0)
-        fer_buf_printf(out, "native histograms are not stored by this version: %zu not stored\n",
-                       q->n_histograms);
     put_counts(out, rep, q);
 }
 
@@ -329,12 +338,13 @@ static void refuse_part(answer *w, const tsdb_report *rep, const rw_request *q)
 
 static void count(rw_receiver *w, const rw_request *q, const tsdb_report *rep)
 {
-    atomic_fetch_add_explicit(&w->samples, rep->accepted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->samples, rep->accepted - rep->hists_accepted,
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&w->rejected, rep->n_rejected + q->n_bad_samples,
                               memory_order_relaxed);
     atomic_fetch_add_explicit(&w->invalid_labels, rep->rejected[REJECT_LABELS] + q->n_bad_samples,
                               memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->histograms, q->n_histograms, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->histograms, rep->hists_accepted, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->exemplars, q->n_exemplars, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->families, q->n_metadata, memory_order_relaxed);
 }
@@ -365,9 +375,9 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     atomic_init(&ans->sides, 2);
     tsdb_report rep = {0};
     tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
-    FER_TRY(tsdb_stage(db, q->rows, q->n_rows, parse, &s->symbols, s->arena, &rep, on_durable, ans,
-                       err));
-    ans->written = rep.accepted;
+    const tsdb_rows rows = {q->rows, q->n_rows, q->hists, q->n_hists};
+    FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, on_durable, ans, err));
+    ans->stored = (written){rep.accepted - rep.hists_accepted, rep.hists_accepted};
     count(w, q, &rep);
     if (is_partial(q, &rep))
         refuse_part(ans, &rep, q);
@@ -395,7 +405,7 @@ void rw_handle(http_req *r, void *arg)
     scratch_give(w, s);
     if (c == FER_OK)
         return;
-    put_written(r, of.message, 0);
+    put_written(r, of.message, nothing);
     if (c == FER_INVALID)
         http_reply_text(r, 400, "%s", err.msg);
     else
@@ -409,7 +419,7 @@ void rw_stats_get(const rw_receiver *w, rw_stats *ret)
         .samples = atomic_load(&w->samples),
         .rejected_samples = atomic_load(&w->rejected),
         .invalid_labels = atomic_load(&w->invalid_labels),
-        .histograms_refused = atomic_load(&w->histograms),
+        .histograms = atomic_load(&w->histograms),
         .exemplars_dropped = atomic_load(&w->exemplars),
         .metadata = atomic_load(&w->families),
     };

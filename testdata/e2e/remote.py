@@ -75,6 +75,14 @@ class Request2:
         return b"".join(field(4, s.encode()) for s in self.symbols) + self.fields
 
 
+def histogram(t_ms, n=1, bad=False):
+    """A Histogram message of schema 1 with 5n observations in three buckets and the zero bucket."""
+    zigzag = [2 * n, 2 * n, 2 * n - 1]
+    numbers = b"".join(varint(v) for v in zigzag)
+    return (b"\x08" + varint(5 * n + bad) + b"\x19" + struct.pack("<d", 7 * n) + b"\x20\x02" + b"\x29" + struct.pack("<d", 0.001)
+            + b"\x30" + varint(n) + field(11, b"\x10\x03") + field(12, numbers) + b"\x78" + varint(t_ms))
+
+
 def exemplar2(value, t_ms):
     return field(4, b"\x11" + struct.pack("<d", value) + b"\x18" + varint(t_ms))
 

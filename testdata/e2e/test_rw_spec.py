@@ -157,11 +157,11 @@ class Spec(unittest.TestCase):
     def test_2_5_6_7_9_and_10_part_of_the_data(self):
         remote.write2(self.server, remote.Request2().add({"__name__": "old2"}, [(T + 5000, 1)]))
         request = remote.Request2().add({"__name__": "good2"}, [(T, 1), (T + 1, 2)]).add({"__name__": "old2"}, [(T, 1)])
-        request.add({"__name__": "hist2"}, [], tail=remote.field(3, b""))
+        request.add({"__name__": "hist2"}, [], tail=remote.field(3, remote.histogram(T)) + remote.field(3, remote.histogram(T + 1, bad=True)))
         status, text, counts = remote.write2(self.server, request)
-        self.assertEqual((status, counts), (400, (2, 0, 0)))
-        self.assertIn("1 of 3 samples not stored (1 out of order)", text)
-        self.assertIn("native histograms are not stored by this version: 1 not stored", text)
+        self.assertEqual((status, counts), (400, (2, 1, 0)))
+        self.assertIn("2 of 5 samples not stored (1 out of order, 1 invalid native histograms)", text)
+        self.assertIn("5 observations found in buckets, but the Count field is 6", text)
         self.assertEqual(self.values("good2"), ["1", "2"])
 
     def test_2_8_other_types_and_encodings(self):

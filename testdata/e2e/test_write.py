@@ -76,11 +76,13 @@ class Write(unittest.TestCase):
         self.assertEqual(remote.write(self.server, remote.series({"__name__": "unk"}, [(T, 1)], remote.field(77, b"x")))[0], 204)
         self.assertEqual(len(self.samples("unk")), 1)
 
-    def test_native_histograms_are_named_and_floats_kept(self):
-        status, text = remote.write(self.server, remote.series({"__name__": "nh"}, [], remote.field(4, b"")),
+    def test_native_histograms_are_stored_and_bad_ones_named(self):
+        status, text = remote.write(self.server, remote.series({"__name__": "nh"}, [], remote.field(4, remote.histogram(T))),
+                                    remote.series({"__name__": "nh"}, [], remote.field(4, remote.histogram(T + 1, bad=True))),
                                     remote.series({"__name__": "beside"}, [(T, 1)]))
         self.assertEqual(status, 400)
-        self.assertIn("native histograms", text)
+        self.assertIn("5 observations found in buckets, but the Count field is 6", text)
+        self.assertEqual(self.server.instant("histogram_count(nh)", time=T / 1000)[0]["value"][1], "5")
         self.assertEqual(len(self.samples("beside")), 1)
 
     def test_stale_markers_end_a_series(self):
@@ -183,11 +185,16 @@ class Write2(unittest.TestCase):
         request.add({"__name__": "ex2"}, [], tail=remote.exemplar2(1, T))
         self.assertEqual(remote.write2(self.server, request), (204, "", (1, 0, 0)))
 
-    def test_native_histograms_are_named_and_floats_kept(self):
-        request = remote.Request2().add({"__name__": "nh2"}, [], tail=remote.field(3, b"")).add({"__name__": "f2"}, [(T, 1)])
+    def test_native_histograms_are_stored_and_bad_ones_named(self):
+        request = remote.Request2().add({"__name__": "nh2"}, [], tail=remote.field(3, remote.histogram(T, 3)))
+        request.add({"__name__": "nh2"}, [], tail=remote.field(3, remote.histogram(T + 1, 4, bad=True))).add({"__name__": "f2"}, [(T, 1)])
         status, text, counts = remote.write2(self.server, request)
-        self.assertEqual((status, counts), (400, (1, 0, 0)))
-        self.assertIn("native histograms are not stored by this version: 1 not stored", text)
+        self.assertEqual((status, counts), (400, (1, 1, 0)))
+        self.assertIn("20 observations found in buckets, but the Count field is 21: histogram's observation count should equal the "
+                      "number of observations found in the buckets (in absence of NaN) for series {__name__=\"nh2\"}", text)
+        self.assertIn("1 of 3 samples not stored (1 invalid native histograms)", text)
+        self.assertEqual(self.server.instant("histogram_count(nh2)", time=T / 1000)[0]["value"][1], "15")
+        self.assertEqual(self.server.instant("f2", time=T / 1000)[0]["value"][1], "1")
 
     def test_what_cannot_be_read_is_400_with_counts(self):
         for message in (b"\x2a\xff", b"\x22", b"\x28\x01"):
