@@ -331,6 +331,8 @@ struct promql_function {
 
 /* NULL when no function has the name. */
 const promql_function *promql_function_find(fer_str name);
+/* The FN_COUNT functions, by name. */
+const promql_function *promql_functions(void);
 const promql_function *promql_function_get(function_id id);
 /* How many arguments are listed: args[0..n). */
 size_t promql_function_params(const promql_function *fn);

@@ -109,6 +109,11 @@ static int by_name(const void *key, const void *element)
     return str_cmp(*name, str_of(fn->name));
 }
 
+const promql_function *promql_functions(void)
+{
+    return functions;
+}
+
 const promql_function *promql_function_find(fer_str name)
 {
     return bsearch(&name, functions, FN_COUNT, sizeof *functions, by_name);

@@ -339,3 +339,11 @@ void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
     if (vfs_list(db->o.fs, db->wal_dir, add_size, &size, NULL) == FER_OK)
         ret->wal_bytes_on_disk = size.bytes;
 }
+
+void tsdb_each_block(tsdb *db, void (*fn)(void *arg, const block_meta *m), void *arg)
+{
+    block_list all = block_set_all(&db->blocks);
+    for (size_t i = 0; i < all.n; i++)
+        fn(arg, &all.v[i]->meta);
+    block_list_done(&all);
+}

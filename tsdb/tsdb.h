@@ -219,6 +219,10 @@ typedef struct tsdb_stats {
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret);
 
 /* The top lists of /api/v1/status/tsdb; names are copies in the arena. */
+/* Calls fn for each block served, by min_time. */
+struct block_meta;
+void tsdb_each_block(tsdb *db, void (*fn)(void *arg, const struct block_meta *m), void *arg);
+
 typedef struct tsdb_top {
     fer_str name;
     uint64_t value;

@@ -87,6 +87,11 @@ void api_register(app *a)
         {"/api/v1/status/config", GET, HTTP_QUERY, api_status_config, a, 0,
          "/api/v1/status/config"},
         {"/api/v1/status/tsdb", GET, HTTP_QUERY, api_status_tsdb, a, 0, "/api/v1/status/tsdb"},
+        {"/api/v1/status/tsdb/blocks", GET, HTTP_QUERY, api_status_blocks, a, 0,
+         "/api/v1/status/tsdb/blocks"},
+        {"/api/v1/status/self_metrics", GET, HTTP_QUERY, api_self_metrics, a, 0,
+         "/api/v1/status/self_metrics"},
+        {"/api/v1/features", GET, HTTP_QUERY, api_features, a, 0, "/api/v1/features"},
         {"/api/v1/status/walreplay", GET, HTTP_ON_LOOP, api_status_walreplay, a, 0,
          "/api/v1/status/walreplay"},
 

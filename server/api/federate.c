@@ -99,7 +99,7 @@ name_escaping federate_escaping(fer_str accept)
     return e;
 }
 
-static const char *content_type(name_escaping e)
+const char *federate_content_type(name_escaping e)
 {
     static const char *const types[] = {
         "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
@@ -391,6 +391,14 @@ static fer_code select_all(federation *f, http_req *r, fer_err *err)
     return FER_OK;
 }
 
+static _Atomic uint64_t total_errors, total_warnings;
+
+void web_federate_totals(uint64_t *ret_errors, uint64_t *ret_warnings)
+{
+    *ret_errors = atomic_load(&total_errors);
+    *ret_warnings = atomic_load(&total_warnings);
+}
+
 void web_federate(http_req *r, void *arg)
 {
     app *a = arg;
@@ -405,10 +413,13 @@ void web_federate(http_req *r, void *arg)
     samples_init(&f->found, &f->run->acct);
     fer_code c = select_all(f, r, &err);
     if (c != FER_OK) {
+        if (c != FER_INVALID)
+            atomic_fetch_add(&total_errors, 1);
         http_reply_text(r, c == FER_INVALID ? 400 : 500, "%s", err.msg);
         federation_free(f);
         return;
     }
+    atomic_fetch_add(&total_warnings, f->q->warnings.n);
     http_producer p = {next_piece, federation_free, f};
-    http_reply_stream(r, 200, content_type(f->escaping), &p);
+    http_reply_stream(r, 200, federate_content_type(f->escaping), &p);
 }

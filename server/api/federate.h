@@ -20,8 +20,13 @@ typedef enum name_escaping {
 
 /* The escaping that an Accept header asks for: that of the best text/plain, or of the last clause tried. */
 name_escaping federate_escaping(fer_str accept);
+/* Content-Type of text with names so escaped. */
+const char *federate_content_type(name_escaping e);
 /* Appends a name so escaped; ESCAPE_NONE: as it is, not quoted. */
 void federate_put_name(fer_buf *out, name_escaping e, fer_str name);
+
+/* Of all requests so far: failures but of parameters, and warnings of the storage. */
+void web_federate_totals(uint64_t *ret_errors, uint64_t *ret_warnings);
 
 /* http_handler; arg is the app. */
 void web_federate(http_req *r, void *arg);

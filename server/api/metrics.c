@@ -5,8 +5,11 @@
 #include <inttypes.h>
 
 #include "base/num.h"
+#include "server/api/federate.h"
 #include "server/api/gate.h"
+#include "server/api/metrics_idle.h"
 #include "server/api/query.h"
+#include "server/api/query_times.h"
 #include "server/api/status.h"
 #include "server/api/web.h"
 #include "server/config/live.h"
@@ -82,6 +85,23 @@ static void put_server(fer_buf *out, app *a)
           app_db(a) != NULL);
 }
 
+static void put_slice(fer_buf *out, app *a, const char *name, const char *slice, query_slice kind,
+                      double sum, uint64_t count)
+{
+    static const double q[] = {0.5, 0.9, 0.99};
+    double v[3];
+    query_times_quantiles(kind, a->clock->mono_ns(a->clock), q, 3, v);
+    for (int i = 0; i < 3; i++) {
+        fer_buf_printf(out, "%s{slice=\"%s\",quantile=\"", name, slice);
+        fer_buf_puts(out, str_of(i == 0 ? "0.5" : i == 1 ? "0.9" : "0.99"));
+        fer_buf_puts(out, STR("\"} "));
+        number(out, v[i]);
+    }
+    fer_buf_printf(out, "%s_sum{slice=\"%s\"} ", name, slice);
+    number(out, sum);
+    fer_buf_printf(out, "%s_count{slice=\"%s\"} %" PRIu64 "\n", name, slice, count);
+}
+
 static void put_engine(fer_buf *out, app *a)
 {
     query_totals t;
@@ -94,17 +114,14 @@ static void put_engine(fer_buf *out, app *a)
     head(out, "summary", name, "Query timings");
     const struct {
         const char *slice;
+        query_slice kind;
         double sum;
-    } slices[] = {{"inner_eval", t.inner_eval_s},
-                  {"prepare_time", t.prepare_s},
-                  {"queue_time", t.queue_s},
-                  {"result_sort", t.sort_s}};
-    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
-        fer_buf_printf(out, "%s_sum{slice=\"%s\"} ", name, slices[i].slice);
-        number(out, slices[i].sum);
-        fer_buf_printf(out, "%s_count{slice=\"%s\"} ", name, slices[i].slice);
-        number(out, (double)t.count);
-    }
+    } slices[] = {{"inner_eval", QUERY_SLICE_INNER_EVAL, t.inner_eval_s},
+                  {"prepare_time", QUERY_SLICE_PREPARE, t.prepare_s},
+                  {"queue_time", QUERY_SLICE_QUEUE, t.queue_s},
+                  {"result_sort", QUERY_SLICE_SORT, t.sort_s}};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++)
+        put_slice(out, a, name, slices[i].slice, slices[i].kind, slices[i].sum, t.count);
     counter(out, "prometheus_engine_query_samples_total",
             "The total number of samples loaded by all queries.", (double)t.samples);
 }
@@ -167,6 +184,25 @@ static void put_http(fer_buf *out, const app *a)
             (double)h.bad_requests);
     counter(out, "ferula_http_timeouts_total", "Connections closed because the peer was too slow.",
             (double)h.timeouts);
+}
+
+static void put_readers(fer_buf *out, app *a)
+{
+    uint64_t errors, warnings;
+    web_federate_totals(&errors, &warnings);
+    counter(out, "prometheus_web_federation_errors_total",
+            "Total number of errors that occurred while sending federation responses.",
+            (double)errors);
+    counter(out, "prometheus_web_federation_warnings_total",
+            "Total number of warnings that occurred while sending federation responses.",
+            (double)warnings);
+    gauge(out, "prometheus_remote_read_handler_queries",
+          "The current number of remote read queries that are either in execution or queued on the "
+          "handler.",
+          query_gate_running(a->read_gate));
+    gauge(out, "prometheus_api_notification_active_subscribers",
+          "The current number of active notification subscribers.",
+          atomic_load(&a->notification_subscribers));
 }
 
 static void put_receiver(fer_buf *out, const app *a)
@@ -319,6 +355,11 @@ static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
             "Total number of checkpoint deletions attempted.", (double)st->checkpoints);
     counter(out, "prometheus_tsdb_checkpoint_deletions_failed_total",
             "Total number of checkpoint deletions that failed.", 0);
+    counter(out, "prometheus_tsdb_wal_truncations_total",
+            "Total number of write log truncations attempted.",
+            (double)(st->wal_truncations + st->checkpoints_failed));
+    counter(out, "prometheus_tsdb_wal_truncations_failed_total",
+            "Total number of write log truncations that failed.", (double)st->checkpoints_failed);
     summary(out, "prometheus_tsdb_wal_truncate_duration_seconds", "Duration of WAL truncation.",
             st->wal_truncate_seconds, st->wal_truncations);
     counter(out, "prometheus_tsdb_reloads_total",
@@ -398,26 +439,33 @@ static void put_ledger(fer_buf *out, const app *a, const tsdb_stats *st)
             (double)st->refused_series);
 }
 
-void web_metrics(http_req *r, void *arg)
+void metrics_page(fer_buf *out, app *a)
 {
-    app *a = arg;
-    fer_buf out;
-    fer_buf_init(&out, METRICS_BYTES_MAX, NULL);
-    put_process(&out, a);
-    put_server(&out, a);
-    put_engine(&out, a);
-    put_http(&out, a);
-    put_receiver(&out, a);
+    put_process(out, a);
+    put_server(out, a);
+    put_engine(out, a);
+    put_http(out, a);
+    put_readers(out, a);
+    put_receiver(out, a);
+    metrics_idle_put(out);
     if (app_db(a) != NULL) {
         tsdb_stats st;
         tsdb_stats_get(app_db(a), &st);
-        put_head(&out, &st);
-        put_wal(&out, &st);
+        put_head(out, &st);
+        put_wal(out, &st);
         tsdb_maintenance_stats ms;
         tsdb_maintenance_stats_get(app_db(a), &ms);
-        put_compactions(&out, &ms);
-        put_limits(&out, a);
-        put_ledger(&out, a, &st);
+        put_compactions(out, &ms);
+        put_limits(out, a);
+        put_ledger(out, a, &st);
     }
-    http_reply_buf(r, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", &out);
+}
+
+void web_metrics(http_req *r, void *arg)
+{
+    fer_buf out;
+    fer_buf_init(&out, METRICS_BYTES_MAX, NULL);
+    metrics_page(&out, arg);
+    name_escaping e = federate_escaping(http_req_header(r, "Accept")); /* of no name here */
+    http_reply_buf(r, 200, federate_content_type(e), &out);
 }

@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "server/api/gate.h"
 #include "server/api/params.h"
+#include "server/api/query_times.h"
 #include "server/api/reply.h"
 #include "server/api/result_json.h"
 
@@ -153,6 +154,7 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
     query_gate_leave(a->gate);
     atomic_fetch_add(&total_count, 1);
     atomic_fetch_add(&total_queue_ns, t1 - t0);
+    query_times_note(QUERY_SLICE_QUEUE, t1 - t0, t2);
     if (c != FER_OK)
         return c;
     const promql_stats *s = &(*ret)->stats;
@@ -160,6 +162,9 @@ static fer_code execute(query_run *run, const query_request *q, expr *e, promql_
     atomic_fetch_add(&total_prepare_ns, s->prepare_ns);
     atomic_fetch_add(&total_eval_ns, s->inner_eval_ns);
     atomic_fetch_add(&total_sort_ns, s->sort_ns);
+    query_times_note(QUERY_SLICE_PREPARE, s->prepare_ns, t2);
+    query_times_note(QUERY_SLICE_INNER_EVAL, s->inner_eval_ns, t2);
+    query_times_note(QUERY_SLICE_SORT, s->sort_ns, t2);
     st->queue_s = (double)(t1 - t0) / 1e9;
     st->eval_total_s = (double)(t2 - t1) / 1e9;
     st->exec_total_s = (double)(t2 - t0) / 1e9;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "base/text.h"
 #include "server/api/reply.h"
 #include "server/config/live.h"
@@ -138,57 +137,5 @@ void api_status_walreplay(http_req *r, void *arg)
     fer_buf_printf(&out, "{\"min\":%" PRIu64 ",\"max\":%" PRIu64 ",\"current\":%" PRIu64 "}",
                    atomic_load(&a->replay.min), atomic_load(&a->replay.max),
                    atomic_load(&a->replay.current));
-    api_end(r, &out, NULL);
-}
-
-static void put_top(fer_buf *out, const char *key, const tsdb_top *v, size_t n)
-{
-    fer_buf_printf(out, ",\"%s\":[", key);
-    for (size_t i = 0; i < n; i++) {
-        fer_buf_puts(out, i == 0 ? STR("{\"name\":") : STR(",{\"name\":"));
-        text_json(out, v[i].name);
-        fer_buf_printf(out, ",\"value\":%" PRIu64 "}", v[i].value);
-    }
-    fer_buf_putc(out, ']');
-}
-
-/* `limit` of this endpoint: 10 unless told, at least 1. */
-static bool top_limit(http_req *r, size_t *ret)
-{
-    fer_str s = http_req_param(r, "limit");
-    int64_t v = 10;
-    if (s.n != 0 && (!num_parse_i64(s, &v) || v < 1)) {
-        api_error(r, API_BAD_DATA, "limit must be a positive number");
-        return false;
-    }
-    *ret = (size_t)v;
-    return true;
-}
-
-void api_status_tsdb(http_req *r, void *arg)
-{
-    app *a = arg;
-    size_t limit;
-    tsdb_stats st;
-    tsdb_cardinality c;
-    fer_err err;
-    if (!top_limit(r, &limit))
-        return;
-    tsdb_stats_get(app_db(a), &st);
-    if (tsdb_cardinality_get(app_db(a), limit, http_req_arena(r), &c, &err) != FER_OK) {
-        api_error(r, API_INTERNAL, "%s", err.msg);
-        return;
-    }
-    fer_buf out;
-    api_begin(&out);
-    fer_buf_printf(&out,
-                   "{\"headStats\":{\"numSeries\":%" PRIu64 ",\"numLabelPairs\":%" PRIu64
-                   ",\"chunkCount\":%" PRIu64 ",\"minTime\":%" PRId64 ",\"maxTime\":%" PRId64 "}",
-                   st.series, st.label_pairs, st.chunks, st.min_time, st.max_time);
-    put_top(&out, "seriesCountByMetricName", c.series_by_metric, c.n_series_by_metric);
-    put_top(&out, "labelValueCountByLabelName", c.values_by_label, c.n_values_by_label);
-    put_top(&out, "memoryInBytesByLabelName", c.bytes_by_label, c.n_bytes_by_label);
-    put_top(&out, "seriesCountByLabelValuePair", c.series_by_pair, c.n_series_by_pair);
-    fer_buf_putc(&out, '}');
     api_end(r, &out, NULL);
 }

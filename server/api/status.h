@@ -9,6 +9,12 @@ void api_status_runtimeinfo(http_req *r, void *arg);
 void api_status_flags(http_req *r, void *arg);
 void api_status_config(http_req *r, void *arg);
 void api_status_tsdb(http_req *r, void *arg);
+/* The meta.json of each block served. */
+void api_status_blocks(http_req *r, void *arg);
+/* The families of /metrics as JSON of their protobuf messages. */
+void api_self_metrics(http_req *r, void *arg);
+/* What this server can do, as clients may ask. */
+void api_features(http_req *r, void *arg);
 void api_status_walreplay(http_req *r, void *arg);
 /* /version: the same facts without the envelope. */
 void api_version(http_req *r, void *arg);

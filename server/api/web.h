@@ -12,5 +12,7 @@ void web_lifecycle_get(http_req *r, void *arg);
 void web_quit(http_req *r, void *arg);
 void web_reload(http_req *r, void *arg);
 void web_metrics(http_req *r, void *arg);
+/* Appends the page of /metrics. */
+void metrics_page(fer_buf *out, app *a);
 
 #endif

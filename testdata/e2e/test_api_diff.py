@@ -132,7 +132,7 @@ def canonical(request, body):
     if dropped := differences.dropped_fields(str(request)):
         answer = without(answer, dropped)
     data = answer.get("data")
-    if "status/tsdb" in request.path and isinstance(data, dict):
+    if "headStats" in (data or ()) and isinstance(data, dict):
         answer["data"] = {k: ranking(v) if isinstance(v, list) else v for k, v in data.items()}
     if "/series" in request.path and isinstance(data, list):
         data.sort(key=lambda s: sorted(s.items()))
