@@ -33,7 +33,7 @@ static void put_server(fer_buf *out, const app *a)
         {"exclude_alerts", true},
         {"label_values_match", true},
         {"lifecycle", a->o.enable_lifecycle},
-        {"otlp_write_receiver", false},
+        {"otlp_write_receiver", a->o.enable_otlp_receiver},
         {"query_stats", true},
         {"query_warnings", true},
         {"remote_write_receiver", a->o.enable_remote_write_receiver},
