@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 enum { PAGE = 4096, SECTOR = 512 };
@@ -30,9 +32,12 @@ struct disk_names {
 
 struct disk {
     inode *root;
-    inode *all;
+    inode **nodes; /* by id */
+    size_t n, cap;
     uint64_t capacity;
     uint64_t step;
+    inode *newest; /* written to last; NULL: synced since, or nothing was written */
+    size_t newest_off, newest_n;
 };
 
 /* Names. */
@@ -64,6 +69,7 @@ static void entries_set(entries *e, const char *name, size_t n, inode *node)
     } else if (have != NULL && node != NULL) {
         have->node = node;
     } else if (have != NULL) {
+        assert(e->v != NULL);
         fer_free(have->name);
         *have = e->v[--e->n];
     }
@@ -100,8 +106,12 @@ static inode *inode_new(disk *d, bool is_dir, int64_t mtime_ms)
     node->mtime_ms = mtime_ms;
     if (is_dir)
         node->names = fer_calloc(1, sizeof *node->names);
-    node->next = d->all;
-    d->all = node;
+    if (d->n == d->cap) {
+        d->cap = d->cap == 0 ? 64 : d->cap * 2;
+        d->nodes = fer_realloc(d->nodes, d->cap * sizeof(inode *));
+    }
+    node->id = d->n;
+    d->nodes[d->n++] = node;
     return node;
 }
 
@@ -130,18 +140,17 @@ disk *disk_new(void)
 
 void disk_free(disk *d)
 {
-    while (d->all != NULL) {
-        inode *node = d->all;
-        d->all = node->next;
-        inode_free(node);
-    }
+    for (size_t i = 0; i < d->n; i++)
+        inode_free(d->nodes[i]);
+    fer_free(d->nodes);
     fer_free(d);
 }
 
 uint64_t disk_used(const disk *d)
 {
     uint64_t sum = 0;
-    for (const inode *node = d->all; node != NULL; node = node->next) {
+    for (size_t i = 0; i < d->n; i++) {
+        const inode *node = d->nodes[i];
         if (node->links != 0 || node->opens != 0)
             sum += node->cached.n;
     }
@@ -236,6 +245,11 @@ int disk_find(disk *d, const char *path, inode **ret)
 {
     place at;
     return find_both(d, path, &at, ret);
+}
+
+inode *disk_node(disk *d, uint64_t id)
+{
+    return d->nodes[id];
 }
 
 int disk_create(disk *d, const char *path, bool is_dir, int64_t mtime_ms, inode **ret)
@@ -401,6 +415,9 @@ int disk_write(disk *d, inode *file, const void *p, size_t n, uint64_t off)
         bytes_resize(&file->cached, (size_t)end);
     memcpy(file->cached.p + off, p, fits);
     mark_dirty(file, off < old ? (size_t)off : old, (size_t)end);
+    d->newest = file;
+    d->newest_off = (size_t)off;
+    d->newest_n = fits;
     return fits < n ? ENOSPC : 0;
 }
 
@@ -503,7 +520,9 @@ static void count_links(inode *dir)
 
 void disk_crash(disk *d, fer_rng *rng)
 {
-    for (inode *node = d->all; node != NULL; node = node->next) {
+    d->newest = NULL;
+    for (size_t i = 0; i < d->n; i++) {
+        inode *node = d->nodes[i];
         node->links = 0;
         node->locked = false;
         if (node->is_dir)
@@ -513,4 +532,260 @@ void disk_crash(disk *d, fer_rng *rng)
     }
     d->root->links = 1;
     count_links(d->root);
+}
+
+/* ---- what a crash may leave, as a copy ---- */
+
+typedef struct builder {
+    const disk *from;
+    disk *to;
+    const disk_survival *how; /* NULL: a copy with all that is not synced */
+    inode **twins;            /* by ids of from; NULL: not made yet */
+} builder;
+
+static bool is_dirty(const inode *file, size_t at)
+{
+    return at / PAGE < file->dirty_n && file->dirty[at / PAGE] != 0;
+}
+
+/* Whether the sector at `at`, which is dirty, survives. */
+static bool is_carried(const builder *b, const inode *file, size_t at)
+{
+    const disk *d = b->from;
+    switch (b->how->data) {
+    case DATA_LOST:
+    case DATA_ZEROED:
+        return false;
+    case DATA_KEPT:
+        return true;
+    case DATA_TORN:
+        return file != d->newest || at < b->how->cut;
+    case DATA_HOLED:
+        return file != d->newest || at >= b->how->cut || at + SECTOR <= d->newest_off;
+    case DATA_BY_CHANCE:
+        return below(b->how->rng, 2) == 0;
+    }
+    return false;
+}
+
+static size_t surviving_size(const builder *b, const inode *file)
+{
+    size_t durable = file->durable.n, cached = file->cached.n;
+    switch (b->how->data) {
+    case DATA_LOST:
+        return durable;
+    case DATA_TORN:
+        if (file != b->from->newest || cached <= durable)
+            return cached;
+        return b->how->cut > durable ? (size_t)b->how->cut : durable;
+    case DATA_BY_CHANCE:
+        return below(b->how->rng, 2) == 0 ? durable : cached;
+    case DATA_KEPT:
+    case DATA_ZEROED:
+    case DATA_HOLED:
+        break;
+    }
+    return cached;
+}
+
+static void bytes_copy(disk_bytes *to, const disk_bytes *from)
+{
+    bytes_resize(to, from->n);
+    if (from->n != 0)
+        memcpy(to->p, from->p, from->n);
+}
+
+static void fill_file(const builder *b, inode *twin, const inode *file)
+{
+    bytes_copy(&twin->durable, &file->durable);
+    if (b->how == NULL) {
+        bytes_copy(&twin->cached, &file->cached);
+        mark_dirty(twin, 0, file->cached.n);
+        for (size_t i = 0; i < twin->dirty_n; i++)
+            twin->dirty[i] = is_dirty(file, i * PAGE);
+        return;
+    }
+    bytes_resize(&twin->durable, surviving_size(b, file));
+    size_t n = twin->durable.n < file->cached.n ? twin->durable.n : file->cached.n;
+    for (size_t at = 0; at < n; at += SECTOR)
+        if (is_dirty(file, at) && is_carried(b, file, at))
+            memcpy(twin->durable.p + at, file->cached.p + at, n - at < SECTOR ? n - at : SECTOR);
+    bytes_copy(&twin->cached, &twin->durable);
+}
+
+static bool has_happened(const builder *b, const entry *change)
+{
+    switch (b->how->changes) {
+    case CHANGES_LOST:
+        return false;
+    case CHANGES_KEPT:
+        return true;
+    case CHANGES_FIRST:
+        return change->step < b->how->change;
+    case CHANGES_ALL_BUT:
+        return change->step != b->how->change;
+    case CHANGES_ONLY:
+        return change->step == b->how->change;
+    case CHANGES_BY_CHANCE:
+        return below(b->how->rng, 2) == 0;
+    }
+    return false;
+}
+
+static inode *copy_node(builder *b, const inode *node);
+
+static void copy_entries(builder *b, entries *to, const entries *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const entry *e = &from->v[i];
+        inode *twin = e->node == NULL ? NULL : copy_node(b, e->node);
+        entries_add(to, e->name, strlen(e->name), twin, e->step);
+    }
+}
+
+/* A rename is two changes of one step, one behind the other; chance must not part them. */
+static void survive_changes(const builder *b, entries *e, const entries *changes)
+{
+    bool carried = false;
+    for (size_t i = 0; i < changes->n; i++) {
+        const entry *c = &changes->v[i];
+        if (i == 0 || c->step != changes->v[i - 1].step)
+            carried = has_happened(b, c);
+        if (carried)
+            entries_set(e, c->name, strlen(c->name), c->node);
+    }
+}
+
+static void fill_dir(builder *b, inode *twin, const inode *dir)
+{
+    const disk_names *from = dir->names;
+    disk_names *to = twin->names;
+    if (b->how == NULL) {
+        copy_entries(b, &to->cached, &from->cached);
+        copy_entries(b, &to->durable, &from->durable);
+        copy_entries(b, &to->changes, &from->changes);
+        return;
+    }
+    entries left = {0};
+    for (size_t i = 0; i < from->durable.n; i++) {
+        const entry *e = &from->durable.v[i];
+        entries_add(&left, e->name, strlen(e->name), e->node, 0);
+    }
+    survive_changes(b, &left, &from->changes);
+    copy_entries(b, &to->cached, &left);
+    copy_entries(b, &to->durable, &left);
+    entries_done(&left);
+}
+
+static inode *copy_node(builder *b, const inode *node)
+{
+    inode *twin = b->twins[node->id];
+    if (twin != NULL)
+        return twin;
+    twin = inode_new(b->to, node->is_dir, node->mtime_ms);
+    b->twins[node->id] = twin;
+    if (node->is_dir)
+        fill_dir(b, twin, node);
+    else
+        fill_file(b, twin, node);
+    return twin;
+}
+
+static disk *build(const disk *d, const disk_survival *how)
+{
+    disk *to = fer_calloc(1, sizeof *to);
+    to->capacity = d->capacity;
+    to->step = d->step;
+    builder b = {d, to, how, fer_calloc(d->n, sizeof(inode *))};
+    to->root = copy_node(&b, d->root);
+    to->root->links = 1;
+    count_links(to->root);
+    if (how == NULL && d->newest != NULL && b.twins[d->newest->id] != NULL) {
+        to->newest = b.twins[d->newest->id];
+        to->newest_off = d->newest_off;
+        to->newest_n = d->newest_n;
+    }
+    fer_free(b.twins);
+    return to;
+}
+
+disk *disk_survivor(const disk *d, const disk_survival *how)
+{
+    return build(d, how);
+}
+
+disk *disk_copy(const disk *d)
+{
+    return build(d, NULL);
+}
+
+static int by_step(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t disk_unsynced_changes(const disk *d, uint64_t *ret, size_t cap)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        const inode *dir = d->nodes[i];
+        if (!dir->is_dir || dir->links == 0)
+            continue;
+        const entries *c = &dir->names->changes;
+        for (size_t k = 0; k < c->n; k++)
+            if ((k == 0 || c->v[k].step != c->v[k - 1].step) && n++ < cap)
+                ret[kept++] = c->v[k].step;
+    }
+    if (kept > 1)
+        qsort(ret, kept, sizeof *ret, by_step);
+    return n;
+}
+
+bool disk_has_unsynced_data(const disk *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        const inode *file = d->nodes[i];
+        if (file->links == 0 || file->is_dir)
+            continue;
+        if (file->cached.n != file->durable.n)
+            return true;
+        for (size_t k = 0; k < file->dirty_n; k++)
+            if (file->dirty[k] != 0)
+                return true;
+    }
+    return false;
+}
+
+size_t disk_newest_cuts(const disk *d, uint64_t *ret, size_t cap)
+{
+    if (d->newest == NULL || !is_dirty(d->newest, d->newest_off))
+        return 0;
+    size_t n = 0, end = d->newest_off + d->newest_n;
+    for (size_t at = d->newest_off / SECTOR * SECTOR + SECTOR; at < end; at += SECTOR)
+        if (n++ < cap)
+            ret[n - 1] = at;
+    return n;
+}
+
+static uint64_t text_hash(uint64_t h, const char *text)
+{
+    return fer_hash_mix(h, fer_hash64(text, strlen(text)));
+}
+
+/* Names come in any order: what is below a directory is summed up. */
+static uint64_t node_hash(const inode *node, uint64_t path)
+{
+    if (!node->is_dir)
+        return fer_hash_mix(path, fer_hash64(node->cached.p, node->cached.n));
+    uint64_t sum = fer_hash_mix(path, 1);
+    const entries *e = &node->names->cached;
+    for (size_t i = 0; i < e->n; i++)
+        sum += node_hash(e->v[i].node, text_hash(path, e->v[i].name));
+    return sum;
+}
+
+uint64_t disk_hash(const disk *d)
+{
+    return node_hash(d->root, 0);
 }

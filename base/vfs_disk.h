@@ -5,7 +5,8 @@
  * carried: no later sync saves them, though reads still show them (as Linux does). Creating,
  * renaming and removing names changes a directory in the cache; only a sync of that directory makes
  * it durable (POSIX; ext4 promises more). A crash leaves what is durable, and, if chance is let in,
- * any part of the dirty sectors and a first part of each directory's unsynced changes.
+ * any part of the dirty sectors and a first part of each directory's unsynced changes; or, as a copy
+ * of the disk, what a disk_survival says.
  *
  * Calls return 0 or an errno. Paths have no "..". Threads: one at a time.
  */
@@ -31,6 +32,7 @@ typedef struct disk_names disk_names;
 /* A file or directory; lives as long as the disk. */
 typedef struct inode inode;
 struct inode {
+    uint64_t id; /* in order of making, from 0 */
     bool is_dir;
     bool locked;
     size_t links; /* names it has now */
@@ -41,7 +43,6 @@ struct inode {
     uint8_t *dirty;     /* of a file: one a page of the cache */
     size_t dirty_n;
     disk_names *names; /* of a directory */
-    inode *next;
 };
 
 disk *disk_new(void);
@@ -53,6 +54,7 @@ uint64_t disk_capacity(const disk *d);
 void disk_set_capacity(disk *d, uint64_t bytes);
 
 int disk_find(disk *d, const char *path, inode **ret);
+inode *disk_node(disk *d, uint64_t id);
 /* EEXIST when the name is taken. */
 int disk_create(disk *d, const char *path, bool is_dir, int64_t mtime_ms, inode **ret);
 int disk_unlink(disk *d, const char *path);
@@ -73,5 +75,49 @@ void disk_sync_dir(inode *dir);
 
 /* The power goes. rng NULL: everything not durable is lost; else chance decides (see above). */
 void disk_crash(disk *d, fer_rng *rng);
+
+/* ---- what a crash may leave, as a copy ---- */
+
+/* Of bytes that no sync has carried. A file is torn within the newest write alone; all other bytes survive. */
+typedef enum disk_data {
+    DATA_LOST,
+    DATA_KEPT,
+    DATA_ZEROED, /* the size survives, the bytes do not */
+    DATA_TORN,   /* of the newest write what stands before `cut` */
+    DATA_HOLED,  /* of the newest write what stands from `cut` on, and the size */
+    DATA_BY_CHANCE,
+} disk_data;
+
+/* Of changes of directories that no sync has carried; a rename is one change. */
+typedef enum disk_changes {
+    CHANGES_LOST,
+    CHANGES_KEPT,
+    CHANGES_FIRST,    /* those before `change` */
+    CHANGES_ALL_BUT,  /* all but `change` */
+    CHANGES_ONLY,     /* only `change` */
+    CHANGES_BY_CHANCE /* each by a coin */
+} disk_changes;
+
+typedef struct disk_survival {
+    disk_data data;
+    disk_changes changes;
+    uint64_t cut;    /* a place in the file, on an edge of sectors */
+    uint64_t change; /* of disk_unsynced_changes() */
+    fer_rng *rng;    /* of chance */
+} disk_survival;
+
+/* The disk after the crash. The caller owns the result. */
+disk *disk_survivor(const disk *d, const disk_survival *how);
+/* The same disk with the same unsynced state; only what has a name now or may have one after a crash. */
+disk *disk_copy(const disk *d);
+
+/* Unsynced changes of names, oldest first: writes at most cap of them, returns how many there are. */
+size_t disk_unsynced_changes(const disk *d, uint64_t *ret, size_t cap);
+/* Whether a file has bytes that no sync has carried. */
+bool disk_has_unsynced_data(const disk *d);
+/* The newest write, while no sync has carried it: edges of sectors strictly inside. Returns how many. */
+size_t disk_newest_cuts(const disk *d, uint64_t *ret, size_t cap);
+/* Of names and bytes as reads show them; equal for equal disks. */
+uint64_t disk_hash(const disk *d);
 
 #endif

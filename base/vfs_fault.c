@@ -23,6 +23,7 @@ struct vfs_fault {
     uint64_t crashes;
     size_t open_files;
     size_t maps;
+    bool records;
 };
 
 typedef struct fault_file {
@@ -102,6 +103,11 @@ static void note(vfs_fault *f, vfs_fault_op op)
     op.path = fer_arena_dup(f->arena, str_of(op.path)).p;
     if (op.to != NULL)
         op.to = fer_arena_dup(f->arena, str_of(op.to)).p;
+    if (!f->records)
+        op.bytes = NULL;
+    else if (op.bytes != NULL)
+        op.bytes =
+            (const uint8_t *)fer_arena_dup(f->arena, (fer_str){(const char *)op.bytes, op.n}).p;
     f->ops[f->ops_n++] = op;
 }
 
@@ -223,7 +229,7 @@ static fer_code fault_pwrite(vfs_file *file, const void *p, size_t n, uint64_t o
     if (alive)
         ff->node->mtime_ms = now_ms(f);
     sys = sys != 0 ? sys : disk_sys;
-    note(f, (vfs_fault_op){VFS_CALL_PWRITE, ff->path, NULL, off, n, sys});
+    note(f, (vfs_fault_op){VFS_CALL_PWRITE, ff->path, NULL, off, n, sys, ff->node->id, p});
     return leave(f, VFS_CALL_PWRITE, ff->path, sys, err);
 }
 
@@ -238,7 +244,8 @@ static fer_code fault_sync(vfs_file *file, fer_err *err)
         else
             disk_sync_failed(ff->node);
     }
-    note(f, (vfs_fault_op){.kind = VFS_CALL_SYNC, .path = ff->path, .sys = sys});
+    note(f,
+         (vfs_fault_op){.kind = VFS_CALL_SYNC, .path = ff->path, .sys = sys, .file = ff->node->id});
     return leave(f, VFS_CALL_SYNC, ff->path, sys, err);
 }
 
@@ -251,7 +258,7 @@ static fer_code fault_truncate(vfs_file *file, uint64_t size, fer_err *err)
         sys = EINVAL;
     if (sys == 0)
         sys = disk_truncate(f->disk, ff->node, size);
-    note(f, (vfs_fault_op){VFS_CALL_TRUNCATE, ff->path, NULL, size, 0, sys});
+    note(f, (vfs_fault_op){VFS_CALL_TRUNCATE, ff->path, NULL, size, 0, sys, ff->node->id, NULL});
     return leave(f, VFS_CALL_TRUNCATE, ff->path, sys, err);
 }
 
@@ -425,6 +432,11 @@ static fer_code fault_free_bytes(vfs *fs, const char *path, uint64_t *ret_free, 
 
 vfs_fault *vfs_fault_new(fer_clock *clock)
 {
+    return vfs_fault_new_on(disk_new(), clock);
+}
+
+vfs_fault *vfs_fault_new_on(disk *d, fer_clock *clock)
+{
     static const vfs_ops ops = {
         .open = fault_open,
         .stat = fault_stat,
@@ -449,7 +461,7 @@ vfs_fault *vfs_fault_new(fer_clock *clock)
     vfs_fault *f = fer_calloc(1, sizeof *f);
     f->base.ops = &ops;
     f->clock = clock;
-    f->disk = disk_new();
+    f->disk = d;
     f->arena = fer_arena_new(NULL, 0);
     fer_mutex_init(&f->mu, "vfs_fault", 0);
     return f;
@@ -464,6 +476,18 @@ void vfs_fault_free(vfs_fault *f)
     fer_free(f->ops);
     fer_mutex_done(&f->mu);
     fer_free(f);
+}
+
+disk *vfs_fault_disk(vfs_fault *f)
+{
+    return f->disk;
+}
+
+void vfs_fault_record(vfs_fault *f)
+{
+    fer_mutex_lock(&f->mu);
+    f->records = true;
+    fer_mutex_unlock(&f->mu);
 }
 
 vfs *vfs_fault_fs(vfs_fault *f)

@@ -37,6 +37,11 @@ typedef enum vfs_call {
 
 /* clock gives files their mtime; NULL: always 0. Empty, 1 TiB. */
 vfs_fault *vfs_fault_new(fer_clock *clock);
+/* As above, on a disk; takes it over. */
+struct disk;
+vfs_fault *vfs_fault_new_on(struct disk *d, fer_clock *clock);
+/* The disk, for vfs_crash.c; no call of the vfs may run meanwhile. */
+struct disk *vfs_fault_disk(vfs_fault *f);
 /* All files must be closed and all mappings ended. */
 void vfs_fault_free(vfs_fault *f);
 vfs *vfs_fault_fs(vfs_fault *f);
@@ -73,13 +78,17 @@ void vfs_fault_crash(vfs_fault *f, fer_rng *rng);
 typedef struct vfs_fault_op {
     vfs_call kind;
     const char *path;
-    const char *to; /* of rename and link; else NULL */
-    uint64_t off;   /* of pwrite; the size of truncate */
-    uint64_t n;     /* of pwrite */
-    int sys;        /* 0 or the errno it failed with */
+    const char *to;       /* of rename and link; else NULL */
+    uint64_t off;         /* of pwrite; the size of truncate */
+    uint64_t n;           /* of pwrite */
+    int sys;              /* 0 or the errno it failed with */
+    uint64_t file;        /* of pwrite, sync and truncate: the inode's id */
+    const uint8_t *bytes; /* of pwrite, with vfs_fault_record(); else NULL */
 } vfs_fault_op;
 
 /* Valid until the next call of the vfs. */
 size_t vfs_fault_ops(vfs_fault *f, const vfs_fault_op **ret);
+/* From now on ops keep the bytes written. */
+void vfs_fault_record(vfs_fault *f);
 
 #endif

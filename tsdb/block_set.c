@@ -93,6 +93,21 @@ static void add_damaged(block_set *s, vfs *fs, const char *dir, const char *name
          d->why);
 }
 
+/* A crash may leave a file that was to take the place of another. */
+static void remove_stray(vfs *fs, const char *dir, const char *name, fer_log *log)
+{
+    static const char *const strays[] = {"meta.json.tmp", "tombstones.tmp"};
+    char folder[PATH_MAX], path[PATH_MAX];
+    for (size_t i = 0; i < sizeof strays / sizeof *strays; i++) {
+        fer_err err = {0};
+        if (dir_file_path(folder, dir, name, NULL) != FER_OK ||
+            dir_file_path(path, folder, strays[i], NULL) != FER_OK || !vfs_exists(fs, path))
+            continue;
+        if (vfs_unlink(fs, path, &err) != FER_OK)
+            LOGW(log, "An unfinished file cannot be removed", "file", path, "err", err.msg);
+    }
+}
+
 static void load_block(block_set *s, vfs *fs, const char *dir, const char *name, fer_log *log)
 {
     block *b;
@@ -116,7 +131,7 @@ static bool is_parent(const block_set *s, const char *id)
     return false;
 }
 
-static void note_replaced(block_set *s, const ulid *id)
+void block_set_remove_later(block_set *s, const ulid *id)
 {
     if (s->n_replaced == s->cap_replaced) {
         s->cap_replaced = s->cap_replaced == 0 ? 8 : s->cap_replaced * 2;
@@ -141,7 +156,7 @@ static void drop_replaced(block_set *s, fer_log *log)
             continue;
         }
         LOGI(log, "A block that has been replaced is not served", "block", s->v[i]->name);
-        note_replaced(s, &s->v[i]->meta.id);
+        block_set_remove_later(s, &s->v[i]->meta.id);
         block_unref(s->v[i]);
     }
     s->n = kept;
@@ -151,7 +166,7 @@ static void drop_replaced(block_set *s, fer_log *log)
             s->damaged[kept++] = s->damaged[i];
             continue;
         }
-        note_replaced(s, &s->damaged[i].id);
+        block_set_remove_later(s, &s->damaged[i].id);
         fer_free(s->damaged[i].why);
     }
     s->n_damaged = kept;
@@ -170,13 +185,18 @@ fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fe
 {
     dir_names names = {0};
     fer_code code = vfs_list(fs, dir, note_name, &names, err);
+    /* Names that a process gave before it died may not be durable; what is removed or served by them must not be
+     * found under others after a power cut. */
+    if (code == FER_OK && names.n != 0 && !s->keep_unfinished)
+        code = vfs_sync_dir(fs, dir, err);
     if (code == FER_OK && names.n != 0) {
         qsort(names.v, names.n, sizeof *names.v, by_name);
         for (size_t i = 0; i < names.n; i++) {
-            if (names.v[i][ULID_CHARS] == '\0')
+            bool is_block = names.v[i][ULID_CHARS] == '\0';
+            if (!s->keep_unfinished)
+                (is_block ? remove_stray : remove_unfinished)(fs, dir, names.v[i], log);
+            if (is_block)
                 load_block(s, fs, dir, names.v[i], log);
-            else if (!s->keep_unfinished)
-                remove_unfinished(fs, dir, names.v[i], log);
         }
         drop_replaced(s, log);
         if (s->n != 0)
@@ -195,24 +215,34 @@ fer_code block_folder_remove(vfs *fs, const char *dir, const char *name, fer_err
     FER_TRY(dir_file_path(path, dir, name, err));
     FER_TRY(dir_file_path(tmp, dir, tmp_name, err));
     fer_code code = vfs_rename(fs, path, tmp, err);
-    if (code == FER_NOTFOUND)
-        return FER_OK;
-    FER_TRY(code);
-    FER_TRY(vfs_sync_dir(fs, dir, err));
-    return vfs_remove_all(fs, tmp, err);
+    if (code == FER_OK)
+        code = vfs_sync_dir(fs, dir, err);
+    if (code != FER_OK && code != FER_NOTFOUND)
+        return code;
+    return vfs_remove_all(fs, tmp, err); /* also what an earlier try has left */
+}
+
+static fer_code remove_all_of(vfs *fs, const char *dir, const char *name, fer_err *err)
+{
+    char tmp_name[NAME_BYTES], tmp[PATH_MAX];
+    snprintf(tmp_name, sizeof tmp_name, "%s.tmp-for-creation", name);
+    FER_TRY(dir_file_path(tmp, dir, tmp_name, err));
+    FER_TRY(vfs_remove_all(fs, tmp, err));
+    return block_folder_remove(fs, dir, name, err);
 }
 
 fer_code block_set_clean(block_set *s, vfs *fs, const char *dir, fer_err *err)
 {
     fer_code first = FER_OK;
+    size_t left = 0;
     for (size_t i = 0; i < s->n_replaced; i++) {
-        fer_code code =
-            block_folder_remove(fs, dir, s->replaced[i].text, first == FER_OK ? err : NULL);
+        fer_code code = remove_all_of(fs, dir, s->replaced[i].text, first == FER_OK ? err : NULL);
+        if (code != FER_OK)
+            s->replaced[left++] = s->replaced[i];
         if (first == FER_OK)
             first = code;
     }
-    if (first == FER_OK)
-        s->n_replaced = 0;
+    s->n_replaced = left;
     return first;
 }
 

@@ -35,7 +35,7 @@ typedef struct block_set {
     size_t n_damaged;
     uint64_t changes; /* calls of block_set_replace() */
     /* ---- for load and clean ---- */
-    ulid *replaced; /* folders that are not served and may go */
+    ulid *replaced; /* blocks that are not served and may go */
     size_t n_replaced, cap_replaced;
     /* ---- immutable ---- */
     fer_account acct;
@@ -51,7 +51,9 @@ FER_MUST_CHECK fer_code block_set_load(block_set *s, vfs *fs, const char *dir, f
 /* The end of the newest block that was cut in order; INT64_MIN without one. The head begins there. */
 int64_t block_set_end(block_set *s);
 
-/* Removes the folders of blocks that others replace. The first failure is told; the rest is tried all the same. */
+/* Notes a block that is not served for block_set_clean(): its folder, or what is unfinished of it, could not be removed. */
+void block_set_remove_later(block_set *s, const ulid *id);
+/* Removes the folders of blocks that others replace, and of those noted. The first failure is told; the rest is tried all the same. */
 FER_MUST_CHECK fer_code block_set_clean(block_set *s, vfs *fs, const char *dir, fer_err *err);
 
 /* All blocks, by min_time, each with a reference: block_list_done(). */

@@ -274,9 +274,17 @@ fer_code checkpoint_write(const checkpoint_request *req, checkpoint_stats *ret, 
     FER_TRY(checkpoint_path(path, req->wal_dir, req->last, "", err));
     if (vfs_exists(req->fs, tmp))
         FER_TRY(vfs_remove_all(req->fs, tmp, err));
-    FER_TRY(write_segments(req, tmp, ret, err));
-    FER_TRY(vfs_sync_dir(req->fs, tmp, err));
-    FER_TRY(vfs_rename(req->fs, tmp, path, err));
+    fer_code code = write_segments(req, tmp, ret, err);
+    if (code == FER_OK)
+        code = vfs_sync_dir(req->fs, tmp, err);
+    if (code == FER_OK)
+        code = vfs_rename(req->fs, tmp, path, err);
+    if (code != FER_OK) {
+        /* What cannot be removed now, the next checkpoint or start removes. */
+        fer_code ignored = vfs_remove_all(req->fs, tmp, NULL);
+        (void)ignored;
+        return code;
+    }
     return vfs_sync_dir(req->fs, req->wal_dir, err);
 }
 
@@ -363,7 +371,7 @@ static fer_code note_leftover(void *arg, const char *name)
     return FER_OK;
 }
 
-static fer_code remove_leftovers(vfs *fs, const char *dir, fer_err *err)
+fer_code checkpoint_remove_unfinished(vfs *fs, const char *dir, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     leftovers l = {.a = a, .dir = dir};
@@ -377,9 +385,11 @@ fer_code checkpoint_tidy(vfs *fs, const char *wal_dir, uint64_t *ret_removed, fe
 {
     uint64_t newest, removed = 0;
     bool any;
-    FER_TRY(remove_leftovers(fs, wal_dir, err));
+    FER_TRY(checkpoint_remove_unfinished(fs, wal_dir, err));
     FER_TRY(newest_checkpoint(fs, wal_dir, &newest, &any, err));
     if (any) {
+        FER_TRY(vfs_sync_dir(
+            fs, wal_dir, err)); /* its name may not be durable: whoever gave it may have failed */
         FER_TRY(remove_segments(fs, wal_dir, newest, &removed, err));
         FER_TRY(remove_checkpoints(fs, wal_dir, newest, err));
     }

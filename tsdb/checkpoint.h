@@ -51,5 +51,7 @@ FER_MUST_CHECK fer_code checkpoint_write(const checkpoint_request *req, checkpoi
  * unfinished ones. *ret_removed (may be NULL): how many segments. */
 FER_MUST_CHECK fer_code checkpoint_tidy(vfs *fs, const char *wal_dir, uint64_t *ret_removed,
                                         fer_err *err);
+/* Only what crashes left of unfinished ones. */
+FER_MUST_CHECK fer_code checkpoint_remove_unfinished(vfs *fs, const char *wal_dir, fer_err *err);
 
 #endif

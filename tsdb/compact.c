@@ -378,6 +378,7 @@ fer_code compact_blocks(const compact_options *o, block *const *v, size_t n, fer
 {
     block_meta meta;
     FER_TRY(meta_of(o, v, n, a, &meta, err));
+    ret->id = meta.id;
     FER_TRY(compact_into(o, v, n, &meta, err));
     *ret = meta;
     return FER_OK;
@@ -388,6 +389,7 @@ fer_code compact_rewrite(const compact_options *o, block *b, fer_arena *a, block
 {
     block_meta meta;
     FER_TRY(meta_of(o, &b, 1, a, &meta, err));
+    ret->id = meta.id;
     meta.level = 1;
     meta.hints = b->meta.hints;
     meta.n_hints = b->meta.n_hints;

@@ -22,7 +22,8 @@ typedef struct compact_options {
 
 /* Merges blocks, given by min_time, leaving out what is deleted. The new block's meta is in the arena; when its
  * stats.samples is 0 nothing was left and there is no block. FER_CORRUPT, FER_UNSUPPORTED (compact_series.h),
- * FER_CANCELED, or what the disk says; then nothing is left behind. */
+ * FER_CANCELED, or what the disk says; then nothing is left behind, unless the disk does not let it go: ret->id tells the name
+ * of the block once it has one, also then. */
 FER_MUST_CHECK fer_code compact_blocks(const compact_options *o, block *const *v, size_t n,
                                        fer_arena *a, block_meta *ret, fer_err *err);
 /* One block without what is deleted, as a block of its own: level 1, its parent the old one. Hints are views of

@@ -62,6 +62,7 @@ fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t m
 {
     block_meta meta = {.min_time = mint, .max_time = maxt, .level = 1, .n_sources = 1};
     meta.id = ulid_make(o->clock->wall_ms(o->clock), o->rng);
+    ret->id = meta.id;
     meta.sources = ARENA_ARRAY(a, ulid, 1);
     if (meta.sources == NULL)
         return fer_fail_budget(err, "writing a block");

@@ -5,7 +5,8 @@
 #include "tsdb/compact.h"
 #include "tsdb/head.h"
 
-/* Writes the samples in [mint, maxt). The block's meta is in the arena; with stats.samples 0 there is none. */
+/* Writes the samples in [mint, maxt). The block's meta is in the arena; with stats.samples 0 there is none. A failure is as that of
+ * compact_blocks(). */
 FER_MUST_CHECK fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t maxt,
                                      fer_arena *a, block_meta *ret, fer_err *err);
 

@@ -26,8 +26,14 @@ fer_code dir_file_replace(vfs *fs, const char *dir, const char *name, fer_str by
     snprintf(tmp_name, sizeof tmp_name, "%s.tmp", name);
     FER_TRY(dir_file_path(path, dir, name, err));
     FER_TRY(dir_file_path(tmp, dir, tmp_name, err));
-    FER_TRY(write_file(fs, tmp, bytes, err));
-    FER_TRY(vfs_rename(fs, tmp, path, err));
+    fer_code code = write_file(fs, tmp, bytes, err);
+    if (code == FER_OK)
+        code = vfs_rename(fs, tmp, path, err);
+    if (code != FER_OK) {
+        fer_code ignored = vfs_unlink(fs, tmp, NULL);
+        (void)ignored;
+        return code;
+    }
     return vfs_sync_dir(fs, dir, err);
 }
 

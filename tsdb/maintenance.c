@@ -24,7 +24,7 @@ enum { DELAY_FILE_BYTES_MAX = 64 << 20, CHUNKS_MANY = 16 << 10 };
 
 void maintenance_init(maintenance *m, const tsdb_options *o)
 {
-    *m = (maintenance){0};
+    *m = (maintenance){.log_mint = INT64_MIN};
     fer_mutex_init(&m->mu, "maintenance", RANK_MAINTENANCE);
     fer_mutex_init(&m->wake_mu, "maintenance.wake", RANK_MAINTENANCE_WAKE);
     fer_cond_init(&m->wake);
@@ -103,8 +103,7 @@ static fer_code replace_blocks(tsdb *db, const block_meta *meta, block *const *g
         fer_code code = block_open(db->o.fs, db->path, meta->id.text, &db->blocks.acct, &b, err);
         if (code != FER_OK) {
             COUNT(db, reloads_failed, 1);
-            fer_code ignored = block_folder_remove(db->o.fs, db->path, meta->id.text, NULL);
-            (void)ignored;
+            block_set_remove_later(&db->blocks, &meta->id);
             return code;
         }
     }
@@ -114,10 +113,21 @@ static fer_code replace_blocks(tsdb *db, const block_meta *meta, block *const *g
     for (size_t i = 0; i < n; i++) {
         fer_code code =
             block_folder_remove(db->o.fs, db->path, gone[i]->name, first == FER_OK ? err : NULL);
+        if (code != FER_OK)
+            block_set_remove_later(&db->blocks, &gone[i]->meta.id);
         if (first == FER_OK)
             first = code;
     }
     return first;
+}
+
+/* Behind the writing of a block, which tells its name also when it fails: what is left of one that is not to be goes with a
+ * later pass. */
+static fer_code written(tsdb *db, fer_code code, const block_meta *meta)
+{
+    if ((code != FER_OK || meta->stats.samples == 0) && meta->id.text[0] != '\0')
+        block_set_remove_later(&db->blocks, &meta->id);
+    return code;
 }
 
 /* Writes a changed meta.json of a block and serves the block with it. */
@@ -185,9 +195,9 @@ static fer_code write_head_block(tsdb *db, int64_t mint, int64_t maxt, fer_err *
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     compact_options o = compaction(db);
-    block_meta meta;
+    block_meta meta = {0};
     uint64_t begin = db->o.clock->mono_ns(db->o.clock);
-    FER_TRY(compact_head(&o, &db->h, mint, maxt, a, &meta, err));
+    FER_TRY(written(db, compact_head(&o, &db->h, mint, maxt, a, &meta, err), &meta));
     FER_TRY(replace_blocks(db, &meta, NULL, 0, err));
     COUNT(db, compactions, 1);
     COUNT(db, compaction_seconds, seconds_since(db, begin));
@@ -219,9 +229,18 @@ static fer_code truncate_log(tsdb *db, int64_t mint, fer_err *err)
     return code;
 }
 
+/* The log and chunks_head without what blocks hold. */
+static fer_code shorten_logs(tsdb *db, fer_err *err)
+{
+    FER_TRY(truncate_log(db, db->m.log_mint, err));
+    FER_TRY(head_mmap_truncate(&db->h, db->m.log_mint, err));
+    db->m.log_mint = INT64_MIN;
+    return FER_OK;
+}
+
 static fer_code cut_head(tsdb *db, fer_err *err)
 {
-    int64_t mint, maxt = INT64_MIN;
+    int64_t mint;
     fer_code code = FER_OK;
     while (code == FER_OK && is_compactable(&db->h, &mint) && !is_stopped(db)) {
         int64_t end = cut_end(mint, db->h.chunk_range_ms);
@@ -233,13 +252,12 @@ static fer_code cut_head(tsdb *db, fer_err *err)
         if (code != FER_OK)
             break;
         truncate_head(db, end);
-        maxt = end;
+        db->m.log_mint = end;
     }
-    if (maxt == INT64_MIN)
+    if (db->m.log_mint ==
+        INT64_MIN) /* else a cut of this pass, or an earlier one that failed behind it */
         return code;
-    fer_code cut = truncate_log(db, maxt, code == FER_OK ? err : NULL);
-    code = code == FER_OK ? cut : code;
-    cut = head_mmap_truncate(&db->h, maxt, code == FER_OK ? err : NULL);
+    fer_code cut = shorten_logs(db, code == FER_OK ? err : NULL);
     return code == FER_OK ? cut : code;
 }
 
@@ -361,6 +379,17 @@ static bool overlap(block *const *v, size_t n)
     return false;
 }
 
+/* The log may still hold the samples of the newest block. While the block is there, a start does not read them back: it
+ * stays, with its deletions, until a newer one is there. */
+static bool keeps_log_out(tsdb *db, block *const *v, size_t n)
+{
+    int64_t end = block_set_end(&db->blocks);
+    for (size_t i = 0; i < n; i++)
+        if (v[i]->meta.max_time >= end)
+            return true;
+    return false;
+}
+
 /* Nothing is left of the blocks: they are marked, so that also after a crash they are not served again. */
 static fer_code mark_deletable(tsdb *db, block *const *v, size_t n, fer_err *err)
 {
@@ -374,13 +403,13 @@ static fer_code mark_deletable(tsdb *db, block *const *v, size_t n, fer_err *err
     return FER_OK;
 }
 
-static fer_code merge(tsdb *db, block *const *v, size_t n, fer_err *err)
+static fer_code merge(tsdb *db, block *const *v, size_t n, bool *ret_more, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     compact_options o = compaction(db);
-    block_meta meta;
+    block_meta meta = {0};
     uint64_t begin = db->o.clock->mono_ns(db->o.clock);
-    fer_code code = compact_blocks(&o, v, n, a, &meta, err);
+    fer_code code = written(db, compact_blocks(&o, v, n, a, &meta, err), &meta);
     if (code != FER_OK) {
         fer_err why = *err;
         if (code != FER_CANCELED)
@@ -393,6 +422,9 @@ static fer_code merge(tsdb *db, block *const *v, size_t n, fer_err *err)
     LOGI(db->o.log, "Merged blocks", "blocks", LOG_INT(n), "mint", LOG_INT(meta.min_time), "maxt",
          LOG_INT(meta.max_time), "ulid", meta.stats.samples != 0 ? meta.id.text : "none", "samples",
          LOG_INT(meta.stats.samples));
+    *ret_more = meta.stats.samples != 0 || !keeps_log_out(db, v, n);
+    if (!*ret_more)
+        return FER_OK;
     if (meta.stats.samples == 0)
         FER_TRY(mark_deletable(db, v, n, err));
     return replace_blocks(db, &meta, v, n, err);
@@ -403,8 +435,8 @@ static fer_code merge_once(tsdb *db, bool *ret_more, fer_err *err)
     block_list l = block_set_all(&db->blocks);
     block **pick = fer_calloc(l.n + 1, sizeof *pick);
     size_t n = choose(db, &l, pick);
-    fer_code code = n == 0 ? FER_OK : merge(db, pick, n, err);
     *ret_more = n != 0;
+    fer_code code = n == 0 ? FER_OK : merge(db, pick, n, ret_more, err);
     fer_free(pick);
     block_list_done(&l);
     return code;
@@ -438,8 +470,10 @@ static fer_code clean_block(tsdb *db, block *b, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     compact_options o = compaction(db);
-    block_meta meta;
-    FER_TRY(compact_rewrite(&o, b, a, &meta, err));
+    block_meta meta = {0};
+    FER_TRY(written(db, compact_rewrite(&o, b, a, &meta, err), &meta));
+    if (meta.stats.samples == 0 && keeps_log_out(db, &b, 1))
+        return FER_OK;
     if (meta.stats.samples == 0)
         FER_TRY(mark_deletable(db, &b, 1, err));
     return replace_blocks(db, &meta, &b, 1, err);

@@ -23,6 +23,7 @@ typedef struct maintenance {
     fer_mutex mu;
     ulid *held; /* blocks that this version cannot merge; under mu */
     size_t n_held;
+    int64_t log_mint;     /* the log is to be cut there; INT64_MIN: nothing to do. Under mu */
     fer_account acct;     /* what compactions hold */
     uint64_t chunks_seen; /* begun in the head by the last time they were written out; under mu */
     fer_cancel cancel;

@@ -34,6 +34,7 @@ static fer_code link_chunks(vfs *fs, const char *from, const char *to, fer_err *
 static fer_code link_block(const tsdb *db, const char *name, const char *dir, fer_err *err)
 {
     static const char *const files[] = {"meta.json", "index", "tombstones"};
+    enum { TOMBSTONES = 2 };
     char from[PATH_MAX], to[PATH_MAX], file[PATH_MAX];
     FER_TRY(dir_file_path(from, db->path, name, err));
     FER_TRY(dir_file_path(to, dir, name, err));
@@ -41,8 +42,12 @@ static fer_code link_block(const tsdb *db, const char *name, const char *dir, fe
     link_job j = {db->o.fs, from, to, err};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         FER_TRY(dir_file_path(file, from, files[i], err));
-        if (vfs_exists(db->o.fs, file)) /* blocks made elsewhere may have no tombstones */
-            FER_TRY(link_one(&j, files[i]));
+        vfs_stat st;
+        fer_code code = vfs_stat_path(db->o.fs, file, &st, err);
+        if (code == FER_NOTFOUND && i == TOMBSTONES)
+            continue; /* blocks made elsewhere may have none */
+        FER_TRY(code);
+        FER_TRY(link_one(&j, files[i]));
     }
     return vfs_sync_dir(db->o.fs, to, err);
 }

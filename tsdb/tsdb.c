@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "tsdb/checkpoint.h"
 #include "tsdb/db_querier.h"
 #include "tsdb/head_mmap.h"
 #include "tsdb/stage.h"
@@ -74,11 +75,21 @@ static void warn_of_wbl(tsdb *db)
     fer_free(path);
 }
 
+/* What a crash left of a checkpoint is read by nobody. */
+static void remove_unfinished_checkpoints(tsdb *db)
+{
+    fer_err err = {0};
+    if (!db->o.read_only && vfs_exists(db->o.fs, db->wal_dir) &&
+        checkpoint_remove_unfinished(db->o.fs, db->wal_dir, &err) != FER_OK)
+        LOGW(db->o.log, "An unfinished checkpoint cannot be removed", "err", err.msg);
+}
+
 static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
 {
     warn_of_wbl(db);
     FER_TRY(block_set_load(&db->blocks, db->o.fs, db->path, db->o.log, err));
     log_blocks(db);
+    remove_unfinished_checkpoints(db);
     db->h.min_valid_time = block_set_end(&db->blocks);
     char *chunks_dir = join(db->path, "chunks_head");
     fer_code code =

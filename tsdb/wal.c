@@ -434,7 +434,18 @@ static fer_code make_dir(vfs *fs, const char *dir, fer_err *err)
     return vfs_sync_dir(fs, parent, err);
 }
 
-/* One behind every segment there and every segment that a checkpoint stands for. */
+/* What a process that died wrote and did not sync is still there to be read, until the power goes. Whoever reads the log
+ * takes it for durable, so it is made durable. All segments but the newest are. */
+static fer_code sync_newest(vfs *fs, const char *dir, uint64_t segment, fer_err *err)
+{
+    char path[PATH_MAX];
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    FER_TRY(wal_segment_path(path, dir, segment, err));
+    FER_TRY(vfs_open(fs, path, VFS_READ_WRITE, &f, err));
+    return vfs_sync(f, err);
+}
+
+/* One behind every segment there and every segment that a checkpoint stands for. All that is there is durable then. */
 static fer_code next_segment(vfs *fs, const char *dir, uint64_t *ret, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
@@ -448,7 +459,9 @@ static fer_code next_segment(vfs *fs, const char *dir, uint64_t *ret, fer_err *e
     if (n != 0 && v[n - 1] >= next)
         next = v[n - 1] + 1;
     *ret = next;
-    return FER_OK;
+    if (n != 0)
+        FER_TRY(sync_newest(fs, dir, v[n - 1], err));
+    return vfs_sync_dir(fs, dir, err);
 }
 
 fer_code wal_open(vfs *fs, const char *dir, const wal_options *o, fer_log *log, wal **ret,

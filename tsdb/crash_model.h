@@ -1,0 +1,54 @@
+/* crash_model.h - what a database must hold after a crash: a ledger of what was sent, acknowledged, deleted and
+ * expired, in counts of the disk's ops; for tests.
+ *
+ * Series i has at tick k the one value model_value(i, k). A crash behind `ops` ops must leave what was acknowledged before,
+ * may leave what was sent before, and must not leave anything else.
+ */
+#ifndef FERULA_TSDB_CRASH_MODEL_H
+#define FERULA_TSDB_CRASH_MODEL_H
+
+#include "tsdb/tsdb_testing.h"
+
+enum { MODEL_SERIES = 32, MODEL_TICKS = 96, MODEL_SPANS = 16, MODEL_NAME_BYTES = 4096 };
+
+#define MODEL_TICK_MS INT64_C(10000)
+/* A block cut from the head is six ticks long; windows of all sizes begin here. */
+#define MODEL_BLOCK_MS (6 * MODEL_TICK_MS)
+#define MODEL_BEGIN (INT64_C(1049000) * 27 * MODEL_BLOCK_MS)
+
+typedef enum demand { DEMAND_NOT, DEMAND_MAY, DEMAND_MUST } demand;
+typedef uint8_t demands[MODEL_SERIES][MODEL_TICKS];
+
+/* Ticks [from, to) of series [first, last] that go, all in `begun` and `done`, counts of ops. */
+typedef struct model_span {
+    bool expires; /* a block beyond retention: gone or there as a whole; may come back */
+    int first, last, from, to;
+    uint64_t begun, done;
+} model_span;
+
+typedef struct crash_model {
+    int n_series, steady; /* those that are sent at every tick */
+    int churn;            /* of the others a new one each so many ticks */
+    char names[MODEL_SERIES][MODEL_NAME_BYTES];
+    uint64_t sent[MODEL_SERIES][MODEL_TICKS]; /* UINT64_MAX: not */
+    uint64_t acked[MODEL_SERIES][MODEL_TICKS];
+    model_span spans[MODEL_SPANS];
+    int n_spans;
+} crash_model;
+
+/* pad: bytes of a long label of each series, so that logs grow. A quarter of the series is steady. */
+void crash_model_init(crash_model *m, int n_series, int churn, int pad);
+int64_t model_time(int tick);
+double model_value(int series, int tick);
+
+/* Counts begin anew: what was acknowledged always was, what was not never will be. */
+void crash_model_rebase(crash_model *m);
+void crash_model_demand(const crash_model *m, uint64_t ops, demands ret);
+
+/* Compares with all that a querier gives. NULL or what is wrong, in the arena. seen becomes what is there, as demands. */
+const char *crash_model_check(const crash_model *m, tsdb *db, demands want, demands seen,
+                              fer_arena *a);
+/* What expires may be there or not. */
+void crash_model_let_expire(const crash_model *m, demands want);
+
+#endif
