@@ -2,7 +2,7 @@
  *
  *   ReadResponse        { repeated QueryResult results = 1; }
  *   QueryResult         { repeated TimeSeries timeseries = 1; }
- *   TimeSeries          { repeated Label labels = 1; repeated Sample samples = 2; }
+ *   TimeSeries          { repeated Label labels = 1; repeated Sample samples = 2; repeated Histogram histograms = 4; }
  *   ChunkedReadResponse { repeated ChunkedSeries chunked_series = 1; int64 query_index = 2; }
  *   ChunkedSeries       { repeated Label labels = 1; repeated Chunk chunks = 2; }
  *   Chunk               { int64 min_time_ms = 1; int64 max_time_ms = 2; Encoding type = 3; bytes data = 4; }
@@ -23,7 +23,8 @@
 #include "server/remote/body.h"
 #include "server/remote/pb.h"
 #include "server/remote/read_request.h"
-#include "tsdb/chunk_xor.h"
+#include "server/remote/rw_hist.h"
+#include "tsdb/chunk_encode.h"
 
 enum {
     DECODED_BYTES_MAX = 32 * 1024 * 1024,
@@ -126,9 +127,6 @@ static fer_code next_series(reader *d, size_t *ret, fer_err *err)
         samples_clear(&d->found);
         *ret = d->next_series++;
         FER_TRY(selection_read(d->sel, *ret, query->start_ms, query->end_ms, &d->found, err));
-        if (d->found.type != NULL)
-            return fer_fail(err, FER_UNSUPPORTED,
-                            "native histograms are not read by this version of remote read");
         if (d->found.n != 0)
             return FER_OK;
     }
@@ -169,9 +167,17 @@ static fer_code put_labels(reader *d, size_t series, fer_err *err)
     return FER_OK;
 }
 
-static void put_samples(const samples *found, fer_buf *out)
+static bool is_histogram(const samples *found, size_t i)
+{
+    return found->type != NULL && found->type[i] != SAMPLE_FLOAT;
+}
+
+/* All floats as fields 2. */
+static void put_floats(const samples *found, fer_buf *out)
 {
     for (size_t i = 0; i < found->n; i++) {
+        if (is_histogram(found, i))
+            continue;
         size_t n = (f64_bits(found->v[i]) != 0 ? 9 : 0) + pb_size_int(2, found->t[i]);
         pb_put_tag(out, 2, PB_BYTES);
         pb_put_varint(out, n);
@@ -183,29 +189,33 @@ static void put_samples(const samples *found, fer_buf *out)
     }
 }
 
-/* One chunk from the samples at `from`; how many it took. */
-static size_t put_chunk(const samples *found, size_t from, fer_buf *out)
+/* All histograms as fields 4. FER_LIMIT past the budget. */
+static fer_code put_histograms(reader *d, fer_buf *out)
 {
-    uint8_t bytes[XOR_CHUNK_BYTES_SOFT + XOR_SAMPLE_BYTES_MAX] = {0};
-    xor_appender a;
-    xor_init(&a);
-    size_t i = from;
-    while (i < found->n && i - from < CHUNK_SAMPLES &&
-           xor_bytes(&a) + XOR_SAMPLE_BYTES_MAX <= XOR_CHUNK_BYTES_SOFT) {
-        xor_append(&a, bytes, found->t[i], found->v[i]);
-        i++;
+    const samples *found = &d->found;
+    if (found->type == NULL)
+        return FER_OK;
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(found->acct, 0);
+    fer_buf message, scratch;
+    fer_buf_init(&message, RESPONSE_BYTES_MAX, found->acct);
+    fer_buf_init(&scratch, RESPONSE_BYTES_MAX, found->acct);
+    bool room = true;
+    for (size_t i = 0; i < found->n && room; i++) {
+        if (!is_histogram(found, i))
+            continue;
+        hist_sample h;
+        fer_arena_reset(tmp);
+        room = hist_narrow(found->h[i], found->type[i] == SAMPLE_FLOAT_HISTOGRAM, tmp, &h);
+        if (!room)
+            break;
+        fer_buf_clear(&message);
+        rw_put_histogram(&message, found->t[i], &h, &scratch);
+        room = !message.full && !scratch.full;
+        pb_put_bytes(out, 4, fer_buf_str(&message));
     }
-    fer_str data = {(const char *)bytes, xor_bytes(&a)};
-    int64_t min = found->t[from], max = found->t[i - 1];
-    size_t n = pb_size_int(1, min) + pb_size_int(2, max) + pb_size_int(3, CHUNK_XOR) +
-               pb_size_bytes(4, data);
-    pb_put_tag(out, 2, PB_BYTES);
-    pb_put_varint(out, n);
-    pb_put_int(out, 1, min);
-    pb_put_int(out, 2, max);
-    pb_put_int(out, 3, CHUNK_XOR);
-    pb_put_bytes(out, 4, data);
-    return i - from;
+    fer_buf_done(&message);
+    fer_buf_done(&scratch);
+    return room ? FER_OK : FER_LIMIT;
 }
 
 /* ---- a stream ---- */
@@ -223,20 +233,43 @@ static void put_frame(reader *d, fer_buf *out)
     fer_buf_puts(out, fer_buf_str(&d->frame));
 }
 
+/* Chunks of a series on their way to frames. */
+typedef struct framing {
+    reader *d;
+    fer_buf *out;
+} framing;
+
+/* Adds the chunk to the series message; full ones become a frame. */
+static fer_code put_chunk(void *arg, const encoded_chunk *c)
+{
+    const framing *f = arg;
+    fer_buf *series = &f->d->series;
+    if (series->n >= f->d->a->o.read_frame_bytes) {
+        put_frame(f->d, f->out);
+        fer_buf_clear(series);
+    }
+    if (series->n == 0)
+        fer_buf_puts(series, fer_buf_str(&f->d->labels));
+    size_t n = pb_size_int(1, c->mint) + pb_size_int(2, c->maxt) + pb_size_int(3, c->encoding) +
+               pb_size_bytes(4, c->data);
+    pb_put_tag(series, 2, PB_BYTES);
+    pb_put_varint(series, n);
+    pb_put_int(series, 1, c->mint);
+    pb_put_int(series, 2, c->maxt);
+    pb_put_int(series, 3, c->encoding);
+    pb_put_bytes(series, 4, c->data);
+    return FER_OK;
+}
+
 static fer_code put_streamed_series(reader *d, size_t series, fer_buf *out, fer_err *err)
 {
     FER_TRY(put_labels(d, series, err));
     fer_buf_clear(&d->series);
-    for (size_t i = 0; i < d->found.n;) {
-        if (d->series.n == 0)
-            fer_buf_puts(&d->series, fer_buf_str(&d->labels));
-        i += put_chunk(&d->found, i, &d->series);
-        if (i == d->found.n || d->series.n >= d->a->o.read_frame_bytes) {
-            put_frame(d, out);
-            fer_buf_clear(&d->series);
-        }
-    }
-    if (d->labels.full || d->series.full || d->frame.full || out->full)
+    framing f = {d, out};
+    fer_code c = chunk_encode(&d->found, 0, d->found.n, CHUNK_SAMPLES, put_chunk, &f);
+    if (d->series.n != 0)
+        put_frame(d, out);
+    if (c != FER_OK || d->labels.full || d->series.full || d->frame.full || out->full)
         return fer_fail_budget(err, "remote read");
     return FER_OK;
 }
@@ -282,9 +315,10 @@ static fer_code put_result(reader *d, uint64_t *count, fer_buf *out, fer_err *er
             break;
         fer_buf_clear(&d->series);
         fer_buf_puts(&d->series, fer_buf_str(&d->labels));
-        put_samples(&d->found, &d->series);
+        put_floats(&d->found, &d->series);
+        c = put_histograms(d, &d->series);
         pb_put_bytes(&result, 1, fer_buf_str(&d->series));
-        if (d->labels.full || d->series.full || result.full) {
+        if (c != FER_OK || d->labels.full || d->series.full || result.full) {
             c = fer_fail_budget(err, "remote read");
             break;
         }

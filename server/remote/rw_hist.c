@@ -240,3 +240,58 @@ fer_code rw_scan_histogram(fer_str msg, uint32_t last_field, fer_arena *a, tsdb_
     ret->refuse = fer_arena_dup(a, str_of(err.msg));
     return ret->refuse.p == NULL ? FER_LIMIT : FER_OK;
 }
+
+/* ---- writing ---- */
+
+static void put_f64(fer_buf *out, uint32_t num, double v)
+{
+    if (f64_bits(v) == 0)
+        return;
+    pb_put_tag(out, num, PB_FIXED64);
+    fer_buf_put(out, &v, 8);
+}
+
+/* A member of a oneof is written also when it is zero. */
+static void put_count(fer_buf *out, uint32_t num, hist_num v, bool is_float)
+{
+    pb_put_tag(out, is_float ? num + 1 : num, is_float ? PB_FIXED64 : PB_VARINT);
+    if (is_float)
+        fer_buf_put(out, &v.f, 8);
+    else
+        pb_put_varint(out, v.u);
+}
+
+static void put_side(fer_buf *out, uint32_t num, const hist_side *side, bool is_float, fer_buf *tmp)
+{
+    for (uint32_t i = 0; i < side->n_spans; i++) {
+        fer_buf_clear(tmp);
+        pb_put_int(tmp, 1, (int64_t)zigzag_put(side->spans[i].offset));
+        pb_put_int(tmp, 2, side->spans[i].length);
+        pb_put_bytes(out, num, fer_buf_str(tmp));
+    }
+    if (side->n_buckets == 0)
+        return;
+    fer_buf_clear(tmp);
+    for (uint32_t i = 0; i < side->n_buckets; i++) {
+        if (is_float)
+            fer_buf_put(tmp, &side->buckets[i].f, 8);
+        else
+            pb_put_varint(tmp, zigzag_put(side->buckets[i].i));
+    }
+    pb_put_bytes(out, is_float ? num + 2 : num + 1, fer_buf_str(tmp));
+}
+
+void rw_put_histogram(fer_buf *out, int64_t t, const hist_sample *h, fer_buf *tmp)
+{
+    put_count(out, 1, h->count, h->is_float);
+    put_f64(out, 3, h->sum);
+    pb_put_int(out, 4, (int64_t)zigzag_put(h->schema));
+    put_f64(out, 5, h->zero_threshold);
+    put_count(out, 6, h->zero_count, h->is_float);
+    put_side(out, 8, &h->side[HIST_NEG], h->is_float, tmp);
+    put_side(out, 11, &h->side[HIST_POS], h->is_float, tmp);
+    pb_put_int(out, 14, h->reset_hint);
+    pb_put_int(out, 15, t);
+    if (h->n_custom != 0)
+        pb_put_bytes(out, 16, (fer_str){(const char *)h->custom, h->n_custom * sizeof *h->custom});
+}

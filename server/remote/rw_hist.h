@@ -15,6 +15,7 @@
 #define FERULA_SERVER_REMOTE_RW_HIST_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "tsdb/tsdb.h"
 
 enum { RW1_HISTOGRAM_FIELDS = 16, RW2_HISTOGRAM_FIELDS = 17 };
@@ -24,5 +25,8 @@ enum { RW1_HISTOGRAM_FIELDS = 16, RW2_HISTOGRAM_FIELDS = 17 };
  * bytes that are no such message, FER_LIMIT from the arena. */
 FER_MUST_CHECK fer_code rw_scan_histogram(fer_str msg, uint32_t last_field, fer_arena *a,
                                           tsdb_hist_row *ret);
+
+/* Writes the message of 1.0, which remote read answers with. `tmp` is emptied. */
+void rw_put_histogram(fer_buf *out, int64_t t, const hist_sample *h, fer_buf *tmp);
 
 #endif
