@@ -84,6 +84,7 @@ fer_code config_otlp_load(const yaml_node *n, fer_arena *a, otlp_options *ret, f
         .strategy = strategy_of(n),
         .promote_all = is_true(n, "promote_all_resource_attributes", false),
         .promote_scope = is_true(n, "promote_scope_metadata", false),
+        .convert_to_custom = is_true(n, "convert_histograms_to_nhcb", false),
         .keep_identifying = is_true(n, "keep_identifying_resource_attributes", false),
         .version = atomic_fetch_add(&loads, 1),
     };

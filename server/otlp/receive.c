@@ -181,8 +181,9 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
     durable_reply_init(&ans->reply, r, send_answer);
     ans->json = of->json;
     tsdb_report rep = {0};
-    FER_TRY(tsdb_stage(app_db(o->a), q->rows, q->n_rows, otlp_labels, NULL, w->arena, &rep,
-                       durable_reply_committed, &ans->reply, err));
+    const tsdb_rows rows = {q->rows, q->n_rows, q->hists, q->n_hists};
+    FER_TRY(tsdb_stage_rows(app_db(o->a), &rows, otlp_labels, NULL, w->arena, &rep,
+                            durable_reply_committed, &ans->reply, err));
     ans->refused = refused->points + rep.n_rejected;
     ans->nothing = rep.accepted == 0;
     if (ans->refused != 0)

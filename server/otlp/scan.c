@@ -15,10 +15,11 @@
 
 #include <math.h>
 
-enum { CUMULATIVE = 2, NO_RECORDED_VALUE = 1 };
-enum { TYPE_COUNTER = 1, TYPE_GAUGE = 2, TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
+#include "server/otlp/native.h"
+#include "tsdb/samples.h"
 
-static const uint64_t stale_bits = 0x7ff0000000000002;
+enum { CUMULATIVE = 2 };
+enum { TYPE_COUNTER = 1, TYPE_GAUGE = 2, TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
 
 /* A target_info that this request has given already. */
 typedef struct target {
@@ -49,61 +50,54 @@ typedef struct metric_fields {
     bool monotonic;
 } metric_fields;
 
-typedef struct run {
-    fer_str s;
-    bool copied;
-} run;
-
-/* One data point, whichever kind. */
-typedef struct point {
+/* A point and where it stands. */
+typedef struct spot {
     const otlp_metric *metric;
-    fer_hash128 metric_fp;
-    run attributes;
-    fer_hash128 fp;
-    uint64_t time_ns, flags;
-    double value, sum;
-    bool has_sum;
-    uint64_t count;
-    run counts, bounds;
-} point;
+    otlp_kind kind;
+    fer_hash128 metric_fp, point_fp;
+    otlp_point p;
+} spot;
 
 /* ---- rows ---- */
 
-static fer_hash128 fp_series(const scan *s, const point *p, otlp_part part, double bound)
+static fer_hash128 fp_series(const scan *s, const spot *at, otlp_part part, double bound)
 {
     struct {
         fer_hash128 metric, point;
         double bound;
         uint64_t part;
-    } key = {p->metric_fp, p->fp, bound, part};
+    } key = {at->metric_fp, at->point_fp, bound, part};
     return s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key});
 }
 
-static fer_code add_row(scan *s, const point *p, otlp_part part, double bound, int64_t t, double v,
+/* What a row's raw bytes are; .p NULL past the budget. */
+static fer_str raw_of(scan *s, const spot *at, otlp_part part, double bound)
+{
+    otlp_series *series = fer_arena_alloc(s->a, sizeof *series);
+    if (series != NULL)
+        *series = (otlp_series){at->metric, at->p.attributes.s, part, bound};
+    return (fer_str){(const char *)series, sizeof *series};
+}
+
+static fer_code add_row(scan *s, const spot *at, otlp_part part, double bound, int64_t t, double v,
                         fer_hash128 fp)
 {
     rw_request *q = s->q;
-    otlp_series *series = fer_arena_alloc(s->a, sizeof *series);
-    if (series == NULL)
+    fer_str raw = raw_of(s, at, part, bound);
+    if (raw.p == NULL)
         return FER_LIMIT;
-    *series = (otlp_series){p->metric, p->attributes.s, part, bound};
     if (q->n_rows == q->cap_rows)
         FER_TRY(rw_grow(q->acct, (void **)&q->rows, &q->cap_rows, sizeof *q->rows));
-    q->rows[q->n_rows++] = (tsdb_row){fp, {(const char *)series, sizeof *series}, t, v};
+    q->rows[q->n_rows++] = (tsdb_row){fp, raw, t, v};
     return FER_OK;
 }
 
-static int64_t ms_of(uint64_t ns)
-{
-    return (int64_t)ns / 1000000;
-}
-
 /* A value of the point, or the stale marker when it has none. */
-static fer_code put(scan *s, const point *p, otlp_part part, double bound, double v)
+static fer_code put(scan *s, const spot *at, otlp_part part, double bound, double v)
 {
-    if (p->flags & NO_RECORDED_VALUE)
-        memcpy(&v, &stale_bits, sizeof v);
-    return add_row(s, p, part, bound, ms_of(p->time_ns), v, fp_series(s, p, part, bound));
+    if (at->p.flags & OTLP_NO_RECORDED_VALUE)
+        v = f64_of_bits(STALE_NAN_BITS);
+    return add_row(s, at, part, bound, otlp_ms(at->p.time_ns), v, fp_series(s, at, part, bound));
 }
 
 static void refuse(scan *s, size_t points, const char *what, fer_str name)
@@ -113,194 +107,54 @@ static void refuse(scan *s, size_t points, const char *what, fer_str name)
         fer_buf_printf(&s->q->bad, "%s for metric \"%.*s\"\n", what, STR_FMT(str_head(name, 256)));
 }
 
-/* ---- points ---- */
-
-/* Adds bytes to a run of them: a view while they follow one another, a copy once they do not. */
-static fer_code run_add(scan *s, run *to, fer_str more)
-{
-    if (to->s.n == 0) {
-        to->s = more;
-        return FER_OK;
-    }
-    if (!to->copied && to->s.p + to->s.n == more.p) {
-        to->s.n += more.n;
-        return FER_OK;
-    }
-    char *p = to->copied
-                  ? fer_arena_grow(s->a, (char *)(uintptr_t)to->s.p, to->s.n, to->s.n + more.n)
-                  : fer_arena_alloc(s->a, to->s.n + more.n);
-    if (p == NULL)
-        return FER_LIMIT;
-    if (!to->copied)
-        memcpy(p, to->s.p, to->s.n);
-    memcpy(p + to->s.n, more.p, more.n);
-    *to = (run){{p, to->s.n + more.n}, true};
-    return FER_OK;
-}
-
-static fer_code note_attribute(scan *s, point *p, const pb_field *f, const uint8_t *end)
-{
-    return run_add(s, &p->attributes, (fer_str){(const char *)f->start, (size_t)(end - f->start)});
-}
-
-/* Numbers of 64 bits, packed into one field, several, or none. */
-static fer_code note_numbers(scan *s, run *to, const pb_field *f)
-{
-    if (f->type == PB_FIXED64) /* the eight bytes behind the tag */
-        return run_add(s, to, fer_arena_dup(s->a, (fer_str){(const char *)&f->u, 8}));
-    if (f->type != PB_BYTES || f->bytes.n % 8 != 0)
-        return FER_CORRUPT;
-    return f->bytes.n == 0 ? FER_OK : run_add(s, to, f->bytes);
-}
-
-static double double_of(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-/* NumberDataPoint { time = 3; oneof { double = 4; sfixed64 = 6; } attributes = 7; flags = 8; } */
-static fer_code number_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
-{
-    static const uint8_t types[] = {[3] = 1 + PB_FIXED64,
-                                    [4] = 1 + PB_FIXED64,
-                                    [6] = 1 + PB_FIXED64,
-                                    [7] = 1 + PB_BYTES,
-                                    [8] = 1 + PB_VARINT};
-    if (f->num > 8 || types[f->num] == 0)
-        return FER_OK;
-    if (types[f->num] != 1 + f->type)
-        return FER_CORRUPT;
-    switch (f->num) {
-    case 3:
-        p->time_ns = f->u;
-        return FER_OK;
-    case 4:
-        p->value = double_of(f->u);
-        return FER_OK;
-    case 6:
-        p->value = (double)(int64_t)f->u;
-        return FER_OK;
-    case 7:
-        return note_attribute(s, p, f, end);
-    default:
-        p->flags = f->u;
-        return FER_OK;
-    }
-}
-
-/* HistogramDataPoint { time = 3; count = 4; optional sum = 5; bucket_counts = 6; explicit_bounds = 7;
- * attributes = 9; flags = 10; } */
-static fer_code histogram_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
-{
-    static const uint8_t types[] = {[3] = 1 + PB_FIXED64,
-                                    [4] = 1 + PB_FIXED64,
-                                    [5] = 1 + PB_FIXED64,
-                                    [9] = 1 + PB_BYTES,
-                                    [10] = 1 + PB_VARINT};
-    if (f->num == 6 || f->num == 7)
-        return note_numbers(s, f->num == 6 ? &p->counts : &p->bounds, f);
-    if (f->num > 10 || types[f->num] == 0)
-        return FER_OK;
-    if (types[f->num] != 1 + f->type)
-        return FER_CORRUPT;
-    switch (f->num) {
-    case 3:
-        p->time_ns = f->u;
-        return FER_OK;
-    case 4:
-        p->count = f->u;
-        return FER_OK;
-    case 5:
-        p->sum = double_of(f->u);
-        p->has_sum = true;
-        return FER_OK;
-    case 9:
-        return note_attribute(s, p, f, end);
-    default:
-        p->flags = f->u;
-        return FER_OK;
-    }
-}
-
-/* SummaryDataPoint { time = 3; count = 4; sum = 5; repeated quantile_values = 6; attributes = 7; flags = 8; }
- * The quantiles are read once more by put_quantiles(). */
-static fer_code summary_field(scan *s, const pb_field *f, const uint8_t *end, point *p)
-{
-    static const uint8_t types[] = {
-        [3] = 1 + PB_FIXED64, [4] = 1 + PB_FIXED64, [5] = 1 + PB_FIXED64,
-        [6] = 1 + PB_BYTES,   [7] = 1 + PB_BYTES,   [8] = 1 + PB_VARINT};
-    if (f->num > 8 || types[f->num] == 0)
-        return FER_OK;
-    if (types[f->num] != 1 + f->type)
-        return FER_CORRUPT;
-    switch (f->num) {
-    case 3:
-        p->time_ns = f->u;
-        return FER_OK;
-    case 4:
-        p->count = f->u;
-        return FER_OK;
-    case 5:
-        p->sum = double_of(f->u);
-        return FER_OK;
-    case 7:
-        return note_attribute(s, p, f, end);
-    case 8:
-        p->flags = f->u;
-        return FER_OK;
-    default:
-        return FER_OK;
-    }
-}
-
-typedef fer_code (*field_fn)(scan *s, const pb_field *f, const uint8_t *end, point *p);
-
-static fer_code read_point(scan *s, fer_str msg, field_fn field, point *p)
-{
-    for (fer_rd r = rd_of(msg);;) {
-        pb_field f = {0};
-        fer_code c = pb_next(&r, &f);
-        if (c == FER_END)
-            break;
-        FER_TRY(c);
-        FER_TRY(field(s, &f, r.p, p));
-    }
-    p->fp = s->fp(s->fp_arg, p->attributes.s);
-    if (p->time_ns < s->oldest_ns)
-        s->oldest_ns = p->time_ns;
-    if (p->time_ns > s->newest_ns)
-        s->newest_ns = p->time_ns;
-    return FER_OK;
-}
-
 /* ---- what a point turns into ---- */
 
-/* Buckets hold what is at most their bound; OTLP tells each one's own. */
-static fer_code put_buckets(scan *s, const point *p)
+static fer_code put_native(scan *s, const spot *at)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < p->bounds.s.n && i < p->counts.s.n; i += 8) {
-        uint64_t n, bound;
-        memcpy(&n, p->counts.s.p + i, 8);
-        memcpy(&bound, p->bounds.s.p + i, 8);
-        total += n;
-        FER_TRY(put(s, p, OTLP_PART_BUCKET, double_of(bound), (double)total));
-    }
-    return put(s, p, OTLP_PART_BUCKET, INFINITY, (double)p->count);
+    rw_request *q = s->q;
+    if (q->n_hists == q->cap_hists)
+        FER_TRY(rw_grow(q->acct, (void **)&q->hists, &q->cap_hists, sizeof *q->hists));
+    tsdb_hist_row *row = &q->hists[q->n_hists];
+    *row = (tsdb_hist_row){.fp = fp_series(s, at, OTLP_PART_VALUE, 0),
+                           .raw = raw_of(s, at, OTLP_PART_VALUE, 0),
+                           .before = q->n_rows};
+    if (row->raw.p == NULL)
+        return FER_LIMIT;
+    if (at->kind == OTLP_HISTOGRAM)
+        FER_TRY(otlp_native_custom(&at->p, s->a, row));
+    else
+        FER_TRY(otlp_native_exponential(&at->p, s->a, row));
+    q->n_hists++;
+    return FER_OK;
 }
 
-static fer_code put_histogram(scan *s, const point *p)
+/* Buckets hold what is at most their bound; OTLP tells each one's own. */
+static fer_code put_buckets(scan *s, const spot *at)
 {
-    if (p->has_sum)
-        FER_TRY(put(s, p, OTLP_PART_SUM, 0, p->sum));
-    FER_TRY(put(s, p, OTLP_PART_COUNT, 0, (double)p->count));
-    return put_buckets(s, p);
+    fer_str bounds = at->p.bounds.s, counts = at->p.counts.s;
+    uint64_t total = 0;
+    for (size_t i = 0; i < bounds.n && i < counts.n; i += 8) {
+        uint64_t n, bound;
+        memcpy(&n, counts.p + i, 8); /* little-endian, as all machines we run on */
+        memcpy(&bound, bounds.p + i, 8);
+        total += n;
+        FER_TRY(put(s, at, OTLP_PART_BUCKET, f64_of_bits(bound), (double)total));
+    }
+    return put(s, at, OTLP_PART_BUCKET, INFINITY, (double)at->p.count);
+}
+
+static fer_code put_histogram(scan *s, const spot *at)
+{
+    if (s->o->convert_to_custom)
+        return put_native(s, at);
+    if (at->p.has_sum)
+        FER_TRY(put(s, at, OTLP_PART_SUM, 0, at->p.sum));
+    FER_TRY(put(s, at, OTLP_PART_COUNT, 0, (double)at->p.count));
+    return put_buckets(s, at);
 }
 
 /* ValueAtQuantile { double quantile = 1; double value = 2; } */
-static fer_code put_quantile(scan *s, const point *p, fer_str msg)
+static fer_code put_quantile(scan *s, const spot *at, fer_str msg)
 {
     uint64_t bits[2] = {0, 0};
     for (fer_rd r = rd_of(msg);;) {
@@ -315,13 +169,14 @@ static fer_code put_quantile(scan *s, const point *p, fer_str msg)
             return FER_CORRUPT;
         bits[f.num - 1] = f.u;
     }
-    return put(s, p, OTLP_PART_QUANTILE, double_of(bits[0]), double_of(bits[1]));
+    return put(s, at, OTLP_PART_QUANTILE, f64_of_bits(bits[0]), f64_of_bits(bits[1]));
 }
 
-static fer_code put_summary(scan *s, const point *p, fer_str msg)
+/* SummaryDataPoint { ... repeated ValueAtQuantile quantile_values = 6; ... } */
+static fer_code put_summary(scan *s, const spot *at, fer_str msg)
 {
-    FER_TRY(put(s, p, OTLP_PART_SUM, 0, p->sum));
-    FER_TRY(put(s, p, OTLP_PART_COUNT, 0, (double)p->count));
+    FER_TRY(put(s, at, OTLP_PART_SUM, 0, at->p.sum));
+    FER_TRY(put(s, at, OTLP_PART_COUNT, 0, (double)at->p.count));
     for (fer_rd r = rd_of(msg);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
@@ -329,23 +184,27 @@ static fer_code put_summary(scan *s, const point *p, fer_str msg)
             return FER_OK;
         FER_TRY(c);
         if (f.num == 6)
-            FER_TRY(put_quantile(s, p, f.bytes));
+            FER_TRY(put_quantile(s, at, f.bytes));
     }
 }
 
-static fer_code scan_point(scan *s, fer_str msg, otlp_kind kind, const point *of_metric)
+static fer_code scan_point(scan *s, fer_str msg, spot *at)
 {
-    point p = *of_metric;
-    switch (kind) {
+    FER_TRY(otlp_read_point(msg, at->kind, s->a, &at->p));
+    at->point_fp = s->fp(s->fp_arg, at->p.attributes.s);
+    if (at->p.time_ns < s->oldest_ns)
+        s->oldest_ns = at->p.time_ns;
+    if (at->p.time_ns > s->newest_ns)
+        s->newest_ns = at->p.time_ns;
+    switch (at->kind) {
     case OTLP_HISTOGRAM:
-        FER_TRY(read_point(s, msg, histogram_field, &p));
-        return put_histogram(s, &p);
+        return put_histogram(s, at);
+    case OTLP_EXPONENTIAL_HISTOGRAM:
+        return put_native(s, at);
     case OTLP_SUMMARY:
-        FER_TRY(read_point(s, msg, summary_field, &p));
-        return put_summary(s, &p, msg);
+        return put_summary(s, at, msg);
     default:
-        FER_TRY(read_point(s, msg, number_field, &p));
-        return put(s, &p, OTLP_PART_VALUE, 0, p.value);
+        return put(s, at, OTLP_PART_VALUE, 0, at->p.value);
     }
 }
 
@@ -420,8 +279,8 @@ static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
     return rw_add_metadata(s->q, &family);
 }
 
-/* What points of this metric begin with. */
-static fer_code point_of_metric(scan *s, fer_str name, point *ret)
+/* Where the points of this metric stand. */
+static fer_code spot_of_metric(scan *s, otlp_kind kind, fer_str name, spot *ret)
 {
     otlp_metric *metric = fer_arena_alloc(s->a, sizeof *metric);
     if (metric == NULL)
@@ -430,16 +289,17 @@ static fer_code point_of_metric(scan *s, fer_str name, point *ret)
     struct {
         fer_hash128 around, name;
     } key = {s->around, s->fp(s->fp_arg, name)};
-    *ret = (point){.metric = metric,
-                   .metric_fp = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key})};
+    *ret = (spot){.metric = metric,
+                  .kind = kind,
+                  .metric_fp = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key})};
     return FER_OK;
 }
 
 static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
 {
-    point first;
+    spot at;
     FER_TRY(note_metadata(s, m, name));
-    FER_TRY(point_of_metric(s, name, &first));
+    FER_TRY(spot_of_metric(s, m->kind, name, &at));
     for (fer_rd r = rd_of(m->points);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
@@ -447,7 +307,7 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
             return FER_OK;
         FER_TRY(c);
         if (f.num == 1)
-            FER_TRY(scan_point(s, f.bytes, m->kind, &first));
+            FER_TRY(scan_point(s, f.bytes, &at));
     }
 }
 
@@ -465,10 +325,6 @@ static fer_code scan_metric(scan *s, fer_str msg)
         return FER_OK;
     if (has_temporality(m.kind) && m.temporality != CUMULATIVE) {
         refuse(s, points, "invalid temporality and type combination", m.name);
-        return FER_OK;
-    }
-    if (m.kind == OTLP_EXPONENTIAL_HISTOGRAM) {
-        refuse(s, points, "exponential histograms are not stored by this version", m.name);
         return FER_OK;
     }
     fer_code c = otlp_metric_name(s->o->strategy, m.name, m.unit, m.kind, s->a, &name, &why);
@@ -550,28 +406,28 @@ static fer_code put_target(scan *s)
 {
     enum { SAMPLES_MAX = 100000 };
     bool has;
-    point p;
+    spot at;
     int64_t *newest;
     FER_TRY(otlp_has_target(s->resource, &has));
     if (!has)
         return FER_OK;
     s->scope = s->schema_url = STR("");
     note_around(s);
-    FER_TRY(point_of_metric(s, STR("target_info"), &p));
-    fer_hash128 fp = fp_series(s, &p, OTLP_PART_TARGET, 0);
+    FER_TRY(spot_of_metric(s, OTLP_NO_KIND, STR("target_info"), &at));
+    fer_hash128 fp = fp_series(s, &at, OTLP_PART_TARGET, 0);
     FER_TRY(find_target(s, fp, &newest));
-    int64_t from = ms_of(s->oldest_ns), to = ms_of(s->newest_ns);
+    int64_t from = otlp_ms(s->oldest_ns), to = otlp_ms(s->newest_ns);
     int64_t step = s->o->lookback_ms / 2 > 0 ? s->o->lookback_ms / 2 : 1;
     size_t n = 0;
     for (int64_t t = from; t < to && n < SAMPLES_MAX; t += step, n++)
         if (t > *newest) {
-            FER_TRY(add_row(s, &p, OTLP_PART_TARGET, 0, t, 1, fp));
+            FER_TRY(add_row(s, &at, OTLP_PART_TARGET, 0, t, 1, fp));
             *newest = t;
         }
     if (to <= *newest)
         return FER_OK;
     *newest = to;
-    return add_row(s, &p, OTLP_PART_TARGET, 0, to, 1, fp);
+    return add_row(s, &at, OTLP_PART_TARGET, 0, to, 1, fp);
 }
 
 static fer_code scan_resource_metrics(scan *s, fer_str msg)

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fer_buf lines;
     fer_buf_init(&lines, 1 << 20, NULL);
-    model_scan((fer_str){(const char *)data, size}, &lines);
+    model_scan((fer_str){(const char *)data, size}, &model_options, &lines);
     fer_buf_done(&lines);
     return 0;
 }

@@ -19,29 +19,61 @@ static const otlp_options model_options = {
     .lookback_ms = 300000,
 };
 
-/* A line a row: {labels} value @time, or the reason why its labels are none. */
-static inline void model_print(fer_buf *out, const rw_request *q)
+/* The labels of a row, or the reason why there are none. */
+static inline void model_print_labels(fer_buf *out, fer_str raw)
 {
     fer_arena *a = fer_arena_new(NULL, 0);
+    label *l;
+    size_t n;
+    labels ls;
+    fer_err err;
+    fer_code c = otlp_labels(NULL, raw, a, &l, &n, &err);
+    if (c == FER_OK)
+        c = labels_canonical(l, n, true, &ls, &err);
+    if (c == FER_OK)
+        labels_print_metric(out, ls);
+    else
+        fer_buf_puts(out, str_of(err.msg));
+    fer_arena_free(a);
+}
+
+static inline void model_print_side(fer_buf *out, const char *name, const hist_side *side)
+{
+    for (uint32_t i = 0; i < side->n_spans; i++)
+        fer_buf_printf(out, " %s[%d+%u]", name, side->spans[i].offset, side->spans[i].length);
+    for (uint32_t i = 0; i < side->n_buckets; i++)
+        fer_buf_printf(out, " %" PRId64, side->buckets[i].i);
+}
+
+static inline void model_print_native(fer_buf *out, const tsdb_hist_row *row)
+{
+    model_print_labels(out, row->raw);
+    if (row->refuse.n != 0) {
+        fer_buf_printf(out, " refused: %.*s\n", STR_FMT(row->refuse));
+        return;
+    }
+    const hist_sample *h = &row->h;
+    fer_buf_printf(out, " schema %d, %" PRIu64 " of sum %g, zero %" PRIu64 " to %g,", h->schema,
+                   h->count.u, h->sum, h->zero_count.u, h->zero_threshold);
+    model_print_side(out, "+", &h->side[HIST_POS]);
+    model_print_side(out, "-", &h->side[HIST_NEG]);
+    for (uint32_t i = 0; i < h->n_custom; i++)
+        fer_buf_printf(out, " le %g", h->custom[i]);
+    fer_buf_printf(out, " @%" PRId64 "\n", row->t);
+}
+
+/* A line a row: {labels} value @time. */
+static inline void model_print(fer_buf *out, const rw_request *q)
+{
     for (size_t i = 0; i < q->n_rows; i++) {
-        label *l;
-        size_t n;
-        labels ls;
-        fer_err err;
         char text[NUM_TEXT_MAX];
-        fer_code c = otlp_labels(NULL, q->rows[i].raw, a, &l, &n, &err);
-        if (c == FER_OK)
-            c = labels_canonical(l, n, true, &ls, &err);
-        if (c == FER_OK)
-            labels_print_metric(out, ls);
-        else
-            fer_buf_puts(out, str_of(err.msg));
+        model_print_labels(out, q->rows[i].raw);
         fer_buf_putc(out, ' ');
         fer_buf_put(out, text, num_format_g(text, q->rows[i].v));
         fer_buf_printf(out, " @%" PRId64 "\n", q->rows[i].t);
-        fer_arena_reset(a);
     }
-    fer_arena_free(a);
+    for (size_t i = 0; i < q->n_hists; i++)
+        model_print_native(out, &q->hists[i]);
 }
 
 /* ---- protobuf-c's reading ---- */
@@ -177,14 +209,14 @@ static inline bool model_is_plain(fer_str msg, const Otlppb__Request *m)
 }
 
 /* Scans the message and compares; aborts on a difference. The lines, or the error. True: it was read. */
-static inline bool model_scan(fer_str msg, fer_buf *ret_lines)
+static inline bool model_scan(fer_str msg, const otlp_options *o, fer_buf *ret_lines)
 {
     rw_request q;
     otlp_refused refused;
     fer_err err;
     fer_arena *a = fer_arena_new(NULL, 0);
     rw_request_init(&q, NULL);
-    fer_code c = otlp_scan(msg, &model_options, model_fingerprint, NULL, a, &q, &refused, &err);
+    fer_code c = otlp_scan(msg, o, model_fingerprint, NULL, a, &q, &refused, &err);
     Otlppb__Request *m = otlppb__request__unpack(NULL, msg.n, (const uint8_t *)msg.p);
     if (m != NULL && model_is_plain(msg, m)) {
         MODEL_CHECK(c == FER_OK);

@@ -8,7 +8,7 @@
 #include "server/otlp/json.h"
 #include "server/otlp/scan_model.h"
 
-static void check_lines(const char *json, const char *expected)
+static void check_lines_with(const otlp_options *o, const char *json, const char *expected)
 {
     fer_buf msg, lines;
     fer_err err;
@@ -16,11 +16,16 @@ static void check_lines(const char *json, const char *expected)
     fer_buf_init(&lines, 1 << 20, NULL);
     if (otlp_json_to_protobuf(str_of(json), &msg, &err) != FER_OK)
         fail_msg("%s", err.msg);
-    model_scan(fer_buf_str(&msg), &lines);
+    model_scan(fer_buf_str(&msg), o, &lines);
     fer_buf_putc(&lines, 0);
     assert_string_equal(lines.p, expected);
     fer_buf_done(&msg);
     fer_buf_done(&lines);
+}
+
+static void check_lines(const char *json, const char *expected)
+{
+    check_lines_with(&model_options, json, expected);
 }
 
 #define T1 "\"timeUnixNano\":\"1700000000123456789\","
@@ -66,6 +71,50 @@ static void test_histograms(void **state)
                            "{\"quantile\":0.99,\"value\":9}]}]}}"),
                 "s_sum 1.5 @1700000000123\ns_count 3 @1700000000123\n"
                 "s{quantile=\"0.99\"} 9 @1700000000123\n");
+}
+
+#define EXPONENTIAL(fields)                                                                        \
+    METRIC("", "{\"name\":\"e\",\"unit\":\"s\",\"exponentialHistogram\":{"                         \
+               "\"aggregationTemporality\":2,\"dataPoints\":[{" T1 fields "}]}}")
+
+static void test_exponential_histograms(void **state)
+{
+    (void)state;
+    /* Bucket i becomes i + 1; two empty ones are kept, three make a gap. */
+    check_lines(
+        EXPONENTIAL("\"count\":\"21\",\"sum\":7.5,\"scale\":3,\"zeroCount\":2,"
+                    "\"zeroThreshold\":0.25,\"positive\":{\"offset\":-2,\"bucketCounts\":"
+                    "[0,1,0,0,2,0,0,0,3]},\"negative\":{\"offset\":4,\"bucketCounts\":"
+                    "[6,\"7\"]},\"attributes\":[" LABEL("k", "v") "]"),
+        "e_seconds{k=\"v\"} schema 3, 21 of sum 7.5, zero 2 to 0.25, +[0+4] +[3+1] 1 -1 0 2 "
+        "1 -[5+2] 6 1 @1700000000123\n");
+    /* Without a threshold there is a small one; a finer scale is reduced. */
+    check_lines(EXPONENTIAL("\"count\":4,\"scale\":9,\"positive\":{\"offset\":0,"
+                            "\"bucketCounts\":[1,1,1,1]}"),
+                "e_seconds schema 8, 4 of sum 0, zero 0 to 1e-128, +[1+2] 2 0 @1700000000123\n");
+    check_lines(EXPONENTIAL("\"flags\":1"),
+                "e_seconds schema 0, 0 of sum nan, zero 0 to 0, @1700000000123\n");
+    check_lines(
+        EXPONENTIAL("\"scale\":-5"),
+        "e_seconds refused: an exponential histogram of a scale below -4 cannot be stored\n");
+    check_lines(
+        EXPONENTIAL("\"scale\":0,\"positive\":{\"offset\":2147483647,"
+                    "\"bucketCounts\":[1]}"),
+        "e_seconds refused: an exponential histogram has too many buckets, or too far out\n");
+}
+
+static void test_histograms_become_custom_buckets_when_asked_to(void **state)
+{
+    (void)state;
+    otlp_options custom = model_options;
+    custom.convert_to_custom = true;
+    check_lines_with(&custom,
+                     METRIC("", "{\"name\":\"h\",\"histogram\":{\"aggregationTemporality\":2,"
+                                "\"dataPoints\":[{" T1
+                                "\"count\":\"6\",\"sum\":10.25,\"bucketCounts\":[0,1,\"5\"],"
+                                "\"explicitBounds\":[0.5,10]}]}}"),
+                     "h schema -53, 6 of sum 10.25, zero 0 to 0, +[1+2] 1 4 le 0.5 le 10 "
+                     "@1700000000123\n");
 }
 
 static void test_what_is_refused(void **state)
@@ -155,7 +204,7 @@ static void test_every_truncation_ends_in_an_error_or_rows(void **state)
         FER_OK);
     for (size_t n = 1; n < msg.n; n++) {
         fer_buf_init(&lines, 1 << 20, NULL);
-        assert_false(model_scan((fer_str){msg.p, n}, &lines));
+        assert_false(model_scan((fer_str){msg.p, n}, &model_options, &lines));
         fer_buf_done(&lines);
     }
     fer_buf_done(&msg);
@@ -166,6 +215,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_histograms),
+        cmocka_unit_test(test_exponential_histograms),
+        cmocka_unit_test(test_histograms_become_custom_buckets_when_asked_to),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_resources),

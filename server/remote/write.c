@@ -11,6 +11,7 @@
 
 #include "base/thread.h"
 #include "server/remote/body.h"
+#include "server/remote/durable.h"
 #include "server/remote/rw1.h"
 #include "server/remote/rw2.h"
 
@@ -241,45 +242,28 @@ static bool check_headers(const app *a, http_req *r, content *ret)
 
 /* ---- the answer ---- */
 
-static void reply_busy(http_req *r, const char *why)
-{
-    http_resp_header(r, "Retry-After", STR("5"));
-    http_reply_text(r, 503, "%s", why);
-}
-
-/* An answer, in the request's arena. Two sides finish it, in either order: the handler, which writes
- * status and text, and the committer, which tells the outcome; the later one sends it. */
+/* An answer, in the request's arena. */
 typedef struct answer {
-    http_req *r;
+    durable_reply reply; /* first: the hooks get it */
     app_rw_message message;
     written stored;
     int status;
     fer_str text;
-    fer_code outcome;
-    _Atomic int sides;
 } answer;
 
-static void answer_side_done(answer *w)
+static void send_answer(durable_reply *d)
 {
-    if (atomic_fetch_sub_explicit(&w->sides, 1, memory_order_acq_rel) != 1)
-        return;
-    put_written(w->r, w->message, w->outcome == FER_OK ? w->stored : nothing);
-    if (w->outcome != FER_OK)
-        reply_busy(
-            w->r, w->outcome == FER_NOSPACE
-                      ? "no space left on device: the request is not durable yet"
-                      : "the write-ahead log could not be written: the request is not durable yet");
-    else if (w->status == 204)
-        http_reply(w->r, 204, NULL, (fer_str){NULL, 0});
+    const answer *w = (const answer *)d;
+    put_written(d->r, w->message, w->stored);
+    if (w->status == 204)
+        http_reply(d->r, 204, NULL, (fer_str){NULL, 0});
     else
-        http_reply_text(w->r, w->status, "%.*s", STR_FMT(w->text));
+        http_reply_text(d->r, w->status, "%.*s", STR_FMT(w->text));
 }
 
-static void on_durable(void *arg, fer_code code)
+static void head_refusal(durable_reply *d)
 {
-    answer *w = arg;
-    w->outcome = code;
-    answer_side_done(w);
+    put_written(d->r, ((const answer *)d)->message, nothing);
 }
 
 static void put_count(fer_buf *out, uint64_t n, const char *what)
@@ -330,7 +314,7 @@ static void refuse_part(answer *w, const tsdb_report *rep, const rw_request *q)
     fer_buf_init(&text, 64 * 1024, NULL);
     describe(&text, rep, q);
     w->status = 400;
-    w->text = fer_arena_dup(http_req_arena(w->r), fer_buf_str(&text));
+    w->text = fer_arena_dup(http_req_arena(w->reply.r), fer_buf_str(&text));
     if (w->text.p == NULL)
         w->text = STR("part of the request was not stored");
     fer_buf_done(&text);
@@ -369,19 +353,20 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     answer *ans = ARENA_NEW(http_req_arena(r), answer);
     if (ans == NULL)
         return fer_fail_budget(err, "remote write");
-    ans->r = r;
+    durable_reply_init(&ans->reply, r, send_answer);
+    ans->reply.refuse = head_refusal;
     ans->message = of->message;
     ans->status = 204;
-    atomic_init(&ans->sides, 2);
     tsdb_report rep = {0};
     tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
     const tsdb_rows rows = {q->rows, q->n_rows, q->hists, q->n_hists};
-    FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, on_durable, ans, err));
+    FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, durable_reply_committed,
+                            &ans->reply, err));
     ans->stored = (written){rep.accepted - rep.hists_accepted, rep.hists_accepted};
     count(w, q, &rep);
     if (is_partial(q, &rep))
         refuse_part(ans, &rep, q);
-    answer_side_done(ans);
+    durable_reply_prepared(&ans->reply);
     return FER_OK;
 }
 

@@ -18,6 +18,10 @@ NUMBER = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "
 HISTOGRAM = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"),
              "sum": (5, "double"), "bucketCounts": (6, ["fixed64"]), "explicitBounds": (7, ["double"]),
              "attributes": (9, [KEY_VALUE]), "flags": (10, "varint"), "min": (11, "double"), "max": (12, "double")}
+BUCKETS = {"offset": (1, "zigzag"), "bucketCounts": (2, ["varint"])}
+EXPONENTIAL = {"attributes": (1, [KEY_VALUE]), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"), "sum": (5, "double"),
+               "scale": (6, "zigzag"), "zeroCount": (7, "fixed64"), "positive": (8, BUCKETS), "negative": (9, BUCKETS),
+               "flags": (10, "varint"), "zeroThreshold": (14, "double")}
 SUMMARY = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"),
            "sum": (5, "double"), "quantileValues": (6, [{"quantile": (1, "double"), "value": (2, "double")}]),
            "attributes": (7, [KEY_VALUE]), "flags": (8, "varint")}
@@ -26,6 +30,7 @@ METRIC = {"name": (1, "string"), "description": (2, "string"), "unit": (3, "stri
           "gauge": (5, {"dataPoints": (1, [NUMBER])}),
           "sum": (7, {"dataPoints": (1, [NUMBER]), "aggregationTemporality": TEMPORALITY, "isMonotonic": (3, "varint")}),
           "histogram": (9, {"dataPoints": (1, [HISTOGRAM]), "aggregationTemporality": TEMPORALITY}),
+          "exponentialHistogram": (10, {"dataPoints": (1, [EXPONENTIAL]), "aggregationTemporality": TEMPORALITY}),
           "summary": (11, {"dataPoints": (1, [SUMMARY])})}
 SCOPE = {"name": (1, "string"), "version": (2, "string"), "attributes": (3, [KEY_VALUE])}
 REQUEST = {"resourceMetrics": (1, [{"resource": (1, {"attributes": (1, [KEY_VALUE])}),
@@ -35,6 +40,8 @@ REQUEST = {"resourceMetrics": (1, [{"resource": (1, {"attributes": (1, [KEY_VALU
 def scalar(kind, value):
     if kind == "double":
         return struct.pack("<d", float(value))
+    if kind == "zigzag":
+        return varint(int(value) << 1 if int(value) >= 0 else ~(int(value) << 1))
     return struct.pack("<q", int(value)) if kind == "fixed64" else varint(int(value))
 
 
@@ -43,8 +50,8 @@ def field(number, kind, value):
         if isinstance(kind[0], dict):
             return b"".join(field(number, kind[0], v) for v in value)
         return field(number, "bytes", b"".join(scalar(kind[0], v) for v in value))
-    if kind in ("fixed64", "double", "varint"):
-        return varint(number << 3 | (0 if kind == "varint" else 1)) + scalar(kind, value)
+    if kind in ("fixed64", "double", "varint", "zigzag"):
+        return varint(number << 3 | (1 if kind in ("fixed64", "double") else 0)) + scalar(kind, value)
     data = (encode(kind, value) if isinstance(kind, dict) else value.encode() if kind == "string"
             else base64.b64decode(value) if kind == "base64" else value)
     return varint(number << 3 | 2) + varint(len(data)) + data
@@ -91,6 +98,10 @@ def counter(name, points, unit="", monotonic=True, temporality=2):
 
 def histogram(name, points, unit="", temporality=2):
     return {"name": name, "unit": unit, "histogram": {"dataPoints": points, "aggregationTemporality": temporality}}
+
+
+def exponential(name, points, unit="", temporality=2):
+    return {"name": name, "unit": unit, "exponentialHistogram": {"dataPoints": points, "aggregationTemporality": temporality}}
 
 
 def summary(name, points, unit=""):

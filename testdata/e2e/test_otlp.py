@@ -9,7 +9,7 @@ import unittest
 
 import otlp
 import programs
-from otlp import counter, gauge, histogram, point, request, resource, summary
+from otlp import counter, exponential, gauge, histogram, point, request, resource, summary
 
 PATH = "/api/v1/otlp/v1/metrics"
 NOW = int(time.time()) * 1000 - 60_000
@@ -110,6 +110,34 @@ class Receiving(unittest.TestCase):
             metadata = server.api("metadata")
             self.assertEqual([{"type": "gauge", "help": "The load.", "unit": "1"}], metadata["cpu_load_ratio"])
             self.assertEqual("histogram", metadata["http_duration_seconds"][0]["type"])
+
+
+class Native(unittest.TestCase):
+    """Exponential histograms, and classic ones when they are to be converted."""
+
+    def check(self, metric, expected, **section):
+        body = request(resource({}, metric))
+        for send in (lambda s: s.send(otlp.encode(otlp.REQUEST, body), PROTOBUF), lambda s: s.send(json.dumps(body).encode(), JSON)):
+            with Server(**section) as server:
+                self.assertEqual(200, send(server)[0])
+                server.kill()
+                server.start()
+                for query, answer in expected.items():
+                    got = server.instant(query, time=NOW / 1000)
+                    self.assertEqual([answer], [s.get("histogram", s.get("value"))[1] for s in got], query)
+
+    def test_exponential(self):
+        self.check(exponential("e.e", [{"timeUnixNano": str(NOW * 1_000_000), "count": "11", "sum": 7.5, "scale": 0, "zeroCount": "2",
+                                        "zeroThreshold": 0.25, "positive": {"offset": 0, "bucketCounts": ["1", "0", "3"]},
+                                        "negative": {"offset": -1, "bucketCounts": ["5"]}}], "s"),
+                   {"e_e_seconds": {"count": "11", "sum": "7.5", "buckets": [[1, "-1", "-0.5", "5"], [3, "-0.25", "0.25", "2"],
+                                                                             [0, "1", "2", "1"], [0, "4", "8", "3"]]},
+                    "histogram_count(e_e_seconds)": "11", "histogram_fraction(4, 8, e_e_seconds)": "0.2727272727272727"})
+
+    def test_custom(self):
+        self.check(histogram("h", [histogram_point()], "s"),
+                   {"h_seconds": {"count": "6", "sum": "10.25", "buckets": [[3, "-Inf", "0.5", "1"], [0, "0.5", "10", "2"], [0, "10", "+Inf", "3"]]}},
+                   convert_histograms_to_nhcb=True)
 
 
 class Configuration(unittest.TestCase):
