@@ -5,152 +5,15 @@
 #include <stdlib.h>
 
 #include "base/num.h"
-#include "base/utf8.h"
+#include "server/api/federate_format.h"
+#include "server/api/federate_pb.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
 #include "server/config/config.h"
 
-enum { PIECE_BYTES = 64 * 1024, CLAUSES_MAX = 32 };
+enum { PIECE_BYTES = 64 * 1024 };
 
-/* ---- what the client takes ---- */
-
-static fer_str trim(fer_str s)
-{
-    while (s.n != 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = str_from(s, 1);
-    while (s.n != 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
-/* The part before the separator; *rest is moved behind it. */
-static fer_str next_part(fer_str *rest, char separator)
-{
-    const char *end = rest->n == 0 ? NULL : memchr(rest->p, separator, rest->n);
-    fer_str part = str_head(*rest, end == NULL ? rest->n : (size_t)(end - rest->p));
-    *rest = str_from(*rest, part.n + 1);
-    return trim(part);
-}
-
-typedef struct clause {
-    fer_str type, version, escaping;
-    double q;
-} clause;
-
-static clause read_clause(fer_str text)
-{
-    clause c = {.type = next_part(&text, ';'), .version = STR(""), .escaping = STR(""), .q = 1};
-    while (text.n != 0) {
-        fer_str param = next_part(&text, ';');
-        fer_str name = next_part(&param, '=');
-        if (str_eq(name, STR("version")))
-            c.version = trim(param);
-        else if (str_eq(name, STR("escaping")))
-            c.escaping = trim(param);
-        else if (str_eq(name, STR("q")) && !num_parse_f64(trim(param), &c.q))
-            c.q = 0;
-    }
-    return c;
-}
-
-static bool is_text(const clause *c)
-{
-    bool type = str_eq(c->type, STR("text/plain")) || str_eq(c->type, STR("text/*"));
-    return type && (c->version.n == 0 || str_eq(c->version, STR("0.0.4")) ||
-                    str_eq(c->version, STR("1.0.0")));
-}
-
-static bool scheme_of(fer_str text, name_escaping *ret)
-{
-    static const struct {
-        const char *text;
-        name_escaping e;
-    } known[] = {
-        {"underscores", ESCAPE_UNDERSCORES},
-        {"dots", ESCAPE_DOTS},
-        {"values", ESCAPE_VALUES},
-        {"allow-utf-8", ESCAPE_NONE},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (str_eq(text, str_of(known[i].text))) {
-            *ret = known[i].e;
-            return true;
-        }
-    return false;
-}
-
-name_escaping federate_escaping(fer_str accept)
-{
-    clause c[CLAUSES_MAX];
-    size_t n = 0;
-    name_escaping e = ESCAPE_UNDERSCORES;
-    while (accept.n != 0 && n < CLAUSES_MAX) {
-        clause one = read_clause(next_part(&accept, ','));
-        size_t i = n++; /* the better first, equal ones as they came */
-        for (; i > 0 && c[i - 1].q < one.q; i--)
-            c[i] = c[i - 1];
-        c[i] = one;
-    }
-    for (size_t i = 0; i < n; i++) {
-        scheme_of(c[i].escaping, &e);
-        if (is_text(&c[i]))
-            break;
-    }
-    return e;
-}
-
-const char *federate_content_type(name_escaping e)
-{
-    static const char *const types[] = {
-        "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
-        "text/plain; version=0.0.4; charset=utf-8; escaping=dots",
-        "text/plain; version=0.0.4; charset=utf-8; escaping=values",
-        "text/plain; version=0.0.4; charset=utf-8; escaping=allow-utf-8",
-    };
-    return types[e];
-}
-
-/* ---- names ---- */
-
-static bool is_legacy(uint32_t rune, bool first)
-{
-    return (rune >= 'a' && rune <= 'z') || (rune >= 'A' && rune <= 'Z') || rune == '_' ||
-           rune == ':' || (rune >= '0' && rune <= '9' && !first);
-}
-
-static void put_rune(fer_buf *out, name_escaping e, uint32_t rune, bool first)
-{
-    if (e == ESCAPE_UNDERSCORES)
-        fer_buf_putc(out, is_legacy(rune, first) ? (char)rune : '_');
-    else if (rune != '_' && is_legacy(rune, first))
-        fer_buf_putc(out, (char)rune);
-    else if (e == ESCAPE_DOTS && rune == '.')
-        fer_buf_puts(out, STR("_dot_"));
-    else if (e == ESCAPE_DOTS || rune == '_')
-        fer_buf_puts(out, STR("__"));
-    else
-        fer_buf_printf(out, "_%" PRIx32 "_", rune);
-}
-
-void federate_put_name(fer_buf *out, name_escaping e, fer_str name)
-{
-    if (e == ESCAPE_NONE || metric_name_is_legacy(name)) {
-        fer_buf_puts(out, name);
-        return;
-    }
-    if (e == ESCAPE_VALUES)
-        fer_buf_puts(out, STR("U__"));
-    for (size_t i = 0; i < name.n;) {
-        uint32_t rune;
-        size_t n = utf8_decode(str_from(name, i), &rune);
-        if (n == 0) { /* not UTF-8 */
-            n = 1;
-            rune = 0xfffd;
-        }
-        put_rune(out, e, rune, i == 0);
-        i += n;
-    }
-}
+/* ---- text ---- */
 
 /* A text in quotes: \, " and line ends escaped. */
 static void put_quoted(fer_buf *out, fer_str text)
@@ -192,6 +55,8 @@ typedef struct federation {
     querier *q;
     int64_t mint, maxt;
     name_escaping escaping;
+    bool protobuf;
+    federate_pb pb;
     federated *v;
     size_t n, cap, next;
     uint32_t family; /* whose TYPE was written last */
@@ -202,6 +67,7 @@ static void federation_free(void *arg)
 {
     federation *f = arg;
     samples_done(&f->found);
+    federate_pb_done(&f->pb);
     querier_close(f->q);
     query_run_free(f->run);
     fer_free(f);
@@ -283,6 +149,10 @@ static void sort_series(federation *f)
 
 static void put_pair(const federation *f, fer_buf *out, bool *first, fer_str name, fer_str value)
 {
+    if (f->protobuf) {
+        federate_pb_label(out, f->escaping, name, value);
+        return;
+    }
     fer_buf_putc(out, *first ? '{' : ',');
     *first = false;
     put_label_name(out, f->escaping, name);
@@ -318,6 +188,15 @@ static void put_added(const federation *f, const federated *s, fer_buf *out, boo
         put_pair(f, out, first, instance, STR(""));
 }
 
+static void put_labels(const federation *f, const federated *s, fer_buf *out, bool *first)
+{
+    const syms *y = f->run->ctx.syms;
+    for (size_t i = 0; i < s->n; i++)
+        if (!str_eq(syms_text(y, s->l[i].name), STR("__name__")))
+            put_pair(f, out, first, syms_text(y, s->l[i].name), syms_text(y, s->l[i].value));
+    put_added(f, s, out, first);
+}
+
 static void put_value(fer_buf *out, double v)
 {
     char text[NUM_TEXT_MAX];
@@ -346,13 +225,37 @@ static void put_line(federation *f, const federated *s, int64_t t, double v, fer
     } else {
         federate_put_name(out, f->escaping, name);
     }
-    for (size_t i = 0; i < s->n; i++)
-        if (!str_eq(syms_text(y, s->l[i].name), STR("__name__")))
-            put_pair(f, out, &first, syms_text(y, s->l[i].name), syms_text(y, s->l[i].value));
-    put_added(f, s, out, &first);
+    put_labels(f, s, out, &first);
     fer_buf_puts(out, STR("} "));
     put_value(out, v);
     fer_buf_printf(out, " %" PRId64 "\n", t);
+}
+
+/* h NULL: a float. */
+static void put_message(federation *f, const federated *s, int64_t t, double v, const histogram *h,
+                        fer_buf *out)
+{
+    bool first = true;
+    federate_pb_begin(&f->pb, f->escaping, syms_text(f->run->ctx.syms, s->name), h, out);
+    put_labels(f, s, &f->pb.metric, &first);
+    federate_pb_end(&f->pb, t, v, h);
+}
+
+/* The newest sample of the series, unless it says that there is none any more. */
+static void put_newest(federation *f, const federated *s, fer_buf *out)
+{
+    size_t last = f->found.n;
+    if (last-- == 0)
+        return;
+    bool is_float = f->found.type == NULL || f->found.type[last] == SAMPLE_FLOAT;
+    const histogram *h = is_float ? NULL : f->found.h[last];
+    double v = is_float ? f->found.v[last] : h->sum;
+    if (sample_is_stale(v))
+        return;
+    if (f->protobuf)
+        put_message(f, s, f->found.t[last], v, h, out);
+    else if (is_float)
+        put_line(f, s, f->found.t[last], v, out);
 }
 
 /* http_producer.next */
@@ -366,14 +269,12 @@ static fer_code next_piece(void *arg, fer_buf *out, bool *done)
         FER_TRY(fer_cancel_check(f->run->ctx.cancel));
         samples_clear(&f->found);
         FER_TRY(selection_read(s->sel, s->series, f->mint, f->maxt, &f->found, &err));
-        size_t last = f->found.n;
-        if (last == 0 || (f->found.type != NULL && f->found.type[last - 1] != SAMPLE_FLOAT) ||
-            sample_is_stale(f->found.v[last - 1]))
-            continue;
-        put_line(f, s, f->found.t[last - 1], f->found.v[last - 1], out);
+        put_newest(f, s, out);
     }
     *done = f->next == f->n;
-    return out->full ? FER_LIMIT : FER_OK;
+    if (*done)
+        federate_pb_flush(&f->pb, out);
+    return out->full || federate_pb_full(&f->pb) ? FER_LIMIT : FER_OK;
 }
 
 /* ---- the request ---- */
@@ -408,7 +309,8 @@ void web_federate(http_req *r, void *arg)
     f->run = query_run_new(a, r, 0);
     f->maxt = a->clock->wall_ms(a->clock);
     f->mint = f->maxt - a->limits.lookback_ms + 1;
-    f->escaping = federate_escaping(http_req_header(r, "Accept"));
+    f->escaping = federate_escaping(http_req_header(r, "Accept"), &f->protobuf);
+    federate_pb_init(&f->pb, &f->run->acct);
     f->family = SYM_NONE;
     samples_init(&f->found, &f->run->acct);
     fer_code c = select_all(f, r, &err);
@@ -421,5 +323,5 @@ void web_federate(http_req *r, void *arg)
     }
     atomic_fetch_add(&total_warnings, f->q->warnings.n);
     http_producer p = {next_piece, federation_free, f};
-    http_reply_stream(r, 200, federate_content_type(f->escaping), &p);
+    http_reply_stream(r, 200, federate_content_type(f->escaping, f->protobuf), &p);
 }

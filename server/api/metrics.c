@@ -6,6 +6,7 @@
 
 #include "base/num.h"
 #include "server/api/federate.h"
+#include "server/api/federate_format.h"
 #include "server/api/gate.h"
 #include "server/api/metrics_idle.h"
 #include "server/api/query.h"
@@ -466,6 +467,6 @@ void web_metrics(http_req *r, void *arg)
     fer_buf out;
     fer_buf_init(&out, METRICS_BYTES_MAX, NULL);
     metrics_page(&out, arg);
-    name_escaping e = federate_escaping(http_req_header(r, "Accept")); /* of no name here */
-    http_reply_buf(r, 200, federate_content_type(e), &out);
+    name_escaping e = federate_escaping(http_req_header(r, "Accept"), NULL); /* of no name here */
+    http_reply_buf(r, 200, federate_content_type(e, false), &out);
 }

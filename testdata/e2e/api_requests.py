@@ -223,8 +223,10 @@ def encoding_requests():
         out += [Request(API + "query?query=1&time=1", "GET", (("Accept", accept),)), Request(API + "query?query=x(", "GET", (("Accept", accept),))]
     openmetrics, protobuf = "application/openmetrics-text;version=1.0.0", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
     for accept in ("", "*/*", "text/plain", "text/plain;version=0.0.4;q=0.5,*/*;q=0.1", openmetrics, openmetrics + ";q=0.9,text/plain;q=0.2", "text/html",
-                   "text/plain;escaping=allow-utf-8", protobuf):
+                   "text/plain;escaping=allow-utf-8", protobuf, protobuf + ";encoding=text"):
         out.append(Request("/metrics", "GET", (("Accept", accept),)))
+        out.append(Request("/federate?match[]=nope", "GET", (("Accept", accept),)))
+    out.append(Request("/federate?match[]=nope", "GET", (("Accept", protobuf + ";encoding=delimited"),)))
     return out
 
 

@@ -25,6 +25,11 @@ def data(t):
     yield remote.series({"__name__": "old"}, [(t - 400000, 1)])
     yield remote.series({"__name__": "c_total"}, [(t, 3)])
     yield remote.series({"__name__": "c_total", "instance": "z"}, [(t + 1, 1e-9)])
+    for i, gauge in enumerate((False, True, True, False)):
+        tail = remote.histogram(t, i + 1) + (b"\x70\x03" if gauge else b"")
+        yield remote.series({"__name__": "hist", "i": f"{i}", "größe": "1"}, [], remote.field(4, tail))
+        yield remote.series({"__name__": "hist", "i": f"{i}a"}, [(t, i)])
+    yield remote.series({"__name__": "hist", "i": "9"}, [], remote.field(4, remote.histogram(t - 60000, 7)))
     for i in range(2000):
         yield remote.series({"__name__": "many", "n": str(i), "padding": "x" * 50}, [(t, i / 3)])
 
@@ -32,7 +37,7 @@ def data(t):
 class Federate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.reference = programs.Prometheus(CONFIG, "--web.enable-remote-write-receiver", suite="sid")
+        cls.reference = programs.Prometheus(CONFIG, "--web.enable-remote-write-receiver", "--enable-feature=native-histograms", suite="sid")
         cls.addClassCleanup(cls.reference.__exit__)
         cls.reference.start()
         cls.ferula = programs.Ferula(f"--config.file={cls.reference.config_path}")
@@ -44,11 +49,11 @@ class Federate(unittest.TestCase):
             assert status == 204, text
 
     def ask(self, params, accept=None, method="GET"):
-        """(status, content type, body) of Ferula, which is Prometheus' as well."""
+        """(status, content type, body) of Ferula, which is Prometheus' as well, byte by byte."""
         answers = []
         for server in (self.reference, self.ferula):
             status, headers, body = server.request("/federate", params, method, headers={"Accept": accept} if accept else {})
-            answers.append((status, headers["Content-Type"], body.decode()))
+            answers.append((status, headers["Content-Type"], body))
         self.assertEqual(answers[0], answers[1], (params, accept))
         return answers[1]
 
@@ -66,6 +71,16 @@ class Federate(unittest.TestCase):
         for accept in accepts:
             self.assertEqual(self.ask([("match[]", ALL)], accept)[0], 200)
 
+    def test_protobuf_with_native_histograms(self):
+        protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding="
+        for accept in (protobuf + "delimited", protobuf + "delimited;escaping=allow-utf-8", protobuf + "delimited;escaping=values;q=0.6,text/plain;q=0.5",
+                       protobuf + "delimited;q=0.4,text/plain;version=0.0.4;q=0.5",
+                       # what a Prometheus that takes native histograms sends
+                       protobuf + "delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"):
+            for matches in (["hist"], ["a"], ["nothing"], [ALL]):
+                status, _, body = self.ask([("match[]", m) for m in matches], accept)
+                self.assertEqual((status, body == b""), (200, matches == ["nothing"]))
+
     def test_only_get(self):
         for method in ("POST", "HEAD", "DELETE"):
             status, headers, _ = self.ferula.request("/federate", method=method)
@@ -76,14 +91,15 @@ class Federate(unittest.TestCase):
             "job_name": "federation", "honor_labels": True, "metrics_path": "/federate", "params": {"match[]": [ALL]},
             "scrape_interval": "1s", "scrape_timeout": "1s",
             "static_configs": [{"targets": [f"127.0.0.1:{self.ferula.port}"]}]}]})
-        with programs.Prometheus(config, suite="sid") as scraper:
+        with programs.Prometheus(config, "--enable-feature=native-histograms", suite="sid") as scraper:
             deadline = time.monotonic() + 20
             while not scraper.instant("many") and time.monotonic() < deadline:
                 time.sleep(0.2)
             at = self.t / 1000 + 1
-            for query in ("c_total", "many", '{"größe.x"}', "a"):
+            for query in ("c_total", "many", 'histogram_count(hist{i="0"})', 'histogram_sum(hist{i="1"})', '{"größe.x"}', "a"):
+                asked = ((scraper, query.replace('{"größe.x"}', "gr__e_x")), (self.ferula, query))  # it wants protobuf without UTF-8 names
                 theirs, ours = ({tuple(s["metric"].get(name) or None for name in ("n", "x", "instance")): float(s["value"][1])
-                                 for s in server.instant(query, time=at)} for server in (scraper, self.ferula))
+                                 for s in server.instant(text, time=at)} for server, text in asked)
                 self.assertEqual(theirs, ours, query)
                 self.assertTrue(ours)
 

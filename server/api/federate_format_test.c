@@ -1,11 +1,11 @@
-/* federate_test.c - what an Accept header asks for, and names written that way. */
+/* federate_format_test.c - what an Accept header asks for, and names written that way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#include "server/api/federate.h"
+#include "server/api/federate_format.h"
 
 static void the_best_text_clause_chooses(void **state)
 {
@@ -27,8 +27,36 @@ static void the_best_text_clause_chooses(void **state)
         {";;,;=;,,q=", ESCAPE_UNDERSCORES},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (federate_escaping(str_of(cases[i].accept)) != cases[i].expected)
+        if (federate_escaping(str_of(cases[i].accept), NULL) != cases[i].expected)
             fail_msg("%s", cases[i].accept);
+}
+
+#define PROTOBUF "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
+
+static void protobuf_is_taken_where_it_is_preferred(void **state)
+{
+    (void)state;
+    const struct {
+        const char *accept;
+        bool protobuf;
+        name_escaping e;
+    } cases[] = {
+        {"", false, ESCAPE_UNDERSCORES},
+        {PROTOBUF ";encoding=delimited;escaping=dots", true, ESCAPE_DOTS},
+        {PROTOBUF ";encoding=text", false, ESCAPE_UNDERSCORES},
+        {PROTOBUF, false, ESCAPE_UNDERSCORES},
+        {"application/vnd.google.protobuf;encoding=delimited", false, ESCAPE_UNDERSCORES},
+        {PROTOBUF ";encoding=delimited;q=0.5,text/plain;version=0.0.4;q=0.7", false,
+         ESCAPE_UNDERSCORES},
+        {PROTOBUF ";encoding=delimited;q=0.8,text/plain;version=0.0.4;q=0.7", true,
+         ESCAPE_UNDERSCORES},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool protobuf;
+        name_escaping e = federate_escaping(str_of(cases[i].accept), &protobuf);
+        if (protobuf != cases[i].protobuf || e != cases[i].e)
+            fail_msg("%s", cases[i].accept);
+    }
 }
 
 static void clauses_beyond_the_limit_are_not_read(void **state)
@@ -39,7 +67,7 @@ static void clauses_beyond_the_limit_are_not_read(void **state)
     for (int i = 0; i < 1000; i++)
         fer_buf_puts(&accept, STR("a/b;q=0.1,"));
     fer_buf_puts(&accept, STR("text/plain;escaping=dots"));
-    assert_int_equal(federate_escaping(fer_buf_str(&accept)), ESCAPE_UNDERSCORES);
+    assert_int_equal(federate_escaping(fer_buf_str(&accept), NULL), ESCAPE_UNDERSCORES);
     fer_buf_done(&accept);
 }
 
@@ -75,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_text_clause_chooses),
+        cmocka_unit_test(protobuf_is_taken_where_it_is_preferred),
         cmocka_unit_test(clauses_beyond_the_limit_are_not_read),
         cmocka_unit_test(names_are_escaped_as_asked),
     };
