@@ -55,25 +55,9 @@ static void add_histograms(memstore *m, fer_arena *a, const char *metric, int64_
     }
 }
 
-static memstore *make_store(void)
+/* Kinds that do not go together, in series that change between them. */
+static void add_native(memstore *m, fer_arena *a, double stale)
 {
-    memstore *m = memstore_new();
-    fer_arena *a = fer_arena_new(NULL, 0);
-    double stale = f64_of_bits(STALE_NAN_BITS);
-    ADD("c_total{job=\"a\",instance=\"1\"}", 15000, 0, 5, 9, 14, 2, 7, 30, 31, 0, 1, 1, 1, 60, 80,
-        1e6);
-    ADD("c_total{job=\"a\",instance=\"2\"}", 30000, 3, 3, 3, 4, 9, 1e300, 1e308, 3, 5, stale, 7, 8);
-    ADD("c_total{job=\"b\",instance=\"1\"}", 60000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
-    ADD("g{job=\"a\",instance=\"1\"}", 20000, 1, -1, NAN, 0, -0.0, INFINITY, -INFINITY, 2.5, 7, 7,
-        7);
-    ADD("g{job=\"b\",instance=\"1\",x=\"é\"}", 45000, -3, stale, 8, 8, 1e-300, 4, 3, 2, 1);
-    ADD("h{job=\"a\",instance=\"1\"}", 60000, 1, 2, stale, 4, 5, 6, 7, 8, 9);
-    ADD("b_bucket{job=\"a\",le=\"0.1\"}", 60000, 1, 2, 3, 4, 5, 6, 7, 8);
-    ADD("b_bucket{job=\"a\",le=\"1\"}", 60000, 1, 4, 2, 8, 10, 12, 14, 16);
-    ADD("b_bucket{job=\"a\",le=\"+Inf\"}", 60000, 1, 4, 7, 8, 10, 12, 15, 17);
-    ADD("target_info{job=\"a\",instance=\"1\",v=\"old\"}", 60000, 1, 1, 1, stale);
-    ADD("target_info{job=\"a\",instance=\"1\",v=\"new\"}", 90000, 1, 1, 1, 1, 1);
-
     static const double counts[] = {1, 2}, bounds[] = {0.5, 1, 7};
     static const histogram_span span = {0, 2}, low = {-9, 1};
     histogram n = {
@@ -100,6 +84,70 @@ static memstore *make_store(void)
                    (const histogram *[]){&custom, &other, &custom, NULL});
     add_histograms(m, a, "h{job=\"c\"}", 15000, 5,
                    (const histogram *[]){NULL, &n, &custom, NULL, &fine});
+}
+
+/* Counters that grow and fall: in all, in one bucket, said by the hint; beside classic buckets. */
+static void add_counters(memstore *m, fer_arena *a)
+{
+    static const double low[] = {5, 1, 3, 9}, high[] = {5, 4, 6, 12}, fallen[] = {7, 2, 8, 12};
+    static const histogram_span spans[] = {{-3, 2}, {1, 2}}, one = {0, 4};
+    static const double bounds[] = {-1, 0, 0.5};
+    histogram begun = {.schema = 2,
+                       .count = 30,
+                       .sum = 4.25,
+                       .zero_threshold = 1e-3,
+                       .zero_count = 12,
+                       .n_pos_spans = 2,
+                       .n_pos = 4,
+                       .pos_spans = spans,
+                       .pos = low};
+    histogram grown = begun, less = begun, again = begun, empty = {.zero_threshold = 1e-3};
+    histogram bounded = begun, endless = begun;
+    grown.count = 39;
+    grown.pos = high;
+    less.count = 41;
+    less.pos = fallen;
+    again.reset_hint = HISTOGRAM_RESET;
+    grown.reset_hint = HISTOGRAM_NO_RESET;
+    bounded.schema = -53;
+    bounded.zero_count = bounded.zero_threshold = 0;
+    bounded.count = 18;
+    bounded.n_pos_spans = 1;
+    bounded.pos_spans = &one;
+    bounded.custom = bounds;
+    bounded.n_custom = 3;
+    endless.sum = -INFINITY;
+    add_histograms(
+        m, a, "n_total{job=\"a\"}", 15000, 8,
+        (const histogram *[]){&begun, &grown, &less, &begun, &again, &grown, &empty, &grown});
+    add_histograms(m, a, "n_total{job=\"b\"}", 40000, 4,
+                   (const histogram *[]){&less, &begun, &endless, &endless});
+    add_histograms(m, a, "n_total{job=\"c\"}", 30000, 4,
+                   (const histogram *[]){&bounded, &bounded, NULL, &bounded});
+    add_histograms(m, a, "b{job=\"a\"}", 60000, 2, (const histogram *[]){&begun, &grown});
+    add_histograms(m, a, "b_bucket{job=\"a\"}", 60000, 2, (const histogram *[]){&begun, &grown});
+}
+
+static memstore *make_store(void)
+{
+    memstore *m = memstore_new();
+    fer_arena *a = fer_arena_new(NULL, 0);
+    double stale = f64_of_bits(STALE_NAN_BITS);
+    ADD("c_total{job=\"a\",instance=\"1\"}", 15000, 0, 5, 9, 14, 2, 7, 30, 31, 0, 1, 1, 1, 60, 80,
+        1e6);
+    ADD("c_total{job=\"a\",instance=\"2\"}", 30000, 3, 3, 3, 4, 9, 1e300, 1e308, 3, 5, stale, 7, 8);
+    ADD("c_total{job=\"b\",instance=\"1\"}", 60000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+    ADD("g{job=\"a\",instance=\"1\"}", 20000, 1, -1, NAN, 0, -0.0, INFINITY, -INFINITY, 2.5, 7, 7,
+        7);
+    ADD("g{job=\"b\",instance=\"1\",x=\"é\"}", 45000, -3, stale, 8, 8, 1e-300, 4, 3, 2, 1);
+    ADD("h{job=\"a\",instance=\"1\"}", 60000, 1, 2, stale, 4, 5, 6, 7, 8, 9);
+    ADD("b_bucket{job=\"a\",le=\"0.1\"}", 60000, 1, 2, 3, 4, 5, 6, 7, 8);
+    ADD("b_bucket{job=\"a\",le=\"1\"}", 60000, 1, 4, 2, 8, 10, 12, 14, 16);
+    ADD("b_bucket{job=\"a\",le=\"+Inf\"}", 60000, 1, 4, 7, 8, 10, 12, 15, 17);
+    ADD("target_info{job=\"a\",instance=\"1\",v=\"old\"}", 60000, 1, 1, 1, stale);
+    ADD("target_info{job=\"a\",instance=\"1\",v=\"new\"}", 90000, 1, 1, 1, 1, 1);
+    add_native(m, a, stale);
+    add_counters(m, a);
     fer_arena_free(a);
     return m;
 }

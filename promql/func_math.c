@@ -1,6 +1,8 @@
 /* func_math.c - functions of one number. */
 #include "promql/func_math.h"
 
+#include "promql/logarithm.h"
+
 static double rad(double v)
 {
     return v * M_PI / 180;
@@ -35,7 +37,7 @@ math_fn func_math(function_id id)
 {
     static const math_fn fns[FN_COUNT] = {
         [FN_ABS] = fabs,  [FN_CEIL] = ceil,   [FN_FLOOR] = floor,  [FN_EXP] = exp,
-        [FN_SQRT] = sqrt, [FN_LN] = log,      [FN_LOG2] = log2,    [FN_LOG10] = log10,
+        [FN_SQRT] = sqrt, [FN_LN] = go_log,   [FN_LOG2] = go_log2, [FN_LOG10] = go_log10,
         [FN_SIN] = sin,   [FN_COS] = cos,     [FN_TAN] = tan,      [FN_ASIN] = asin,
         [FN_ACOS] = acos, [FN_ATAN] = atan,   [FN_SINH] = sinh_go, [FN_COSH] = cosh_go,
         [FN_TANH] = tanh, [FN_ASINH] = asinh, [FN_ACOSH] = acosh,  [FN_ATANH] = atanh,

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "promql/kahan.h"
+#include "promql/logarithm.h"
 
 static void turn_around(hist_bucket *b, size_t n)
 {
@@ -61,10 +62,10 @@ static double interpolate(const histogram *h, hist_bucket b, double rank)
     double part = rank / b.count;
     if (histogram_is_custom(h) || (b.lower <= 0 && b.upper >= 0))
         return b.lower + (b.upper - b.lower) * part;
-    double lower = log2(fabs(b.lower)), upper = log2(fabs(b.upper));
+    double lower = go_log2(fabs(b.lower)), upper = go_log2(fabs(b.upper));
     if (b.lower > 0)
-        return exp2(lower + (upper - lower) * part);
-    return -exp2(upper + (lower - upper) * (1 - part));
+        return go_exp2(lower + (upper - lower) * part);
+    return -go_exp2(upper + (lower - upper) * (1 - part));
 }
 
 double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_nan *ret)
@@ -127,7 +128,7 @@ double hist_below(hist_bucket b, double v, bool linear)
 {
     if (linear)
         return (v - b.lower) / (b.upper - b.lower);
-    double lower = log2(fabs(b.lower)), upper = log2(fabs(b.upper)), at = log2(fabs(v));
+    double lower = go_log2(fabs(b.lower)), upper = go_log2(fabs(b.upper)), at = go_log2(fabs(v));
     return v > 0 ? (at - lower) / (upper - lower) : 1 - (at - upper) / (lower - upper);
 }
 

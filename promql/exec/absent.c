@@ -36,13 +36,22 @@ static fer_code absent_next(oper *o, vec *ret)
     return FER_OK;
 }
 
-/* The labels a selector says to be equal to something, once each; a label that is matched in another
- * way as well is left out. */
-static fer_code labels_of_selector(query *q, const expr_selector *s, lset_buf *ret)
+/* Prometheus' index moves matchers that only take series away behind the others, for absent() too. */
+static bool takes_away(const expr_selector *s, const matcher *m)
+{
+    bool must_be_set = false;
+    for (size_t i = 0; i < s->n_matchers; i++)
+        must_be_set = must_be_set || (str_eq(s->matchers[i].name, m->name) &&
+                                      !matcher_matches_empty(&s->matchers[i]));
+    return must_be_set && (m->type == MATCH_NE || m->type == MATCH_NRE) && matcher_matches_empty(m);
+}
+
+/* Those of the matchers that take away, or those that do not: the last one of a name decides. */
+static fer_code put_labels(query *q, const expr_selector *s, bool away, lset_buf *ret)
 {
     for (size_t i = 0; i < s->n_matchers; i++) {
         const matcher *m = &s->matchers[i];
-        if (str_eq(m->name, STR("__name__")))
+        if (str_eq(m->name, STR("__name__")) || takes_away(s, m) != away)
             continue;
         bool seen = false;
         for (size_t j = 0; j < i; j++)
@@ -55,6 +64,14 @@ static fer_code labels_of_selector(query *q, const expr_selector *s, lset_buf *r
         FER_TRY(lset_put(q, ret, name, value));
     }
     return FER_OK;
+}
+
+/* The labels a selector says to be equal to something, once each; a label that is then matched in
+ * another way as well is left out. */
+static fer_code labels_of_selector(query *q, const expr_selector *s, lset_buf *ret)
+{
+    FER_TRY(put_labels(q, s, false, ret));
+    return put_labels(q, s, true, ret);
 }
 
 fer_code absent_build(query *q, const plan *p, eval_ctx ec, oper **ret)

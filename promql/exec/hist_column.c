@@ -60,6 +60,36 @@ void vec_drop_floats(vec *v, size_t n_steps)
             bits_clear(v->has, i);
 }
 
+uint64_t histogram_weight(const histogram *h)
+{
+    /* A structure of 168 bytes, 8 for each span, bucket and bound, 8 for the time. */
+    uint64_t parts = (uint64_t)h->n_pos_spans + h->n_neg_spans + h->n_pos + h->n_neg + h->n_custom;
+    return (168 + 8 * parts + 8) / 16;
+}
+
+uint64_t samples_weight(const histogram *const *h, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; h != NULL && i < n; i++)
+        sum += h[i] == NULL ? 1 : histogram_weight(h[i]);
+    return h == NULL ? n : sum;
+}
+
+void counter_add_steps(counter *c, const vec *v, size_t n_steps)
+{
+    for (size_t i = bits_next(v->has, 0, n_steps); i < n_steps;
+         i = bits_next(v->has, i + 1, n_steps)) {
+        const histogram *h = vec_histogram(v, i);
+        uint64_t n = h == NULL ? 1 : histogram_weight(h);
+        c->total += n;
+        c->read += n;
+        if (c->total_at != NULL)
+            c->total_at[i] += n;
+        if (c->read_at != NULL)
+            c->read_at[i] += n;
+    }
+}
+
 /* Resets are looked for as long as the samples still have their buckets. */
 static uint8_t hint_of(const histogram *h, const histogram *before)
 {

@@ -25,6 +25,13 @@ FER_MUST_CHECK fer_code hist_column_put(query *q, hist_column *c, size_t i);
 /* FER_LIMIT of histogram arithmetic gets its text; other codes pass. */
 FER_MUST_CHECK fer_code hist_checked(query *q, fer_code c);
 
+/* What a histogram counts for among samples: its bytes as Prometheus holds it, 16 to a sample. */
+uint64_t histogram_weight(const histogram *h);
+/* Samples at their weights; h may be NULL. */
+uint64_t samples_weight(const histogram *const *h, size_t n);
+/* The values of a selector are samples looked at, at their steps. */
+void counter_add_steps(counter *c, const vec *v, size_t n_steps);
+
 static inline const histogram *vec_histogram(const vec *v, size_t i)
 {
     return v->h == NULL ? NULL : v->h[i];

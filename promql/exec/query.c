@@ -99,17 +99,6 @@ fer_str query_quote(query *q, fer_str text)
     return s.p == NULL ? (fer_str){"", 0} : s;
 }
 
-void counter_add_steps(counter *c, const uint64_t *has, size_t n_steps)
-{
-    size_t n = bits_count(has, n_steps);
-    c->total += n;
-    c->read += n;
-    for (size_t i = 0; c->total_at != NULL && i < n_steps; i++)
-        c->total_at[i] += bits_get(has, i);
-    for (size_t i = 0; c->read_at != NULL && i < n_steps; i++)
-        c->read_at[i] += bits_get(has, i);
-}
-
 fer_code query_grid(query *q, int64_t start, int64_t end, int64_t step, grid *ret)
 {
     ret->start = start;

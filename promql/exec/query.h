@@ -34,9 +34,6 @@ typedef struct counter {
     uint64_t *read_at;
 } counter;
 
-/* One sample looked at and read at each step that is set in `has`. */
-void counter_add_steps(counter *c, const uint64_t *has, size_t n_steps);
-
 typedef struct query {
     const promql_limits *limits;
     const promql_params *params;

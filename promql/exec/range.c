@@ -26,7 +26,8 @@ typedef struct range_op {
     uint32_t *lo, *hi;
     int64_t *ref, *ts;
     int64_t *from, *to; /* what each window reaches over: (from, to] */
-    size_t tmp_cap, marks_cap;
+    uint64_t *weights;  /* of histograms: of all samples ahead of one */
+    size_t tmp_cap, marks_cap, weights_cap;
     vec out;
     lset_buf labels;
     lset_guard guard;
@@ -118,12 +119,9 @@ static uint64_t find_windows(range_op *r, const range_series *s)
 }
 
 /* A step reads what no window before had. */
-static uint64_t newly_read(const range_op *r, size_t i)
+static uint32_t first_unread(const range_op *r, size_t i)
 {
-    if (i == r->out.from)
-        return r->hi[i] - r->lo[i];
-    uint32_t from = r->lo[i] > r->hi[i - 1] ? r->lo[i] : r->hi[i - 1];
-    return r->hi[i] - from;
+    return i == r->out.from || r->lo[i] > r->hi[i - 1] ? r->lo[i] : r->hi[i - 1];
 }
 
 static void count_samples(range_op *r, uint64_t total)
@@ -135,11 +133,33 @@ static void count_samples(range_op *r, uint64_t total)
     if (range_input_is_subquery(r->in))
         return;
     for (size_t i = r->out.from; i < r->out.to; i++) {
-        uint64_t n = newly_read(r, i);
+        uint64_t n = r->hi[i] - first_unread(r, i);
         c->read += n;
         if (c->read_at != NULL)
             c->read_at[i] += n;
     }
+}
+
+/* The same where some samples are histograms, which weigh more. */
+static fer_code count_histograms(range_op *r, const range_series *s)
+{
+    counter *c = r->count;
+    if (!query_grow(r->o.q, &r->weights, &r->weights_cap, s->n + 1, sizeof *r->weights))
+        return QUERY_NOMEM(r->o.q);
+    r->weights[0] = 0;
+    for (size_t i = 0; i < s->n; i++)
+        r->weights[i + 1] = r->weights[i] + samples_weight(s->h + i, 1);
+    for (size_t i = r->out.from; i < r->out.to; i++) {
+        uint64_t hi = r->weights[r->hi[i]], total = hi - r->weights[r->lo[i]];
+        uint64_t read = range_input_is_subquery(r->in) ? 0 : hi - r->weights[first_unread(r, i)];
+        c->total += total;
+        c->read += read;
+        if (c->total_at != NULL)
+            c->total_at[i] += total;
+        if (c->read_at != NULL)
+            c->read_at[i] += read;
+    }
+    return FER_OK;
 }
 
 static bool is_counter_name(fer_str name)
@@ -184,8 +204,16 @@ static fer_code warn_quantile(range_op *r, double value)
                            "quantile value should be between 0 and 1, got %.*s", n, text);
 }
 
-/* Complaints about scalar arguments at steps where the series has samples. */
-static fer_code check_arguments(range_op *r)
+static bool window_has_float(const range_op *r, const range_series *s, size_t step)
+{
+    size_t k = r->lo[step];
+    while (s->h != NULL && k < r->hi[step] && s->h[k] != NULL)
+        k++;
+    return k < r->hi[step];
+}
+
+/* Complaints about scalar arguments at steps where the series has samples; quantiles look at floats only. */
+static fer_code check_arguments(range_op *r, const range_series *s)
 {
     double last = 0;
     for (size_t i = r->out.from; i < r->out.to; i++) {
@@ -193,8 +221,9 @@ static fer_code check_arguments(range_op *r)
             continue;
         double a = r->w.args[0][i];
         if (r->id == FN_QUANTILE_OVER_TIME) {
-            if (!(a >= 0 && a <= 1) && f64_bits(a) != f64_bits(last))
-                FER_TRY(warn_quantile(r, a));
+            if ((a >= 0 && a <= 1) || f64_bits(a) == f64_bits(last) || !window_has_float(r, s, i))
+                continue;
+            FER_TRY(warn_quantile(r, a));
             last = a;
             continue;
         }
@@ -300,9 +329,12 @@ static fer_code evaluate(range_op *r, const range_series *s)
     uint64_t total = find_windows(r, s);
     if (total == 0)
         return FER_OK;
-    count_samples(r, total);
+    if (s->h == NULL)
+        count_samples(r, total);
+    else
+        FER_TRY(count_histograms(r, s));
     if (r->id == FN_QUANTILE_OVER_TIME || r->id == FN_DOUBLE_EXPONENTIAL_SMOOTHING)
-        FER_TRY(check_arguments(r));
+        FER_TRY(check_arguments(r, s));
     if (!query_grow(q, &r->w.tmp, &r->tmp_cap, s->n, sizeof *r->w.tmp) ||
         !query_grow(q, &r->w.marks, &r->marks_cap, s->n + 1, sizeof *r->w.marks))
         return QUERY_NOMEM(q);

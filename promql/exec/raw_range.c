@@ -1,4 +1,5 @@
 /* raw_range.c - an instant query for a range vector: its samples are the result. */
+#include "promql/exec/hist_column.h"
 #include "promql/exec/result.h"
 #include "promql/exec/subquery.h"
 
@@ -121,7 +122,7 @@ static fer_code add(raw_range *r, result_builder *b, range_series *s)
         s->v = r->v;
         s->n = n;
     }
-    count(r, s->n);
+    count(r, samples_weight(s->h, s->n));
     if (s->n == 0)
         return FER_OK;
     FER_TRY(range_input_labels(r->in, s));

@@ -284,7 +284,7 @@ static fer_code selector_next(oper *o, vec *ret)
         if (!bits_any(s->out.has, o->g->n))
             continue;
         if (s->kind != SELECT_SMOOTHED)
-            counter_add_steps(s->count, s->out.has, o->g->n);
+            counter_add_steps(s->count, &s->out, o->g->n);
         FER_TRY(cursor_labels(q, &s->cur, &s->out.labels));
         s->out.drop_name = false;
         *ret = s->out;

@@ -166,10 +166,17 @@ static void put_mixed_series(writer *w, fer_buf *out, const result_series *rs, s
     }
 }
 
+/* Outside of points, times are plain numbers: 1.5, not 1.500. */
+static void put_plain_time(fer_buf *out, int64_t ms)
+{
+    if (fer_buf_room(out, NUM_TEXT_MAX) != NULL)
+        out->n += num_format_json(out->p + out->n, (double)ms / 1000);
+}
+
 static void put_scalar(fer_buf *out, const promql_result *res)
 {
     fer_buf_putc(out, '[');
-    api_put_time(out, res->t);
+    put_plain_time(out, res->t);
     fer_buf_putc(out, ',');
     if (res->type == VALUE_STRING) {
         text_json(out, res->string);
@@ -196,7 +203,7 @@ static void put_per_step(const writer *w, fer_buf *out)
     fer_buf_puts(out, STR("\"totalQueryableSamplesPerStep\":["));
     for (size_t i = 0; i < st->n_steps; i++) {
         fer_buf_puts(out, i == 0 ? STR("[") : STR(",["));
-        api_put_time(out, w->start_ms + (int64_t)i * w->step_ms);
+        put_plain_time(out, w->start_ms + (int64_t)i * w->step_ms);
         fer_buf_printf(out, ",%" PRIu64 "]", st->total_per_step[i]);
     }
     fer_buf_puts(out, STR("],"));

@@ -44,12 +44,15 @@ class Data:
         for k in range(POINTS):
             if gap_until <= k and self.random.random() < 0.003:
                 gap_until = k + self.random.randrange(2, 40)
-                points.append((self.ms(k), remote.STALE))
+                points.append((self.ms(k), self.stale_after(points)))
                 continue
             v = value_of(k)
             if v is not None and k >= gap_until:
                 points.append((self.ms(k), v))
         self.series.append(({"__name__": name, **labels}, points))
+
+    def stale_after(self, _points):
+        return remote.STALE
 
     def ms(self, k):
         # Timestamps as scrapes have them: a few ms off the grid, now and then exactly on it.
@@ -81,14 +84,17 @@ LABELS = ["job", "instance", "code", "zone", "kind", "le", "nope"]
 OVER_TIME = ["avg_over_time", "sum_over_time", "min_over_time", "max_over_time", "count_over_time", "last_over_time",
              "stddev_over_time", "stdvar_over_time", "present_over_time", "absent_over_time", "mad_over_time"]
 RANGE = ["rate", "increase", "delta", "irate", "idelta", "resets", "changes", "deriv"]
-SIMPLE = ["abs", "ceil", "floor", "sgn", "sqrt", "timestamp", "sort", "sort_desc", "absent", "deg", "rad"]
-INEXACT = ["exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
+SIMPLE = ["abs", "ln", "log2", "log10", "ceil", "floor", "sgn", "sqrt", "timestamp", "sort", "sort_desc", "absent", "deg", "rad"]
+INEXACT = ["exp", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
            "acosh", "atanh"]  # may differ in the last bits: only used alone
 DATES = ["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"]
 AGGREGATIONS = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]
 
 
 class Queries:
+    names = ("http_requests_total", "http_requests_total", "temperature", "temperature", "up", "limit",
+             "latency_seconds_bucket", "odd", "sparse", "ends", "missing")
+
     def __init__(self, seed, data):
         self.random = random.Random(seed)
         self.data = data
@@ -107,8 +113,7 @@ class Queries:
         return ret
 
     def selector(self):
-        name = self.pick("http_requests_total", "http_requests_total", "temperature", "temperature", "up", "limit",
-                         "latency_seconds_bucket", "odd", "sparse", "ends", "missing")
+        name = self.pick(*self.names)
         matchers = self.matchers()
         shape = self.random.random()
         if shape < 0.05:
@@ -131,9 +136,11 @@ class Queries:
     def vector(self, depth):
         if depth <= 0 or self.random.random() < 0.2:
             return self.selector() + self.modifiers()
-        return self.random.choice((self.range_function, self.range_function, self.over_time, self.aggregate,
-                                   self.aggregate, self.binary, self.binary, self.set_operation, self.simple,
-                                   self.special, self.subquery, self.parametrised, self.comparison))(depth - 1)
+        return self.random.choice(self.shapes())(depth - 1)
+
+    def shapes(self):
+        return [self.range_function, self.range_function, self.over_time, self.aggregate, self.aggregate, self.binary, self.binary,
+                self.set_operation, self.simple, self.special, self.subquery, self.parametrised, self.comparison]
 
     def matrix(self, depth):
         if depth > 0 and self.random.random() < 0.15:
@@ -141,7 +148,10 @@ class Queries:
         return f"{self.selector()}[{self.duration()}]" + self.modifiers()
 
     def range_function(self, depth):
-        return f"{self.random.choice(RANGE)}({self.matrix(depth)})"
+        return self.range_call(self.random.choice(RANGE), depth)
+
+    def range_call(self, function, depth):
+        return f"{function}({self.matrix(depth)})"
 
     def over_time(self, depth):
         shape = self.random.random()

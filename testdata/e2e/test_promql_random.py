@@ -1,7 +1,8 @@
 """Random queries against Prometheus 3.5 on a copy of the same data directory: the same status, error,
-values bit for bit, warnings and infos. What differs on purpose stands in testdata/differences.json.
+values as text, warnings, infos and numbers of samples; once over floats that Ferula has in its log, once over
+floats and native histograms in a block of Prometheus'. What differs on purpose stands in testdata/differences.json.
 
-FERULA_RANDOM_QUERIES and FERULA_RANDOM_SEED make longer runs (500 queries otherwise).
+FERULA_RANDOM_QUERIES and FERULA_RANDOM_SEED make longer runs (500 queries of each otherwise).
 """
 
 import itertools
@@ -18,27 +19,14 @@ import unittest
 import differences
 import programs
 import promql_random
+import random_histograms
 import remote
 
 COUNT = int(os.environ.get("FERULA_RANDOM_QUERIES", "500"))
 SEED = int(os.environ.get("FERULA_RANDOM_SEED", "1"))
-SHOWN_MAX = 20
+SHOWN_MAX = int(os.environ.get("SHOWN", "20"))
 AGAIN = 20
-FEATURES = "--enable-feature=promql-experimental-functions"
-
-
-def first_difference(theirs, ours, where=""):
-    """Where two answers part, for people."""
-    if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
-        pairs = [(k, theirs[k], ours[k]) for k in theirs]
-    elif isinstance(theirs, (list, tuple)) and isinstance(ours, (list, tuple)) and len(theirs) == len(ours):
-        pairs = [(i, t, o) for i, (t, o) in enumerate(zip(theirs, ours))]
-    else:
-        return f"{where}: theirs {json.dumps(theirs)[:400]} ours {json.dumps(ours)[:400]}"
-    for key, t, o in pairs:
-        if t != o:
-            return first_difference(t, o, f"{where}/{key}")
-    return where
+FEATURES = "--enable-feature=promql-experimental-functions,promql-duration-expr,promql-per-step-stats"
 
 
 def ordinal(text):
@@ -52,54 +40,126 @@ def near(a, b):
 
 
 def points(series):
-    return series.get("values") or ([series["value"]] if "value" in series else [])
+    """Floats, then histograms."""
+    ret = []
+    for kind in ("value", "histogram"):
+        ret += series.get(kind + "s") or ([series[kind]] if kind in series else [])
+    return ret
 
 
-def same_values(query, theirs, ours):
+def same_number(query, theirs, ours, inexact, in_histogram=False):
+    return (theirs == ours or inexact and near(theirs, ours) or differences.of_value(query, theirs, ours, in_histogram)
+            or differences.near(query, theirs, ours, in_histogram))
+
+
+def numbers(histogram):
+    """What it has counted, and what else it is."""
+    buckets = histogram.get("buckets", [])
+    return [histogram["count"], histogram["sum"], *(b[3] for b in buckets)], [b[:3] for b in buckets]
+
+
+def same_point(query, theirs, ours, inexact):
+    if theirs[0] != ours[0] or type(theirs[1]) is not type(ours[1]):
+        return False
+    if isinstance(theirs[1], str):
+        return same_number(query, theirs[1], ours[1], inexact)
+    (a, bounds_a), (b, bounds_b) = numbers(theirs[1]), numbers(ours[1])
+    if differences.torn(query, a):
+        return True
+    return bounds_a == bounds_b and (all(same_number(query, x, y, inexact, True) for x, y in zip(a, b))
+                                     or differences.scaled(query, a, b))
+
+
+def same_metric(query, theirs, ours):
+    """count_values makes labels of values."""
+    return theirs == ours or (theirs.keys() == ours.keys() and "count_values" in query and all(
+        v == ours[k] or k == "v" and v[:1] + ours[k][:1] != "{{" and differences.near(query, v, ours[k], False) for k, v in theirs.items()))
+
+
+def same_values(query, theirs, ours, inexact):
     return len(theirs) == len(ours) and all(
-        t["metric"] == o["metric"] and len(points(t)) == len(points(o))
-        and all(a[0] == b[0] and (near(a[1], b[1]) or differences.of_value(query, a[1], b[1]))
-                for a, b in zip(points(t), points(o)))
+        same_metric(query, t["metric"], o["metric"]) and len(points(t)) == len(points(o))
+        and all(same_point(query, a, b, inexact) for a, b in zip(points(t), points(o)))
         for t, o in zip(theirs, ours))
+
+
+def is_point(x):
+    return isinstance(x, list) and len(x) == 2 and isinstance(x[0], str) and isinstance(x[1], (str, dict))
+
+
+def first_difference(query, theirs, ours, where=""):
+    """Where two answers part, for people."""
+    if theirs == ours or is_point(theirs) and is_point(ours) and same_point(query, theirs, ours, False):
+        return None
+    if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
+        pairs = [(k, theirs[k], ours[k]) for k in theirs]
+    elif isinstance(theirs, (list, tuple)) and isinstance(ours, (list, tuple)) and len(theirs) == len(ours):
+        pairs = list(zip(itertools.count(), theirs, ours))
+    elif where.endswith("/result"):
+        return f"{where}: theirs has {[s['metric'] for s in theirs if s not in ours]} ours {[s['metric'] for s in ours if s not in theirs]}"
+    else:
+        return f"{where}: theirs {json.dumps(theirs)[:400]} ours {json.dumps(ours)[:400]}"
+    found = (first_difference(query, t, o, f"{where}/{key}") for key, t, o in pairs)
+    return next((f for f in found if f), None)
 
 
 def by_time(data, with_values):
     """What an answer has at each time, whichever series has it."""
-    return sorted((p[0], p[1] if with_values else "") for series in data["result"] for p in points(series))
+    return sorted((p[0], json.dumps(p[1]) if with_values else "") for series in data["result"] for p in points(series))
 
 
 def ties_in_order(result):
     """An ordered vector with the series of equal value in the order of their labels."""
     ret = []
-    for _, equal in itertools.groupby(result, key=lambda s: s["value"][1]):
+    for _, equal in itertools.groupby(result, key=lambda s: points(s)[0][1]):
         ret += sorted(equal, key=lambda s: sorted(s["metric"].items()))
     return ret
 
 
-def close(theirs, ours):
-    """Equal but for values a billionth apart."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        return theirs.keys() == ours.keys() and all(close(theirs[k], ours[k]) for k in theirs)
-    if isinstance(theirs, (list, tuple)) and isinstance(ours, (list, tuple)):
-        return len(theirs) == len(ours) and all(close(t, o) for t, o in zip(theirs, ours))
-    if theirs == ours:
+def lacks_a_label(query, result):
+    """Whether what sort_by_label sorts by is absent somewhere: its comparison then has no order, and its outcome none."""
+    by = re.search(r'((?:, "\w+")+)\)\s*$', query)
+    return by is not None and any(label not in series["metric"] for series in result for label in re.findall(r"\w+", by[1]))
+
+
+def without_group(error):
+    """An error about duplicates without which of several groups it met first."""
+    return re.sub(r"match group \{.*?\} on", "match group on", error) if isinstance(error, str) else error
+
+
+def in_reach(answers, ours):
+    """Whether an answer is like the others: every number of it no further from theirs than twice what they are apart, or in the last digits."""
+    if isinstance(ours, dict):
+        return all(a.keys() == ours.keys() for a in answers) and all(in_reach([a[k] for a in answers], ours[k]) for k in ours)
+    if isinstance(ours, (list, tuple)):
+        return all(len(a) == len(ours) for a in answers) and all(in_reach(a, o) for *a, o in zip(*answers, ours))
+    if ours in answers or isinstance(ours, str) and without_group(ours) in map(without_group, answers):
         return True
     try:
-        return math.isclose(float(theirs), float(ours), rel_tol=1e-9)
+        theirs, own = [float(a) for a in answers], float(ours)
     except (TypeError, ValueError):
         return False
+    reach = 2 * (max(theirs) - min(theirs))
+    return min(theirs) - reach <= own <= max(theirs) + reach or any(math.isclose(own, t, rel_tol=1e-12) for t in theirs)
 
 
-class RandomQueries(unittest.TestCase):
+def written_by_ferula(data, folder):
+    """The data as Ferula's log has them."""
+    with programs.Ferula(data=folder) as server:
+        status, text = remote.write(server, *data.messages())
+        assert status == 204, text
+
+
+class Comparison:
+    """Both servers on copies of one directory; subclasses say what is in it and what is asked."""
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.mkdtemp(prefix="ferula-random-")
         cls.addClassCleanup(shutil.rmtree, folder)
-        cls.data = promql_random.Data(SEED, int(time.time()) // 15 * 15 - 5400)
+        cls.data = cls.make_data(SEED, int(time.time()) // 15 * 15 - 5400)
         own = os.path.join(folder, "own")
-        with programs.Ferula(data=own) as server:
-            status, text = remote.write(server, *cls.data.messages())
-            assert status == 204, text
+        cls.make_folder(cls.data, own)
         shutil.copytree(own, os.path.join(folder, "copy"))
         cls.ferula = programs.Ferula(FEATURES, data=own)
         cls.prometheus = programs.Prometheus("", FEATURES, suite="sid", data=os.path.join(folder, "copy"))
@@ -109,13 +169,16 @@ class RandomQueries(unittest.TestCase):
 
     @staticmethod
     def answer(server, path, params):
-        status, _, body = server.request("/api/v1/" + path, params)
-        answer = json.loads(body)
+        status, _, body = server.request("/api/v1/" + path, {**params, "stats": "all"})
+        answer = json.loads(body, parse_float=str, parse_int=str)  # texts, so that they are compared as they are
         data = answer.get("data") or {}
+        if "stats" in data:
+            answer["samples"] = data.pop("stats")["samples"]
+            del answer["samples"]["peakSamples"]  # tells about the server
         if data.get("resultType") in ("vector", "matrix"):
             if path == "query" and re.match(r"\s*(sort|sort_desc|topk|bottomk)\b", params["query"]):
                 data["result"] = ties_in_order(data["result"])  # Go's sort leaves them in an order of its own
-            elif path != "query" or not re.match(r"\s*sort_by_label", params["query"]):
+            elif path != "query" or not re.match(r"\s*sort_by_label", params["query"]) or lacks_a_label(params["query"], data["result"]):
                 data["result"].sort(key=lambda s: sorted(s["metric"].items()))
         return status, differences.normal_answer(answer)
 
@@ -123,12 +186,18 @@ class RandomQueries(unittest.TestCase):
     def agree(query, theirs, ours, inexact):
         if theirs == ours or differences.of_error(query, theirs, ours):
             return True
-        if not inexact or theirs[0] != 200 or ours[0] != 200:
-            return False
         a, b = theirs[1], ours[1]
-        return (a["warnings"], a["infos"], a["data"]["resultType"]) == (b["warnings"], b["infos"], b["data"]["resultType"]) and (
-            a["data"]["resultType"] in ("vector", "matrix")
-            and same_values(query, a["data"]["result"], b["data"]["result"]))
+        if differences.of_notes(query, a, b):
+            return True
+        if theirs[0] != 200 or ours[0] != 200:
+            return False
+        if not (differences.same_notes(a["warnings"], b["warnings"]) and differences.same_notes(a["infos"], b["infos"])):
+            return False
+        if a["samples"] != b["samples"] and not differences.of_samples(query):
+            return False
+        return a["data"] == b["data"] or (
+            a["data"]["resultType"] == b["data"]["resultType"] in ("vector", "matrix")
+            and same_values(query, a["data"]["result"], b["data"]["result"], inexact))
 
     def unsteady(self, path, params, theirs, ours, inexact):
         """Prometheus keeps series in maps whose order changes from run to run; what it adds up over them in
@@ -139,7 +208,7 @@ class RandomQueries(unittest.TestCase):
         if all(other == theirs for other in others):
             return False
         query = params["query"]
-        if any(self.agree(query, other, ours, inexact) for other in others) or close(theirs, ours):
+        if any(self.agree(query, other, ours, inexact) for other in others) or in_reach([theirs, *others], ours):
             return True
         chosen = re.search(r"\b(topk|bottomk|limitk)\b", query)
         if not chosen or theirs[0] != 200 or ours[0] != 200:
@@ -147,13 +216,8 @@ class RandomQueries(unittest.TestCase):
         with_values = chosen[1] != "limitk"
         return by_time(theirs[1]["data"], with_values) == by_time(ours[1]["data"], with_values)
 
-    def test_the_page_on_compatibility_lists_the_differences(self):
-        with open(differences.PAGE, encoding="utf-8") as file:
-            self.assertTrue(file.read().endswith(differences.page_section()),
-                            "run python3 testdata/e2e/differences.py")
-
     def test_random_queries_answer_the_same(self):
-        queries = promql_random.Queries(SEED, self.data)
+        queries = self.make_queries(SEED, self.data)
         differ, errors, empty, unsteady = [], 0, 0, 0
         for _ in range(COUNT):
             path, params, inexact = queries.request()
@@ -169,11 +233,30 @@ class RandomQueries(unittest.TestCase):
                 unsteady += 1
                 continue
             differ.append((path, params, theirs, ours))
-        print(f"# {COUNT} queries, seed {SEED}: {errors} errors, {empty} empty, "
+        print(f"# {COUNT} queries, seed {SEED}, data from {self.data.start_s}: {errors} errors, {empty} empty, "
               f"{unsteady} that Prometheus answers in several ways, {len(differ)} differ", flush=True)
         for path, params, theirs, ours in differ[:SHOWN_MAX]:
-            print(f"# {path} {params}\n#   {first_difference(theirs, ours)}", flush=True)
+            print(f"# {path} {params}\n#   {first_difference(params['query'], theirs, ours)}", flush=True)
         self.assertEqual(len(differ), 0)
+
+
+class RandomQueries(Comparison, unittest.TestCase):
+    make_data = promql_random.Data
+    make_folder = staticmethod(written_by_ferula)
+    make_queries = promql_random.Queries
+
+
+class RandomHistograms(Comparison, unittest.TestCase):
+    make_data = random_histograms.Data
+    make_folder = staticmethod(random_histograms.block)
+    make_queries = random_histograms.Queries
+
+
+class Page(unittest.TestCase):
+    def test_it_lists_the_differences(self):
+        with open(differences.PAGE, encoding="utf-8") as file:
+            self.assertTrue(file.read().endswith(differences.page_section()),
+                            "run python3 testdata/e2e/differences.py")
 
 
 if __name__ == "__main__":
