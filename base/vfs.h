@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/map_guard.h"
 #include "base/str.h"
 
 typedef struct vfs vfs;
@@ -37,7 +38,8 @@ typedef struct vfs_stat {
 typedef struct vfs_map {
     const uint8_t *p; /* NULL for an empty file */
     size_t n;
-    vfs *fs; /* whose it is; NULL when p is */
+    vfs *fs;          /* whose it is; NULL when p is */
+    map_guard *guard; /* NULL: it cannot fail */
 } vfs_map;
 
 /* Called for each directory entry except . and .. ; name is valid during the call.
@@ -94,6 +96,11 @@ FER_MUST_CHECK fer_code vfs_truncate(vfs_file *f, uint64_t size, fer_err *err);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);
 FER_MUST_CHECK fer_code vfs_map_file(vfs_file *f, vfs_map *ret, fer_err *err);
 void vfs_unmap(vfs_map *m);
+/* Whether bytes read of it so far may have been lost (map_guard.h). Asked after reading. */
+static inline bool vfs_map_failed(const vfs_map *m)
+{
+    return m->guard != NULL && map_guard_failed(m->guard);
+}
 /* The bytes need not stay in memory; they are read anew when they are touched again. For one pass over much. */
 void vfs_forget(const vfs_map *m);
 FER_MUST_CHECK fer_code vfs_stat_path(vfs *fs, const char *path, vfs_stat *ret, fer_err *err);

@@ -282,7 +282,7 @@ static fer_code fault_map(vfs_file *file, vfs_map *ret, fer_err *err)
     if (n != 0) {
         uint8_t *copy = fer_alloc(n);
         memcpy(copy, ff->node->cached.p, n);
-        *ret = (vfs_map){copy, n, file->fs};
+        *ret = (vfs_map){copy, n, file->fs, NULL};
         f->maps++;
     } else if (sys == 0) {
         *ret = (vfs_map){0};

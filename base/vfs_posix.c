@@ -145,12 +145,13 @@ static fer_code posix_map(vfs_file *f, vfs_map *ret, fer_err *err)
     void *p = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, of(f)->fd, 0);
     if (p == MAP_FAILED)
         return fer_fail_sys(err, errno, "map %s", of(f)->path);
-    *ret = (vfs_map){p, (size_t)size, f->fs};
+    *ret = (vfs_map){p, (size_t)size, f->fs, map_guard_add(p, (size_t)size)};
     return FER_OK;
 }
 
 static void posix_unmap(vfs_map *m)
 {
+    map_guard_remove(m->guard);
     munmap((void *)(uintptr_t)m->p, m->n);
 }
 

@@ -26,6 +26,8 @@ static fer_code open_files(block *b, vfs *fs, const char *path, fer_account *acc
     FER_TRY(tombstones_load(&b->stones, fs, path, err));
     b->file_bytes =
         block_bytes(b) + size_of(fs, path, "meta.json") + size_of(fs, path, "tombstones");
+    if (block_failed(b))
+        return fer_fail(err, FER_CORRUPT, "its files changed while they were opened");
     return FER_OK;
 }
 
@@ -66,6 +68,14 @@ void block_unref(block *b)
 {
     if (b != NULL && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
         free_block(b);
+}
+
+bool block_failed(const block *b)
+{
+    bool failed = vfs_map_failed(&b->index.map);
+    for (size_t i = 0; i < b->chunks.n; i++)
+        failed |= vfs_map_failed(&b->chunks.segments[i]);
+    return failed;
 }
 
 void block_forget(const block *b)

@@ -38,6 +38,10 @@ static inline bool block_overlaps(const block *b, int64_t mint, int64_t maxt)
     return b->meta.min_time <= maxt && mint < b->meta.max_time;
 }
 
+/* Whether bytes of it were lost under its mappings: what was read of it since it was opened is not to be believed. Asked
+ * after reading. */
+bool block_failed(const block *b);
+
 /* For one pass over much: the mapped bytes need not stay in memory (vfs_forget). */
 void block_forget(const block *b);
 

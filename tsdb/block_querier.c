@@ -41,6 +41,16 @@ static void warn(const block_querier *q, const fer_err *why)
     query_warn(q->warnings, "block %s: %s", q->b->name, why->msg);
 }
 
+/* After reading: whether bytes of the block were lost meanwhile, which is told. What was read is not to be believed then. */
+static bool is_lost(const block_querier *q)
+{
+    if (!block_failed(q->b))
+        return false;
+    query_warn(q->warnings, "block %s is left out: bytes of its files were lost while it was read",
+               q->b->name);
+    return true;
+}
+
 /* Counts a look at a series in a sweep. */
 static void sweep(block_querier *q)
 {
@@ -129,22 +139,43 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
             return NULL;
         s->ids[n++] = id;
     }
-    *ret_n = n;
+    *ret_n = is_lost(s->q) ? 0 : n;
     return s->ids;
 }
 
 /* ---- samples ---- */
 
+/* Names the block and the series. */
+static void warn_of_series(const block_querier *q, uint32_t ref, const char *why)
+{
+    index_series s;
+    uint32_t name, value;
+    fer_buf text;
+    fer_buf_init(&text, FER_ERR_MSG_MAX, NULL);
+    if (block_index_series(&q->b->index, ref, &s, NULL) == FER_OK) {
+        while (index_series_label(&s, &name, &value) == FER_OK) {
+            label l;
+            if (block_symbols_text(&q->b->index.symbols, name, &l.name) != FER_OK ||
+                block_symbols_text(&q->b->index.symbols, value, &l.value) != FER_OK)
+                break;
+            fer_buf_printf(&text, "%s%.*s=\"%.*s\"", text.n == 0 ? "" : ", ", STR_FMT(l.name),
+                           STR_FMT(l.value));
+        }
+    }
+    query_warn(q->warnings, "block %s: %s of {%.*s}", q->b->name, why, (int)text.n, text.p);
+    fer_buf_done(&text);
+}
+
 /* out[from..] is what the series gave so far. */
-static fer_code read_chunk(const block_querier *q, const index_chunk *c, int64_t mint, int64_t maxt,
-                           samples *out, size_t from, fer_err *err)
+static fer_code read_chunk(const block_querier *q, uint32_t ref, const index_chunk *c, int64_t mint,
+                           int64_t maxt, samples *out, size_t from, fer_err *err)
 {
     fer_err why = {0};
     uint8_t encoding;
     fer_str data;
     size_t had = out->n;
     if (block_chunks_get(&q->b->chunks, c->ref, &encoding, &data, &why) != FER_OK) {
-        warn(q, &why);
+        warn_of_series(q, ref, why.msg);
         return FER_OK;
     }
     fer_code code = chunk_decode(encoding, data, mint, maxt, out);
@@ -160,7 +191,7 @@ static fer_code read_chunk(const block_querier *q, const index_chunk *c, int64_t
                    "not know and is left out",
                    q->b->name, encoding);
     else if (code != FER_OK)
-        query_warn(q->warnings, "block %s: a chunk does not decode", q->b->name);
+        warn_of_series(q, ref, "a chunk does not decode,");
     return FER_OK;
 }
 
@@ -182,10 +213,12 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     fer_code code;
     while ((code = index_series_chunk(&series, &c)) == FER_OK && c.mint <= maxt)
         if (c.maxt >= mint && !tombstones_cover(gone, n_gone, c.mint, c.maxt))
-            FER_TRY(read_chunk(q, &c, mint, maxt, out, from, err));
+            FER_TRY(read_chunk(q, s->refs[i], &c, mint, maxt, out, from, err));
     if (code == FER_CORRUPT)
         query_warn(q->warnings, "block %s: index: a series does not decode", q->b->name);
     tombstones_apply(gone, n_gone, out, from);
+    if (is_lost(q))
+        samples_remove(out, from, out->n);
     return FER_OK;
 }
 
@@ -257,6 +290,8 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
     ref_list l;
     FER_TRY(matching(q, tmp, m, nm, &l, err));
     FER_TRY(keep_with_data(q, &l, &h, err));
+    if (is_lost(q))
+        l.n = 0;
 
     block_selection *s = ARENA_NEW(base->ctx.arena, block_selection);
     if (s == NULL)
@@ -388,22 +423,34 @@ static fer_code texts_of_matching(block_querier *q, fer_str name, const matcher 
     return FER_OK;
 }
 
+/* Drops what was read of lost bytes. */
+static fer_code checked(const block_querier *q, fer_code code, str_list *ret, size_t had)
+{
+    if (code == FER_OK && is_lost(q))
+        ret->n = had;
+    return code;
+}
+
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
                             str_list *ret, fer_err *err)
 {
     block_querier *q = (block_querier *)base;
-    return nm == 0 ? all_names(q, limit, ret, err)
-                   : texts_of_matching(q, STR(""), m, nm, limit, ret, err);
+    size_t had = ret->n;
+    fer_code code = nm == 0 ? all_names(q, limit, ret, err)
+                            : texts_of_matching(q, STR(""), m, nm, limit, ret, err);
+    return checked(q, code, ret, had);
 }
 
 static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
                              uint64_t limit, str_list *ret, fer_err *err)
 {
     block_querier *q = (block_querier *)base;
+    size_t had = ret->n;
     if (name.n == 0)
         return FER_OK;
-    return nm == 0 ? all_values(q, name, limit, ret, err)
-                   : texts_of_matching(q, name, m, nm, limit, ret, err);
+    fer_code code = nm == 0 ? all_values(q, name, limit, ret, err)
+                            : texts_of_matching(q, name, m, nm, limit, ret, err);
+    return checked(q, code, ret, had);
 }
 
 /* ---- opening and closing ---- */

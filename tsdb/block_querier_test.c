@@ -2,6 +2,7 @@
  * alone and over one another and over the head. */
 #include "tsdb/block_querier.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/vfs_fault.h"
@@ -381,6 +382,7 @@ static void damage_costs_its_unit_and_is_told(void **state)
     blocks_fixture b;
     begin(&b);
     copy_golden(b.fs, "/data", "prometheus-2.42");
+    b.t.o.read_only = true; /* so that nothing is set aside */
     golden_dump(&b.want, "prometheus-2.42");
     split(&b.want, &want_lines);
     block_names names = list_blocks(b.fs, "/data");
@@ -433,7 +435,13 @@ static void missing_files_and_leftovers(void **state)
     assert_int_equal(st.blocks, 1);
     assert_int_equal(st.blocks_damaged, 2);
     for (size_t i = 0; i < 5; i++)
-        assert_int_equal(vfs_exists(b.fs, dirs[i]), i >= 3);
+        assert_int_equal(vfs_exists(b.fs, dirs[i]), i == 3);
+    assert_int_equal(list_blocks(b.fs, "/data").n, 1);
+    assert_int_equal(list_blocks(b.fs, "/data/quarantine").n, 2);
+    test_db_reopen(&b.t); /* what is aside is told again */
+    tsdb_stats_get(b.t.db, &st);
+    assert_int_equal(st.blocks, 1);
+    assert_int_equal(st.blocks_damaged, 2);
     assert_int_equal(dump_all(&b), 2);
 
     /* A block whose time is known is told only where it matters. */
@@ -442,6 +450,29 @@ static void missing_files_and_leftovers(void **state)
     assert_int_equal(q.q->warnings.n, 1);
     assert_non_null(strstr(q.q->warnings.v[0].p, "01M7Z121HH5W3VWNVJFNBCQXZG"));
     test_query_end(&q);
+    end(&b);
+}
+
+/* A start that cannot read a block for want of something else than its bytes leaves it where it is. */
+static void a_block_that_only_cannot_be_read_now_stays(void **state)
+{
+    (void)state;
+    blocks_fixture b;
+    begin(&b);
+    copy_golden(b.fs, "/data", "promtool-3.5");
+    vfs_fault_rule rule = {
+        .kind = VFS_CALL_MAP, .nth = 1, .from_then_on = true, .sys = EIO, .path = "/index"};
+    vfs_fault_set(b.f, &rule);
+    test_db_open(&b.t);
+    tsdb_stats st;
+    tsdb_stats_get(b.t.db, &st);
+    assert_int_equal(st.blocks_damaged, 2);
+    vfs_fault_clear(b.f);
+    assert_int_equal(list_blocks(b.fs, "/data").n, 2);
+    test_db_reopen(&b.t);
+    tsdb_stats_get(b.t.db, &st);
+    assert_int_equal(st.blocks_damaged, 0);
+    assert_int_equal(st.blocks, 2);
     end(&b);
 }
 
@@ -566,6 +597,7 @@ int main(void)
         cmocka_unit_test(ranges_cut_samples_exactly),
         cmocka_unit_test(damage_costs_its_unit_and_is_told),
         cmocka_unit_test(missing_files_and_leftovers),
+        cmocka_unit_test(a_block_that_only_cannot_be_read_now_stays),
         cmocka_unit_test(replaced_blocks_are_not_served),
         cmocka_unit_test(the_head_goes_on_behind_the_blocks),
         cmocka_unit_test(memory_is_charged_and_given_back),

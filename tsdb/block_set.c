@@ -7,6 +7,7 @@
 #include "tsdb/dir_file.h"
 
 enum { NAME_BYTES = 64 };
+#define QUARANTINE "quarantine"
 
 void block_set_init(block_set *s, fer_account *parent)
 {
@@ -73,24 +74,34 @@ static void remove_unfinished(vfs *fs, const char *dir, const char *name, fer_lo
         LOGW(log, "An unfinished block cannot be removed", "dir", name, "err", err.msg);
 }
 
-static void add_damaged(block_set *s, vfs *fs, const char *dir, const char *name,
-                        const fer_err *why, fer_log *log)
+/* dir: where the folder lies. */
+static damaged_block describe_damaged(vfs *fs, const char *dir, const char *name, const char *why)
 {
-    s->damaged = fer_realloc(s->damaged, (s->n_damaged + 1) * sizeof *s->damaged);
-    damaged_block *d = &s->damaged[s->n_damaged++];
-    *d = (damaged_block){.why = fer_memdup0(why->msg, strlen(why->msg))};
-    memcpy(d->id.text, name, sizeof d->id.text);
+    damaged_block d = {.why = fer_memdup0(why, strlen(why))};
+    memcpy(d.id.text, name, sizeof d.id.text);
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     char path[PATH_MAX];
     block_meta meta;
     if (dir_file_path(path, dir, name, NULL) == FER_OK &&
         block_meta_load(fs, path, a, &meta, NULL) == FER_OK) {
-        d->has_range = true;
-        d->min_time = meta.min_time;
-        d->max_time = meta.max_time;
+        d.has_range = true;
+        d.min_time = meta.min_time;
+        d.max_time = meta.max_time;
     }
-    LOGE(log, "A block is damaged and not served; it stays where it is", "block", name, "err",
-         d->why);
+    return d;
+}
+
+static void add_damaged(block_set *s, const damaged_block *d)
+{
+    fer_mutex_lock(&s->mu);
+    s->damaged = fer_realloc(s->damaged, (s->n_damaged + 1) * sizeof *s->damaged);
+    s->damaged[s->n_damaged++] = *d;
+    fer_mutex_unlock(&s->mu);
+}
+
+static bool is_damage(fer_code code)
+{
+    return code == FER_CORRUPT || code == FER_NOTFOUND;
 }
 
 /* A crash may leave a file that was to take the place of another. */
@@ -112,13 +123,73 @@ static void load_block(block_set *s, vfs *fs, const char *dir, const char *name,
 {
     block *b;
     fer_err err = {0};
-    if (block_open(fs, dir, name, &s->acct, &b, &err) != FER_OK) {
-        add_damaged(s, fs, dir, name, &err, log);
+    fer_code code = block_open(fs, dir, name, &s->acct, &b, &err);
+    if (code != FER_OK) {
+        damaged_block d = describe_damaged(fs, dir, name, err.msg);
+        d.to_move = is_damage(code);
+        add_damaged(s, &d);
+        LOGE(log, "A block is damaged and not served", "block", name, "err", err.msg);
         return;
     }
     s->v = fer_realloc(s->v, (s->n + 1) * sizeof(block *));
     s->v[s->n++] = b;
 }
+
+/* ---- quarantine ---- */
+
+static fer_code move_aside(vfs *fs, const char *dir, const char *name, fer_err *err)
+{
+    char aside[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+    FER_TRY(dir_file_path(aside, dir, QUARANTINE, err));
+    FER_TRY(dir_file_path(from, dir, name, err));
+    FER_TRY(dir_file_path(to, aside, name, err));
+    FER_TRY(vfs_mkdir_all(fs, aside, err));
+    FER_TRY(vfs_rename(fs, from, to, err));
+    FER_TRY(vfs_sync_dir(fs, aside, err));
+    return vfs_sync_dir(fs, dir, err);
+}
+
+/* Of what was found just now. A move that fails leaves the block where it is, not served; the next start tries again. */
+static void move_damaged(block_set *s, vfs *fs, const char *dir, fer_log *log)
+{
+    for (size_t i = 0; i < s->n_damaged; i++) {
+        damaged_block *d = &s->damaged[i];
+        fer_err err = {0};
+        if (!d->to_move)
+            continue;
+        if (move_aside(fs, dir, d->id.text, &err) == FER_OK)
+            LOGE(log, "A damaged block was set aside; mended, it may be moved back", "block",
+                 d->id.text, "to", QUARANTINE);
+        else
+            LOGE(log, "A damaged block cannot be set aside", "block", d->id.text, "err", err.msg);
+        d->to_move = false;
+    }
+}
+
+/* Blocks that were set aside before. */
+static void note_aside(block_set *s, vfs *fs, const char *dir, fer_log *log)
+{
+    char aside[PATH_MAX];
+    dir_names names = {0};
+    if (dir_file_path(aside, dir, QUARANTINE, NULL) != FER_OK || !vfs_exists(fs, aside))
+        return;
+    fer_err err = {0};
+    if (vfs_list(fs, aside, note_name, &names, &err) != FER_OK)
+        LOGW(log, "The blocks set aside cannot be listed", "err", err.msg);
+    if (names.n != 0)
+        qsort(names.v, names.n, sizeof *names.v, by_name);
+    for (size_t i = 0; i < names.n; i++) {
+        if (names.v[i][ULID_CHARS] != '\0')
+            continue;
+        damaged_block d = describe_damaged(fs, aside, names.v[i], "set aside in " QUARANTINE "/");
+        add_damaged(s, &d);
+        LOGW(log, "A damaged block is set aside and not served", "block", names.v[i], "in",
+             QUARANTINE);
+    }
+    fer_free(names.v);
+}
+
+/* ---- what others replace ---- */
 
 static bool is_parent(const block_set *s, const char *id)
 {
@@ -184,6 +255,7 @@ static int by_time(const void *a, const void *b)
 fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fer_err *err)
 {
     dir_names names = {0};
+    note_aside(s, fs, dir, log);
     fer_code code = vfs_list(fs, dir, note_name, &names, err);
     /* Names that a process gave before it died may not be durable; what is removed or served by them must not be
      * found under others after a power cut. */
@@ -199,6 +271,8 @@ fer_code block_set_load(block_set *s, vfs *fs, const char *dir, fer_log *log, fe
                 load_block(s, fs, dir, names.v[i], log);
         }
         drop_replaced(s, log);
+        if (!s->keep_unfinished)
+            move_damaged(s, fs, dir, log);
         if (s->n != 0)
             qsort(s->v, s->n, sizeof(block *), by_time);
     }
@@ -277,6 +351,37 @@ void block_set_replace(block_set *s, block *const *add, size_t n_add, block *con
     fer_free(old);
 }
 
+static void judge(block_set *s, vfs *fs, const char *dir, block *b, fer_log *log)
+{
+    block *fresh;
+    fer_err err = {0};
+    fer_code code = block_open(fs, dir, b->name, &s->acct, &fresh, &err);
+    if (code == FER_OK) {
+        LOGW(log, "A block failed while it was read, and can be read again", "block", b->name);
+        block_set_replace(s, &fresh, 1, &b, 1);
+        return;
+    }
+    LOGE(log, "A block failed while it was read and is not served any more", "block", b->name,
+         "err", err.msg);
+    damaged_block d = describe_damaged(fs, dir, b->name, err.msg);
+    d.has_range = true;
+    d.min_time = b->meta.min_time;
+    d.max_time = b->meta.max_time;
+    add_damaged(s, &d);
+    block_set_replace(s, NULL, 0, &b, 1);
+    if (is_damage(code) && move_aside(fs, dir, b->name, &err) != FER_OK)
+        LOGE(log, "A damaged block cannot be set aside", "block", b->name, "err", err.msg);
+}
+
+void block_set_judge(block_set *s, vfs *fs, const char *dir, fer_log *log)
+{
+    block_list l = block_set_all(s);
+    for (size_t i = 0; i < l.n; i++)
+        if (block_failed(l.v[i]))
+            judge(s, fs, dir, l.v[i], log);
+    block_list_done(&l);
+}
+
 /* ---- asking ---- */
 
 uint64_t block_set_changes(block_set *s)
@@ -326,7 +431,7 @@ block **block_set_get(block_set *s, int64_t mint, int64_t maxt, fer_arena *a, si
     size_t n = 0;
     block **v = ARENA_ARRAY(a, block *, s->n);
     for (size_t i = 0; v != NULL && i < s->n; i++)
-        if (block_overlaps(s->v[i], mint, maxt))
+        if (block_overlaps(s->v[i], mint, maxt) && !block_failed(s->v[i]))
             v[n++] = block_ref(s->v[i]);
     fer_mutex_unlock(&s->mu);
     *ret_n = n;
@@ -341,6 +446,14 @@ void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
         const damaged_block *d = &s->damaged[i];
         if (!d->has_range || (d->min_time <= maxt && mint < d->max_time))
             fn(arg, d);
+    }
+    char lost[] = "bytes of its files were lost while they were mapped";
+    for (size_t i = 0; i < s->n; i++) {
+        const block_meta *m = &s->v[i]->meta;
+        if (!block_overlaps(s->v[i], mint, maxt) || !block_failed(s->v[i]))
+            continue;
+        damaged_block d = {m->id, true, m->min_time, m->max_time, lost, false};
+        fn(arg, &d);
     }
     fer_mutex_unlock(&s->mu);
 }

@@ -1,7 +1,9 @@
 /* block_set.h - the blocks of a data directory.
  *
- * Loading never fails for a block's sake: a damaged one stays where it is, is named in the log, counted, and
- * told in the answers of queries whose time it may cover. Blocks that others replace (their parents, or marked
+ * Loading never fails for a block's sake: a damaged one is set aside, is named in the log, counted, and told in the answers
+ * of queries whose time it may cover. Aside is DIR/quarantine/, where Prometheus, which does not start with a damaged
+ * block, does not look; one that only could not be read stays where it is. Who has mended a block moves it back; who
+ * gives it up deletes it there. Blocks that others replace (their parents, or marked
  * deletable) are not served; they are what a compaction that did not finish cleaning up leaves, and
  * block_set_clean() removes them.
  *
@@ -24,6 +26,7 @@ typedef struct damaged_block {
     bool has_range; /* its meta.json could be read */
     int64_t min_time, max_time;
     char *why;
+    bool to_move; /* its bytes are wrong, and it is not yet aside */
 } damaged_block;
 
 typedef struct block_set {
@@ -51,6 +54,9 @@ FER_MUST_CHECK fer_code block_set_load(block_set *s, vfs *fs, const char *dir, f
 /* The end of the newest block that was cut in order; INT64_MIN without one. The head begins there. */
 int64_t block_set_end(block_set *s);
 
+/* Blocks whose mappings have failed (block_failed) are opened anew, or become damaged ones. */
+void block_set_judge(block_set *s, vfs *fs, const char *dir, fer_log *log);
+
 /* Notes a block that is not served for block_set_clean(): its folder, or what is unfinished of it, could not be removed. */
 void block_set_remove_later(block_set *s, const ulid *id);
 /* Removes the folders of blocks that others replace, and of those noted. The first failure is told; the rest is tried all the same. */
@@ -74,10 +80,10 @@ uint64_t block_set_changes(block_set *s);
 FER_MUST_CHECK fer_code block_folder_remove(vfs *fs, const char *dir, const char *name,
                                             fer_err *err);
 
-/* The blocks that overlap [mint, maxt], by min_time, each with a reference the caller drops. NULL past the
+/* The blocks that overlap [mint, maxt] and have not failed, by min_time, each with a reference the caller drops. NULL past the
  * arena's budget (then nothing is referenced). */
 block **block_set_get(block_set *s, int64_t mint, int64_t maxt, fer_arena *a, size_t *ret_n);
-/* Calls fn for each damaged block that may hold data of [mint, maxt]. */
+/* Calls fn for each damaged block, and each that has failed, that may hold data of [mint, maxt]. */
 void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
                             void (*fn)(void *arg, const damaged_block *d), void *arg);
 

@@ -263,7 +263,7 @@ fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_st
     uint64_t size = atomic_load_explicit(&f->n, memory_order_acquire);
     const char *p = (const char *)atomic_load_explicit(&f->p, memory_order_acquire);
     if (map_use_note(&f->use, at.offset))
-        vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs});
+        vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs, NULL});
     if (!head_file_check((fer_str){p, size}, at.offset, n))
         return fer_fail(err, FER_CORRUPT,
                         "chunks_head/%06" PRIu64 " at %" PRIu32 ": checksum mismatch", f->number,

@@ -347,6 +347,9 @@ static fer_code run(compactor *c, block *const *v, block_meta *meta, fer_err *er
         code = open_source(&c->s[i], v[i], c->o->acct, err);
     if (code == FER_OK)
         code = merge_all(c, err);
+    for (size_t i = 0; i < c->n && code == FER_OK; i++)
+        if (block_failed(v[i]))
+            code = damaged(&c->s[i], "bytes of its files were lost", err);
     if (code != FER_OK) {
         block_writer_abort(c->out);
         return code;

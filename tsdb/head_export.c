@@ -417,12 +417,17 @@ static fer_code take_full(head_export *x, const full_chunk *c, exported_series *
     (void)is_kept_whole(x, ret->ref, c->mint, full_maxt(c), &none);
     if (none)
         return FER_OK;
-    if (head_full_bytes(x->h, c, &bytes, &why) != FER_OK || bytes.n < 2) {
+    fer_code code = head_full_bytes(x->h, c, &bytes, &why);
+    if (code == FER_OK && bytes.n < 2)
+        code = does_not_decode(&why);
+    if (code == FER_OK)
+        code = take_chunk(x, c->mint, full_maxt(c), c->encoding, bytes, ret, &why);
+    if (code == FER_CORRUPT && c->file != 0) { /* what memory holds is right, or all is lost */
         LOGE(x->h->log, "A chunk of chunks_head is damaged and left out of a block", "ref",
              LOG_INT(ret->ref), "err", why.msg);
         return FER_OK;
     }
-    return take_chunk(x, c->mint, full_maxt(c), c->encoding, bytes, ret, err);
+    return code == FER_OK ? FER_OK : fer_fail(err, code, "%s", why.msg);
 }
 
 /* The pin of floats does not tell the open chunk's times: it is encoded again, which most exports need anyway. */

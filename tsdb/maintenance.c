@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "tsdb/block_check.h"
 #include "tsdb/compact.h"
 #include "tsdb/compact_head.h"
 #include "tsdb/compact_plan.h"
@@ -270,6 +271,13 @@ static uint64_t chunks_begun(tsdb *db)
     return n;
 }
 
+static fer_code judge_blocks(tsdb *db, fer_err *err)
+{
+    (void)err;
+    block_set_judge(&db->blocks, db->o.fs, db->path, db->o.log);
+    return FER_OK;
+}
+
 static fer_code map_chunks(tsdb *db, fer_err *err)
 {
     db->m.chunks_seen = chunks_begun(db);
@@ -349,6 +357,36 @@ static size_t choose(tsdb *db, const block_list *l, block **pick)
     return n;
 }
 
+/* The block is not tried again, by Prometheus neither; it is served as far as it can be read. */
+static void mark_failed(tsdb *db, block *b)
+{
+    block_meta meta = b->meta;
+    fer_err err = {0};
+    meta.failed = true;
+    if (update_meta(db, b, &meta, &err) != FER_OK)
+        LOGW(db->o.log, "A failed merge cannot be noted", "block", b->name, "err", err.msg);
+}
+
+/* Which of the blocks are damaged: they are marked, the others may be merged without them. Returns how many; all when it was
+ * stopped, or when a mapping has failed, which the next pass looks after. */
+static size_t mark_damaged(tsdb *db, block *const *v, size_t n)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        fer_err err = {0};
+        fer_code code = block_check(v[i], &db->m.cancel, &err);
+        if (code == FER_OK)
+            continue;
+        if (code != FER_CORRUPT || block_failed(v[i]))
+            return n;
+        LOGE(db->o.log, "A block is damaged; it is not merged with others", "block", v[i]->name,
+             "err", err.msg);
+        mark_failed(db, v[i]);
+        found++;
+    }
+    return found;
+}
+
 /* A merge that failed: its blocks are not tried again, unless it was the disk or us. */
 static void note_failure(tsdb *db, fer_code code, block *const *v, size_t n, const fer_err *why)
 {
@@ -357,14 +395,13 @@ static void note_failure(tsdb *db, fer_code code, block *const *v, size_t n, con
          why->msg);
     if (code == FER_IO || code == FER_NOSPACE || code == FER_LIMIT)
         return;
+    if (code == FER_CORRUPT && mark_damaged(db, v, n) != 0)
+        return;
     for (size_t i = 0; i < n; i++) {
-        block_meta meta = v[i]->meta;
-        meta.failed = true;
-        fer_err err = {0};
         if (code == FER_UNSUPPORTED)
             hold(&db->m, v[i]->name);
-        else if (update_meta(db, v[i], &meta, &err) != FER_OK)
-            LOGW(db->o.log, "A failed merge cannot be noted", "block", v[i]->name, "err", err.msg);
+        else
+            mark_failed(db, v[i]);
     }
 }
 
@@ -587,6 +624,7 @@ fer_code tsdb_maintenance_step(tsdb *db, fer_err *err)
         const char *what;
         fer_code (*run)(tsdb *db, fer_err *err);
     } steps[] = {
+        {"looking after blocks that failed", judge_blocks},
         {"writing chunks of the head", map_chunks},
         {"cutting the head", cut_head},
         {"merging blocks", merge_blocks},

@@ -331,6 +331,8 @@ static void a_damaged_block_stops_no_other(void **state)
     bool merged = false;
     for (size_t i = 0; i < all.n; i++)
         merged |= all.v[i]->meta.level == 2;
+    for (size_t i = 1; i < all.n; i++)
+        assert_false(all.v[i]->meta.failed);
     assert_true(merged);
     block_list_done(&all);
     assert_int_equal(tsdb_maintenance_step(l.t.db, &err), FER_OK);

@@ -329,6 +329,27 @@ static void blocks_stats(tsdb *db, tsdb_stats *ret)
     ret->blocks_max_time = st.max_time;
 }
 
+typedef struct name_list {
+    fer_arena *a;
+    str_list *names;
+    fer_code code;
+    fer_err *err;
+} name_list;
+
+static void add_name(void *arg, const damaged_block *d)
+{
+    name_list *l = arg;
+    if (l->code == FER_OK)
+        l->code = str_list_add(l->names, l->a, str_of(d->id.text), l->err);
+}
+
+fer_code tsdb_damaged_blocks(tsdb *db, fer_arena *a, str_list *ret, fer_err *err)
+{
+    name_list l = {a, ret, FER_OK, err};
+    block_set_each_damaged(&db->blocks, INT64_MIN, INT64_MAX, add_name, &l);
+    return l.code;
+}
+
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
 {
     *ret = (tsdb_stats){0};

@@ -218,6 +218,9 @@ typedef struct tsdb_stats {
 } tsdb_stats;
 void tsdb_stats_get(tsdb *db, tsdb_stats *ret);
 
+/* Adds the names of the blocks that are damaged and not served; copies in the arena. */
+FER_MUST_CHECK fer_code tsdb_damaged_blocks(tsdb *db, fer_arena *a, str_list *ret, fer_err *err);
+
 /* The top lists of /api/v1/status/tsdb; names are copies in the arena. */
 /* Calls fn for each block served, by min_time. */
 struct block_meta;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/map_guard.h"
 #include "cmd/ferula/flags.h"
 
 #define VERSION "0.1.0"
@@ -50,6 +51,7 @@ int main(int argc, char **argv)
     app_options o;
     fer_log_level level;
     fer_log_format format;
+    map_guard_install();
     if (flags_parse(argc, argv, &f, &action, &err) != FER_OK) {
         fprintf(stderr, "Error parsing command line arguments: %s\nTry 'ferula --help'.\n",
                 err.msg);

@@ -1,4 +1,5 @@
 /* main.c - ferulatool, Ferula's promtool. */
+#include "base/map_guard.h"
 #include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/tsdb_commands.h"
 
@@ -24,5 +25,6 @@ int main(int argc, char **argv)
         .families = families,
         .n_families = sizeof families / sizeof *families,
     };
+    map_guard_install();
     return cli_main(&program, argc, argv);
 }

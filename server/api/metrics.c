@@ -302,6 +302,21 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
           (double)st->blocks_damaged);
 }
 
+static void put_damaged(fer_buf *out, tsdb *db)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    str_list l = {0};
+    if (tsdb_damaged_blocks(db, a, &l, NULL) != FER_OK || l.n == 0)
+        return;
+    head(out, "gauge", "ferula_tsdb_block_damaged",
+         "1 for each block that is damaged and not served.");
+    for (size_t i = 0; i < l.n; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "block=\"%.*s\"", STR_FMT(l.v[i]));
+        labelled(out, "ferula_tsdb_block_damaged", text, 1);
+    }
+}
+
 static void summary(fer_buf *out, const char *name, const char *help, double sum, uint64_t count)
 {
     head(out, "summary", name, help);
@@ -453,6 +468,7 @@ void metrics_page(fer_buf *out, app *a)
         tsdb_stats st;
         tsdb_stats_get(app_db(a), &st);
         put_head(out, &st);
+        put_damaged(out, app_db(a));
         put_wal(out, &st);
         tsdb_maintenance_stats ms;
         tsdb_maintenance_stats_get(app_db(a), &ms);

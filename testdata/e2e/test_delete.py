@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import unittest
 
 import programs
@@ -121,6 +122,9 @@ class Delete(unittest.TestCase):
                 write(ferula, first, first + 3)
                 ferula.stop()
         with self.ferula("ferula") as ferula:
+            deadline = time.monotonic() + 30
+            while len(tombstones(ferula)) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
             ferula.stop()
         self.copy("ferula", "prometheus")
         whole = self.both("ferula", "prometheus")
