@@ -37,10 +37,8 @@ static bool grow(fer_buf *b, size_t need)
     return true;
 }
 
-char *fer_buf_room(fer_buf *b, size_t extra)
+char *fer_buf_grow(fer_buf *b, size_t extra)
 {
-    if (b->cap - b->n >= extra && b->p != NULL)
-        return b->p + b->n;
     if (extra > b->max - b->n || !grow(b, b->n + extra)) {
         b->full = true;
         return NULL;

@@ -25,8 +25,14 @@ typedef struct fer_buf {
 void fer_buf_init(fer_buf *b, size_t max, fer_account *acct);
 void fer_buf_done(fer_buf *b);  /* frees the bytes; the buffer may be initialised again */
 void fer_buf_clear(fer_buf *b); /* n = 0, full = false; keeps the memory */
+/* fer_buf_room() where there is none yet. */
+char *fer_buf_grow(fer_buf *b, size_t extra);
 /* Room for `extra` more bytes at b->p + b->n, or NULL (and full is set). Then add to b->n. */
-char *fer_buf_room(fer_buf *b, size_t extra);
+static inline char *fer_buf_room(fer_buf *b, size_t extra)
+{
+    bool there = b->cap - b->n >= extra && b->p != NULL;
+    return there ? b->p + b->n : fer_buf_grow(b, extra);
+}
 void fer_buf_put(fer_buf *b, const void *p, size_t n);
 void fer_buf_puts(fer_buf *b, fer_str s);
 void fer_buf_putc(fer_buf *b, char c);

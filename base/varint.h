@@ -19,6 +19,12 @@ enum { VARINT_MAX = 10 };
 static inline size_t uvarint_put(uint8_t *p, uint64_t v)
 {
     size_t n = 0;
+    if (v < 0x4000) { /* as most are: without a loop */
+        bool two = v >= 0x80;
+        p[0] = (uint8_t)(two ? v | 0x80 : v);
+        p[1] = (uint8_t)(v >> 7);
+        return 1 + (size_t)two;
+    }
     while (v >= 0x80) {
         p[n++] = (uint8_t)(v | 0x80);
         v >>= 7;

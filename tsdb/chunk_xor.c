@@ -92,28 +92,34 @@ static inline bool dod_fits(int64_t dod, unsigned k)
     return dod >= -((INT64_C(1) << (k - 1)) - 1) && dod <= INT64_C(1) << (k - 1);
 }
 
-static inline void put_dod(bit_writer *w, int64_t dod)
+/* A code that is not written yet, so that the next may go with it: its k bits, below 40 of them. */
+typedef struct code_bits {
+    uint64_t v;
+    unsigned k;
+} code_bits;
+
+static inline code_bits dod_code(bit_writer *w, int64_t dod)
 {
     uint64_t u = (uint64_t)dod;
-    if (dod == 0) {
-        put(w, 0, 1);
-    } else if (dod_fits(dod, 14)) {
-        put(w, UINT64_C(2) << 14 | (u & 0x3fff), 16);
-    } else if (dod_fits(dod, 17)) {
-        put(w, UINT64_C(6) << 17 | (u & 0x1ffff), 20);
-    } else if (dod_fits(dod, 20)) {
-        put(w, UINT64_C(14) << 20 | (u & 0xfffff), 24);
-    } else {
-        put(w, 15, 4);
-        put(w, u, 64);
-    }
+    if (__builtin_expect(dod == 0, 1))
+        return (code_bits){0, 1};
+    if (dod_fits(dod, 14))
+        return (code_bits){UINT64_C(2) << 14 | (u & 0x3fff), 16};
+    if (dod_fits(dod, 17))
+        return (code_bits){UINT64_C(6) << 17 | (u & 0x1ffff), 20};
+    if (dod_fits(dod, 20))
+        return (code_bits){UINT64_C(14) << 20 | (u & 0xfffff), 24};
+    put(w, 15, 4);
+    put(w, u, 64);
+    return (code_bits){0, 0};
 }
 
-static inline void put_value(bit_writer *w, xor_appender *a, double v)
+/* The value behind the code before it. */
+static inline void put_value(bit_writer *w, code_bits before, xor_appender *a, double v)
 {
     uint64_t delta = f64_bits(v) ^ f64_bits(a->v);
     if (delta == 0) {
-        put(w, 0, 1);
+        put(w, before.v << 1, before.k + 1);
         return;
     }
     unsigned leading = (unsigned)__builtin_clzll(delta);
@@ -122,12 +128,12 @@ static inline void put_value(bit_writer *w, xor_appender *a, double v)
         leading = LEADING_MAX;
 
     if (a->leading != NO_WINDOW && leading >= a->leading && trailing >= a->trailing) {
-        put(w, 2, 2);
+        put(w, before.v << 2 | 2, before.k + 2);
         put(w, delta >> a->trailing, 64U - a->leading - a->trailing);
         return;
     }
     unsigned sig = 64 - leading - trailing;
-    put(w, UINT64_C(3) << 11 | leading << 6 | (sig & 63), 13);
+    put(w, before.v << 13 | UINT64_C(3) << 11 | leading << 6 | (sig & 63), before.k + 13);
     put(w, delta >> trailing, sig);
     a->leading = (uint8_t)leading;
     a->trailing = (uint8_t)trailing;
@@ -138,21 +144,18 @@ void xor_init(xor_appender *a)
     *a = (xor_appender){.bits = HEADER_BYTES * 8, .leading = NO_WINDOW};
 }
 
-void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v)
+void xor_append_at(xor_appender *a, uint8_t open, uint8_t *out, int64_t t, double v)
 {
     assert(a->n < XOR_SAMPLES_MAX);
-    uint8_t *first = buf + a->bits / 8;
-    bit_writer w = {.p = first, .n = a->bits % 8};
-    w.word = (uint64_t)*first << 56;
-
+    static const code_bits nothing = {0, 0};
+    bit_writer w = {.p = out, .word = (uint64_t)open << 56, .n = a->bits % 8};
     uint64_t delta = (uint64_t)t - (uint64_t)a->t;
     uint8_t varint[VARINT_MAX];
-    if (a->n >= 2) {
-        put_dod(&w, (int64_t)(delta - a->t_delta));
-        put_value(&w, a, v);
+    if (__builtin_expect(a->n >= 2, 1)) {
+        put_value(&w, dod_code(&w, (int64_t)(delta - a->t_delta)), a, v);
     } else if (a->n == 1) {
         put_varint(&w, varint, uvarint_put(varint, delta));
-        put_value(&w, a, v);
+        put_value(&w, nothing, a, v);
     } else {
         put_varint(&w, varint, varint_put(varint, t));
         put(&w, f64_bits(v), 64);
@@ -160,11 +163,17 @@ void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v)
     }
     put_end(&w);
 
-    a->bits = (uint32_t)((size_t)(w.p - buf) * 8 + w.n);
+    a->bits = a->bits / 8 * 8 + w.words * 64 + w.n;
     a->t = t;
     a->v = v;
     a->t_delta = delta;
     a->n++;
+}
+
+void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v)
+{
+    uint8_t *open = buf + a->bits / 8;
+    xor_append_at(a, *open, open, t, v);
     be16_put(buf, a->n);
 }
 

@@ -46,6 +46,9 @@ void xor_init(xor_appender *a);
  * xor_bytes(a) and holds zeros there; updates the count in the header. Fewer than XOR_SAMPLES_MAX
  * samples are in the chunk. The room behind the new xor_bytes(a) holds zeros again. */
 void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v);
+/* The same for a stream that lies elsewhere. `open` is its last byte, or 0 where a->bits ends on a byte; out gets the
+ * bytes from that one on and has room for XOR_SAMPLE_BYTES_MAX + 8. The count in the header is not written. */
+void xor_append_at(xor_appender *a, uint8_t open, uint8_t *out, int64_t t, double v);
 /* Bytes in use, header included. */
 static inline size_t xor_bytes(const xor_appender *a)
 {

@@ -15,7 +15,7 @@
 #include "base/varint.h"
 #include "tsdb/head_hist.h"
 
-enum { HEADER_BYTES = 2, CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
+enum { CHUNK_BYTES_CUT = XOR_CHUNK_BYTES_SOFT - XOR_SAMPLE_BYTES_MAX };
 
 /* ---- retiring ---- */
 
@@ -228,40 +228,34 @@ static bool must_cut(pub_rec *s, int64_t t)
     return (uint64_t)t - (uint64_t)s->min_t >= s->next_ms || s->app.n >= 2 * CHUNK_SAMPLES;
 }
 
-/* Moves the open chunk to an item with room for `need` bytes. */
-static void grow_open(head *h, pub_rec *s, size_t need)
+/* Moves the open chunk, its whole bytes, to an item with room for `need` bytes. */
+static void grow_open(head *h, pub_rec *s, size_t whole, size_t need)
 {
     slab_ref ref = slab_alloc(&h->chunks, need + (need < 64 ? need / 2 : 32));
-    memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), s->app.bits / 8);
+    memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), whole);
     head_retire(h, s->open);
     s->open = ref;
     s->cap = (uint16_t)slab_size(&h->chunks, ref);
 }
 
-/* Encodes one sample behind the open chunk's bytes. The encoder works on a copy that begins with the open
- * byte, kept in the record: so the chunk's memory, mostly far away, is only written to, and an item
- * needs no room beyond its bytes. */
+/* Encodes one sample behind the open chunk's bytes. It is encoded aside, from the open byte on, which is kept in the
+ * record: so the chunk's memory, mostly far away, is only written to, and an item needs no room beyond
+ * its bytes. */
 static void encode(head *h, pub_rec *s, int64_t t, double v)
 {
-    uint8_t copy[HEADER_BYTES + 2 * XOR_SAMPLE_BYTES_MAX] = {0};
-    uint32_t from = s->app.bits / 8; /* of the chunk's bytes, where the copy's begin */
-    copy[HEADER_BYTES] = s->tail;
-    s->app.bits = HEADER_BYTES * 8 + s->app.bits % 8;
-    xor_append(&s->app, copy, t, v);
-    uint32_t bytes = (s->app.bits + 7) / 8 - HEADER_BYTES;
-    s->tail = copy[s->app.bits / 8];
+    uint8_t aside[XOR_SAMPLE_BYTES_MAX + 8];
+    uint32_t from = s->app.bits / 8;
+    xor_append_at(&s->app, s->tail, aside, t, v);
+    uint32_t bytes = (s->app.bits + 7) / 8 - from;
+    s->tail = s->app.bits % 8 == 0 ? 0 : aside[bytes - 1];
 
-    uint32_t bits = s->app.bits + (from - HEADER_BYTES) * 8;
-    if (from + bytes > s->cap) {
-        s->app.bits = from * 8;
-        grow_open(h, s, from + bytes);
-    }
-    s->app.bits = bits;
+    if (from + bytes > s->cap)
+        grow_open(h, s, from, from + bytes);
     uint8_t *to = (uint8_t *)slab_ptr(&h->chunks, s->open) + from;
     if (bytes <= 8 && from + 8 <= s->cap)
-        memcpy(to, copy + HEADER_BYTES, 8);
+        memcpy(to, aside, 8);
     else
-        memcpy(to, copy + HEADER_BYTES, bytes);
+        memcpy(to, aside, bytes);
 }
 
 void head_append(head *h, uint32_t slot, int64_t t, double v)
