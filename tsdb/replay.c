@@ -21,6 +21,7 @@
 #include "tsdb/record_hist.h"
 #include "tsdb/ref_map.h"
 #include "tsdb/replay_chunks.h"
+#include "tsdb/replay_progress.h"
 #include "tsdb/wal.h"
 
 enum { LATE_MAX = 1 << 20 };
@@ -45,6 +46,7 @@ typedef struct replayer {
     ref_map refs;      /* to slots */
     replay_chunks chunks;
     replay_stats *stats;
+    replay_progress progress;
     uint64_t max_ref;
     uint64_t skipped_types; /* bit per record type */
     uint64_t bad_hists;
@@ -334,6 +336,7 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
     replayer *r = arg;
     if (segment > r->h->wal_segment)
         r->h->wal_segment = segment;
+    replay_progress_at(&r->progress, segment, offset);
     uint8_t type = record_type_of(rec);
     if (type >= 64 || !((read_types | hist_types) >> type & 1)) {
         r->stats->skipped++;
@@ -417,8 +420,8 @@ static void finish(replayer *r)
              LOG_INT(r->stats->unknown_refs));
 }
 
-static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *progress,
-                         replay_stats *stats, fer_err *err)
+static fer_code read_all(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
+                         tsdb_progress *progress, replay_stats *stats, fer_err *err)
 {
     replayer r = {.h = h,
                   .stats = stats,
@@ -428,10 +431,12 @@ static fer_code read_all(head *h, vfs *fs, const char *wal_dir, tsdb_progress *p
     ref_map_init(&r.refs, &h->acct);
     tombstones_init(&r.stones, &h->acct);
     replay_chunks_load(&r.chunks, h);
+    replay_progress_begin(&r.progress, fs, wal_dir, clock, h->log);
     if (vfs_exists(fs, wal_dir))
         code = wal_read(fs, wal_dir, on_record, on_damage, &r,
                         progress != NULL ? &progress->current : NULL, err);
     finish(&r);
+    replay_progress_done(&r.progress);
     replay_chunks_done(&r.chunks);
     tombstones_done(&r.stones);
     fer_free(r.second);
@@ -450,7 +455,7 @@ fer_code replay_log(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
     if (progress != NULL && vfs_exists(fs, wal_dir))
         FER_TRY(set_range(fs, wal_dir, progress, err));
 
-    fer_code code = read_all(h, fs, wal_dir, progress, ret, err);
+    fer_code code = read_all(h, fs, wal_dir, clock, progress, ret, err);
     ret->ns = clock->mono_ns(clock) - begun;
     return code;
 }
