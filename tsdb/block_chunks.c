@@ -59,8 +59,11 @@ static fer_code map_segments(block_chunks *c, vfs *fs, const char *dir, const se
     c->segments = fer_calloc(names->n == 0 ? 1 : names->n, sizeof *c->segments);
     c->uses = fer_calloc(names->n == 0 ? 1 : names->n, sizeof *c->uses);
     fer_account_force(c->acct, names->n * SEGMENT_BYTES);
-    for (; c->n < names->n; c->n++)
-        FER_TRY(dir_file_map(fs, dir, names->v[c->n], &c->segments[c->n], err));
+    for (; c->n < names->n; c->n++) {
+        vfs_map *m = &c->segments[c->n];
+        FER_TRY(dir_file_map(fs, dir, names->v[c->n], m, err));
+        map_use_init(&c->uses[c->n], m->n, c->acct);
+    }
     return FER_OK;
 }
 
@@ -87,6 +90,8 @@ void block_chunks_close(block_chunks *c)
 {
     for (size_t i = 0; i < c->n; i++)
         vfs_unmap(&c->segments[i]);
+    for (size_t i = 0; i < c->n; i++)
+        map_use_done(&c->uses[i]);
     fer_account_release(c->acct, c->n * SEGMENT_BYTES);
     fer_free(c->segments);
     fer_free(c->uses);
@@ -129,10 +134,14 @@ fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_enco
     if (rd_uvarint(&r, &n) != FER_OK || rd_u8(&r, &encoding) != FER_OK ||
         rd_bytes(&r, n, &data) != FER_OK || rd_be32(&r, &crc) != FER_OK)
         return damaged(ref, "the segment ends inside it", err);
-    if (map_use_note(&c->uses[segment], offset))
+    map_use *use = &c->uses[segment];
+    if (map_use_note(use, offset))
         vfs_forget(m);
-    if (crc32c(0, data.p - 1, data.n + 1) != crc)
-        return damaged(ref, "checksum mismatch", err);
+    if (!map_use_is_checked(use, offset, data.n)) {
+        if (crc32c(0, data.p - 1, data.n + 1) != crc)
+            return damaged(ref, "checksum mismatch", err);
+        map_use_set_checked(use, offset, data.n);
+    }
     *ret_encoding = encoding;
     *ret_data = data;
     return FER_OK;

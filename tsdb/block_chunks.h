@@ -1,7 +1,7 @@
 /* block_chunks.h - the chunk segments of a block: chunks/000001, 000002, ...
  *
- * The reader maps all segments and checks a chunk's CRC each time it is asked for, so damage costs the chunk
- * it lies in. What it brought into memory it forgets now and then (map_use.h). The writer streams: it holds one buffer. Bytes on disk: docs/formats/block.md.
+ * The reader maps all segments and checks a chunk's CRC when it is asked for, so damage costs the chunk
+ * it lies in. What it brought into memory and has checked it forgets now and then (map_use.h). The writer streams: it holds one buffer. Bytes on disk: docs/formats/block.md.
  *
  * A chunk's ref is its segment's index (0 for 000001) << 32 | offset.
  * Threads: a reader any; a writer one at a time.

@@ -1,6 +1,6 @@
 /* block_symbols.h - the symbol table of an index: every text of its labels, ascending, by number.
  *
- * A view of mapped bytes and the places of every 32nd text. In index version 1 a symbol is named by its
+ * A view of mapped bytes and the places of every 8th text. In index version 1 a symbol is named by its
  * place in the file, later by its number; both are uint32_t here.
  * Threads: any.
  */
@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "base/varint.h"
 
-enum { SYMBOL_STRIDE = 32 };
+enum { SYMBOL_STRIDE = 8 };
 
 typedef struct block_symbols {
     const uint8_t *file; /* of n_file bytes */
@@ -22,7 +22,7 @@ typedef struct block_symbols {
     bool by_place;     /* version 1 */
     uint32_t n;        /* symbols */
     size_t end;        /* of the last */
-    uint32_t *sampled; /* place of every 32nd, from `first` on */
+    uint32_t *sampled; /* place of every 8th, from `first` on */
     size_t first;
     fer_account *acct;
 } block_symbols;

@@ -33,6 +33,7 @@ enum {
     NO_WINDOW = 0xff,
     LEADING_MAX = 31,
     SAMPLE_BITS_MAX = 80 + 77, /* of any but the first sample */
+    BITS_AT_ONCE = 57,         /* that a load has at least */
     /* From the byte a sample begins in, no field of it is loaded from further on than this. */
     SAMPLE_LOAD_BYTES = (7 + SAMPLE_BITS_MAX + 7) / 8 + 8,
     TAIL_BYTES = 2 * SAMPLE_LOAD_BYTES
@@ -198,7 +199,7 @@ static inline uint64_t peek(const uint8_t *p, size_t pos)
 /* k bits at pos; 1 <= k <= 64. */
 static inline uint64_t bits_at(const uint8_t *p, size_t pos, unsigned k)
 {
-    if (__builtin_expect(k <= 57, 1))
+    if (__builtin_expect(k <= BITS_AT_ONCE, 1))
         return peek(p, pos) >> (64 - k);
     return peek(p, pos) >> 32 << (k - 32) | peek(p, pos + 32) >> (96 - k);
 }
@@ -260,16 +261,37 @@ static inline size_t read_value(xor_state *s, const uint8_t *p, size_t pos, uint
     return pos + sig;
 }
 
-/* Reads a sample from the third on. Returns the position behind it, 0 when it is impossible. */
+/* The time as far from the last as that from the one before; false: it is no later. */
+static inline bool same_distance(xor_state *s)
+{
+    int64_t t = (int64_t)((uint64_t)s->t + s->delta);
+    bool later = t > s->t;
+    s->t = t;
+    return later;
+}
+
+/* Reads a sample from the third on. Returns the position behind it, 0 when it is impossible. Most come at the
+ * distance of the one before, with a value whose bits lie in w: these are told by their first three bits. */
 static inline size_t read_sample(xor_state *s, const uint8_t *p, size_t pos)
 {
     uint64_t w = peek(p, pos);
+    unsigned sig = 64 - s->leading - s->trailing; /* of the window; far above 64 without one */
+    if (__builtin_expect(w >> 61 == 2 && sig <= BITS_AT_ONCE - 3, 1)) {
+        s->v ^= w << 3 >> (64 - sig) << s->trailing;
+        return same_distance(s) ? pos + 3 + sig : 0;
+    }
+    unsigned leading = w << 3 >> 59;
+    sig = w << 8 >> 58;
+    if (w >> 61 == 3 && sig - 1 < BITS_AT_ONCE - 14 && leading + sig <= 64) {
+        s->leading = leading;
+        s->trailing = 64 - leading - sig;
+        s->v ^= w << 14 >> (64 - sig) << s->trailing;
+        return same_distance(s) ? pos + 14 + sig : 0;
+    }
     unsigned used = read_dod(s, p, pos, w);
     pos += used;
-    int64_t t = (int64_t)((uint64_t)s->t + s->delta);
-    if (__builtin_expect(t <= s->t, 0))
+    if (__builtin_expect(!same_distance(s), 0))
         return 0;
-    s->t = t;
     return read_value(s, p, pos, used <= 24 ? w << used : peek(p, pos));
 }
 
