@@ -95,6 +95,16 @@ static size_t step_at(const int64_t *times, size_t n, int64_t t)
     return lo;
 }
 
+/* How many of t[0..n), from `at` on, are not after `end`. Mostly `guess` further ones: as many as with the step before. */
+static inline size_t end_from(const int64_t *t, size_t n, size_t at, size_t guess, int64_t end)
+{
+    if (guess != 0 && guess <= n - at && t[at + guess - 1] <= end)
+        at += guess;
+    while (at < n && t[at] <= end)
+        at++;
+    return at;
+}
+
 /* The windows of the steps that can see a sample; the number of samples in them together. */
 static uint64_t find_windows(range_op *r, const range_series *s)
 {
@@ -104,13 +114,13 @@ static uint64_t find_windows(range_op *r, const range_series *s)
     r->out.to = step_at(r->from, steps, t[n - 1]);
     if (r->out.to <= r->out.from)
         return 0;
-    size_t lo = first_after(s, r->from[r->out.from]), hi = lo;
+    size_t lo = first_after(s, r->from[r->out.from]), hi = lo, step = 0;
     uint64_t total = 0;
     for (size_t i = r->out.from; i < r->out.to; i++) {
-        while (hi < n && t[hi] <= r->to[i])
-            hi++;
-        while (lo < hi && t[lo] <= r->from[i])
-            lo++;
+        size_t before = hi;
+        hi = end_from(t, n, hi, step, r->to[i]);
+        lo = end_from(t, hi, lo, step, r->from[i]);
+        step = hi - before;
         r->lo[i] = (uint32_t)lo;
         r->hi[i] = (uint32_t)hi;
         total += hi - lo;
