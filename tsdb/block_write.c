@@ -24,7 +24,8 @@ struct block_writer {
     chunk_writer *chunks;
     index_chunk *placed; /* chunks of the present series */
     size_t cap;
-    block_meta stats; /* stats alone */
+    block_meta stats;     /* stats alone */
+    chunk_spread *counts; /* may be NULL */
 };
 
 static fer_code open_writers(block_writer *w, uint64_t segment_bytes, fer_err *err)
@@ -55,6 +56,11 @@ fer_code block_writer_open(vfs *fs, const char *dir, const ulid *id, uint64_t se
     return FER_OK;
 }
 
+void block_writer_count(block_writer *w, chunk_spread *t)
+{
+    w->counts = t;
+}
+
 fer_code block_writer_symbol(block_writer *w, fer_str text, fer_err *err)
 {
     return index_writer_symbol(w->index, text, err);
@@ -78,6 +84,11 @@ static fer_code count_samples(block_writer *w, const block_chunk *c, fer_err *er
     uint64_t n = be16_get((const uint8_t *)c->data.p);
     if (c->encoding == CHUNK_HISTOGRAM_ST || c->encoding == CHUNK_FLOAT_HISTOGRAM_ST)
         n &= (1U << CHUNK_ST_COUNT_BITS) - 1;
+    if (w->counts != NULL) {
+        spread_add(&w->counts->samples, &chunk_samples_scale, (double)n);
+        spread_add(&w->counts->bytes, &chunk_bytes_scale, (double)c->data.n);
+        spread_add(&w->counts->range_ms, &chunk_range_scale, (double)(c->maxt - c->mint));
+    }
     w->stats.stats.samples += n;
     if (c->encoding == CHUNK_XOR || c->encoding == CHUNK_XOR2)
         w->stats.stats.float_samples += n;

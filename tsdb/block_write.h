@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "tsdb/block_index.h"
 #include "tsdb/block_meta.h"
+#include "tsdb/spread.h"
 #include "tsdb/syms.h"
 
 typedef struct block_chunk {
@@ -27,6 +28,8 @@ typedef struct block_writer block_writer;
 FER_MUST_CHECK fer_code block_writer_open(vfs *fs, const char *dir, const ulid *id,
                                           uint64_t segment_bytes, fer_account *acct,
                                           block_writer **ret, fer_err *err);
+/* From now on chunks are counted in t, which outlives the writer; NULL: they are not. */
+void block_writer_count(block_writer *w, chunk_spread *t);
 /* Ascending; the first is number 0. All come before the first series. */
 FER_MUST_CHECK fer_code block_writer_symbol(block_writer *w, fer_str text, fer_err *err);
 /* Ascending by labels, labels as symbol numbers; chunks ascend and do not overlap. Without chunks the series

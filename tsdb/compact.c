@@ -342,6 +342,7 @@ static fer_code run(compactor *c, block *const *v, block_meta *meta, fer_err *er
 {
     FER_TRY(block_writer_open(c->o->fs, c->o->dir, &meta->id, c->o->segment_bytes, c->o->acct,
                               &c->out, err));
+    block_writer_count(c->out, meta->level == 1 ? c->o->counts : NULL);
     fer_code code = FER_OK;
     for (size_t i = 0; i < c->n && code == FER_OK; i++)
         code = open_source(&c->s[i], v[i], c->o->acct, err);

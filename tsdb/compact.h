@@ -9,6 +9,7 @@
 
 #include "base/cancel.h"
 #include "tsdb/block.h"
+#include "tsdb/spread.h"
 
 typedef struct compact_options {
     vfs *fs;
@@ -17,6 +18,7 @@ typedef struct compact_options {
     fer_rng *rng;
     fer_account *acct;        /* charged with what is held; may be NULL */
     uint64_t segment_bytes;   /* 0 = 512 MiB */
+    chunk_spread *counts;     /* of chunks in blocks of level 1; may be NULL */
     const fer_cancel *cancel; /* asked every few hundred series; may be NULL */
 } compact_options;
 

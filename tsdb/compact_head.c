@@ -47,6 +47,7 @@ static fer_code write_block(const compact_options *o, head_export *x, block_meta
 {
     block_writer *w;
     FER_TRY(block_writer_open(o->fs, o->dir, &meta->id, o->segment_bytes, o->acct, &w, err));
+    block_writer_count(w, o->counts);
     fer_code code = write_symbols(w, x, err);
     if (code == FER_OK)
         code = write_series(o, w, x, err);

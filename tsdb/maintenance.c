@@ -61,6 +61,27 @@ static double seconds_since(const tsdb *db, uint64_t begin_ns)
     return (double)(db->o.clock->mono_ns(db->o.clock) - begin_ns) / (double)SECOND_NS;
 }
 
+static void set_writing(tsdb *db, bool writing)
+{
+    fer_mutex_lock(&db->m.wake_mu);
+    db->m.told.writing_block = writing;
+    fer_mutex_unlock(&db->m.wake_mu);
+}
+
+/* A block was written. */
+static void count_run(tsdb *db, uint64_t begin_ns, const chunk_spread *chunks)
+{
+    double seconds = seconds_since(db, begin_ns);
+    fer_mutex_lock(&db->m.wake_mu);
+    tsdb_maintenance_stats *told = &db->m.told;
+    told->compactions++;
+    spread_add(&told->compaction_runs, &compaction_seconds_scale, seconds);
+    spread_merge(&told->chunks.samples, &chunks->samples);
+    spread_merge(&told->chunks.bytes, &chunks->bytes);
+    spread_merge(&told->chunks.range_ms, &chunks->range_ms);
+    fer_mutex_unlock(&db->m.wake_mu);
+}
+
 static bool is_stopped(tsdb *db)
 {
     fer_mutex_lock(&db->m.wake_mu);
@@ -195,13 +216,17 @@ static int64_t cut_end(int64_t mint, int64_t range)
 static fer_code write_head_block(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    chunk_spread chunks = {0};
     compact_options o = compaction(db);
+    o.counts = &chunks;
     block_meta meta = {0};
     uint64_t begin = db->o.clock->mono_ns(db->o.clock);
-    FER_TRY(written(db, compact_head(&o, &db->h, mint, maxt, a, &meta, err), &meta));
+    set_writing(db, true);
+    fer_code code = written(db, compact_head(&o, &db->h, mint, maxt, a, &meta, err), &meta);
+    set_writing(db, false);
+    FER_TRY(code);
     FER_TRY(replace_blocks(db, &meta, NULL, 0, err));
-    COUNT(db, compactions, 1);
-    COUNT(db, compaction_seconds, seconds_since(db, begin));
+    count_run(db, begin, &chunks);
     if (meta.stats.samples != 0)
         LOGI(db->o.log, "Wrote a block of the head", "ulid", meta.id.text, "mint", LOG_INT(mint),
              "maxt", LOG_INT(maxt), "series", LOG_INT(meta.stats.series), "samples",
@@ -446,15 +471,16 @@ static fer_code merge(tsdb *db, block *const *v, size_t n, bool *ret_more, fer_e
     compact_options o = compaction(db);
     block_meta meta = {0};
     uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    set_writing(db, true);
     fer_code code = written(db, compact_blocks(&o, v, n, a, &meta, err), &meta);
+    set_writing(db, false);
     if (code != FER_OK) {
         fer_err why = *err;
         if (code != FER_CANCELED)
             note_failure(db, code, v, n, &why);
         return code;
     }
-    COUNT(db, compactions, 1);
-    COUNT(db, compaction_seconds, seconds_since(db, begin));
+    count_run(db, begin, &(chunk_spread){0});
     COUNT(db, vertical_compactions, overlap(v, n) ? 1 : 0);
     LOGI(db->o.log, "Merged blocks", "blocks", LOG_INT(n), "mint", LOG_INT(meta.min_time), "maxt",
          LOG_INT(meta.max_time), "ulid", meta.stats.samples != 0 ? meta.id.text : "none", "samples",
@@ -506,9 +532,16 @@ static fer_code merge_blocks(tsdb *db, fer_err *err)
 static fer_code clean_block(tsdb *db, block *b, fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    chunk_spread chunks = {0};
     compact_options o = compaction(db);
+    o.counts = &chunks;
     block_meta meta = {0};
-    FER_TRY(written(db, compact_rewrite(&o, b, a, &meta, err), &meta));
+    uint64_t begin = db->o.clock->mono_ns(db->o.clock);
+    set_writing(db, true);
+    fer_code code = written(db, compact_rewrite(&o, b, a, &meta, err), &meta);
+    set_writing(db, false);
+    FER_TRY(code);
+    count_run(db, begin, &chunks);
     if (meta.stats.samples == 0 && keeps_log_out(db, &b, 1))
         return FER_OK;
     if (meta.stats.samples == 0)

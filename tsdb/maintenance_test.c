@@ -175,6 +175,11 @@ static void three_days_lose_and_double_nothing(void **state)
     tsdb_maintenance_stats ms;
     tsdb_maintenance_stats_get(l.t.db, &ms);
     assert_true(ms.compactions > 0 && ms.compactions_failed == 0);
+    assert_int_equal(ms.compaction_runs.n, ms.compactions);
+    assert_true(ms.chunks.samples.n > 0 && ms.chunks.samples.sum >= 60.0 * ROWS);
+    assert_int_equal(ms.chunks.bytes.n, ms.chunks.samples.n);
+    assert_int_equal(ms.chunks.range_ms.n, ms.chunks.samples.n);
+    assert_true(ms.chunks.range_ms.sum > 0 && !ms.writing_block);
     assert_true(st.series <= STEADY + 5 * CHURNED); /* the head forgets what blocks hold */
     assert_true(st.wal_segment > 10 && st.wal_bytes_on_disk < 4 * 1024 * 1024);
     assert_true(st.max_time - st.min_time <= 4 * HOUR_MS);

@@ -22,6 +22,7 @@
 #include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
 #include "tsdb/querier.h"
+#include "tsdb/spread.h"
 
 typedef struct tsdb tsdb;
 
@@ -181,8 +182,11 @@ typedef struct tsdb_maintenance_stats {
     uint64_t head_truncations;
     uint64_t checkpoints, checkpoints_failed;
     uint64_t time_retentions, size_retentions;
+    chunk_spread chunks;              /* of blocks of level 1 */
+    spread compaction_runs;           /* seconds each took */
+    bool writing_block;               /* at the moment */
     uint64_t reloads, reloads_failed; /* changes of the list of blocks */
-    double compaction_seconds, head_gc_seconds, wal_truncate_seconds, tombstone_cleanup_seconds;
+    double head_gc_seconds, wal_truncate_seconds, tombstone_cleanup_seconds;
     uint64_t wal_truncations, tombstone_cleanups; /* calls of tsdb_clean_tombstones() */
 } tsdb_maintenance_stats;
 void tsdb_maintenance_stats_get(tsdb *db, tsdb_maintenance_stats *ret);

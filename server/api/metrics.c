@@ -334,6 +334,24 @@ static void put_times(fer_buf *out, const char *name, const char *help, double s
     fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, count);
 }
 
+/* A histogram; the range of chunks is in ms, whatever its name says, as in Prometheus. */
+static void put_spread(fer_buf *out, const char *name, const char *help, const spread *t,
+                       const spread_scale *scale)
+{
+    head(out, "histogram", name, help);
+    uint64_t below = 0;
+    double bound = scale->first;
+    for (size_t i = 0; i < scale->n; i++, bound *= scale->factor) {
+        char text[NUM_TEXT_MAX];
+        below += t->counts[i];
+        fer_buf_printf(out, "%s_bucket{le=\"%.*s\"} %" PRIu64 "\n", name,
+                       (int)num_format_g(text, bound), text, below);
+    }
+    fer_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, t->n, name);
+    number(out, t->sum);
+    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, t->n);
+}
+
 static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
 {
     counter(out, "prometheus_tsdb_compactions_total",
@@ -350,8 +368,19 @@ static void put_compactions(fer_buf *out, const tsdb_maintenance_stats *st)
     counter(out, "prometheus_tsdb_vertical_compactions_total",
             "Total number of compactions done on overlapping blocks.",
             (double)st->vertical_compactions);
-    put_times(out, "prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
-              st->compaction_seconds, st->compactions);
+    gauge(out, "prometheus_tsdb_compaction_populating_block",
+          "Set to 1 when a block is currently being written to the disk.", st->writing_block);
+    put_spread(out, "prometheus_tsdb_compaction_duration_seconds", "Duration of compaction runs",
+               &st->compaction_runs, &compaction_seconds_scale);
+    put_spread(out, "prometheus_tsdb_compaction_chunk_samples",
+               "Final number of samples on their first compaction", &st->chunks.samples,
+               &chunk_samples_scale);
+    put_spread(out, "prometheus_tsdb_compaction_chunk_size_bytes",
+               "Final size of chunks on their first compaction", &st->chunks.bytes,
+               &chunk_bytes_scale);
+    put_spread(out, "prometheus_tsdb_compaction_chunk_range_seconds",
+               "Final time range of chunks on their first compaction", &st->chunks.range_ms,
+               &chunk_range_scale);
     put_times(out, "prometheus_tsdb_tombstone_cleanup_seconds",
               "The time taken to recompact blocks to remove tombstones.",
               st->tombstone_cleanup_seconds, st->tombstone_cleanups);
