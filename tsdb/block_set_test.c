@@ -143,7 +143,7 @@ static void note(void *arg, const damaged_block *d)
     memcpy(v, &d->id, sizeof *v);
 }
 
-static void a_damaged_block_is_named_and_stays(void **state)
+static void a_damaged_block_is_named_and_set_aside(void **state)
 {
     (void)state;
     fixture f;
@@ -163,7 +163,12 @@ static void a_damaged_block_is_named_and_stays(void **state)
     block_set_each_damaged(&f.set, 5 * HOUR_MS, 6 * HOUR_MS, note, &told);
     assert_string_equal(told.text, worse.text);
     must(block_set_clean(&f.set, f.fs, "/data", &f.err), &f.err);
-    assert_true(exists(&f, bad.text, "") && exists(&f, worse.text, ""));
+    assert_false(exists(&f, bad.text, "") || exists(&f, worse.text, ""));
+    char aside[64];
+    snprintf(aside, sizeof aside, "quarantine/%s", bad.text);
+    assert_true(exists(&f, aside, "/index"));
+    snprintf(aside, sizeof aside, "quarantine/%s", worse.text);
+    assert_true(exists(&f, aside, "/meta.json"));
     end(&f);
 }
 
@@ -290,7 +295,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_come_by_time),
         cmocka_unit_test(a_range_gets_what_overlaps_it),
-        cmocka_unit_test(a_damaged_block_is_named_and_stays),
+        cmocka_unit_test(a_damaged_block_is_named_and_set_aside),
         cmocka_unit_test(what_others_replace_is_not_served_and_goes),
         cmocka_unit_test(cleaning_that_fails_is_tried_again),
         cmocka_unit_test(what_unfinished_work_left_goes_unless_told_to_stay),
