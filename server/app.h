@@ -63,6 +63,8 @@ typedef struct app_options {
     unsigned max_notification_subscribers;
     const char *cors_origin; /* a regular expression of origins; "": none but the own */
     bool enable_lifecycle;
+    bool enable_search;
+    uint64_t search_max_limit; /* 0: none */
     bool enable_admin_api;
     int64_t query_timeout_ms;
     uint64_t query_max_samples;

@@ -106,7 +106,8 @@ static const flag_def defs[] = {
      "Maximum number of concurrent remote read calls."},
     {"storage.remote.read-max-bytes-in-frame", K_UINT, "1048576", NULL, EFFECT, SHOWN,
      "Maximum bytes in one frame of streamed remote read."},
-    {"web.search.max-limit", K_UINT, "10000", NULL, NO_EFFECT, SHOWN, "Cap of the search API."},
+    {"web.search.max-limit", K_UINT, "10000", NULL, EFFECT, SHOWN,
+     "The greatest limit that the search API takes (--enable-feature=search-api); 0: any."},
     {"rules.alert.for-outage-tolerance", K_DURATION, "1h", NULL, NO_EFFECT, SHOWN,
      "Max time to tolerate an outage for restoring the for state of alerts."},
     {"rules.alert.for-grace-period", K_DURATION, "10m", NULL, NO_EFFECT, SHOWN,
@@ -489,6 +490,16 @@ static void fill_features(const flags *f, promql_features *p)
             set_feature(p, next_name(&rest));
 }
 
+static bool has_feature(const flags *f, fer_str name)
+{
+    const value *v = value_of(f, "enable-feature");
+    for (size_t k = 0; k < v->n; k++)
+        for (fer_str rest = v->texts[k]; rest.n != 0;)
+            if (str_eq(next_name(&rest), name))
+                return true;
+    return false;
+}
+
 static fer_code fill_messages(const flags *f, unsigned *ret, fer_err *err)
 {
     static const char flag[] = "web.remote-write-receiver.accepted-protobuf-messages";
@@ -593,6 +604,8 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
                  : str_eq(sync, STR("interval")) ? WAL_SYNC_INTERVAL
                                                  : WAL_SYNC_NONE;
     fill_features(f, &o.features);
+    o.enable_search = has_feature(f, STR("search-api"));
+    o.search_max_limit = uint_of(f, "web.search.max-limit");
     FER_TRY(fill_messages(f, &o.rw_messages, err));
     FER_TRY(fill_retention(f, &o, err));
     FER_TRY(fill_listen(f, &o, err));

@@ -10,6 +10,7 @@
 #include "server/api/parse_query.h"
 #include "server/api/query.h"
 #include "server/api/rules.h"
+#include "server/api/search.h"
 #include "server/api/status.h"
 #include "server/api/targets.h"
 #include "server/api/web.h"
@@ -64,6 +65,12 @@ void api_register(app *a)
         {"/api/v1/labels", GET_POST, HTTP_QUERY, api_labels, a, FORM_BYTES_MAX, "/api/v1/labels"},
         {"/api/v1/label/:name/values", GET, HTTP_QUERY, api_label_values, a, 0,
          "/api/v1/label/:name/values"},
+        {"/api/v1/search/metric_names", GET_POST, HTTP_QUERY, api_search_metric_names, a,
+         FORM_BYTES_MAX, "/api/v1/search/metric_names"},
+        {"/api/v1/search/label_names", GET_POST, HTTP_QUERY, api_search_label_names, a,
+         FORM_BYTES_MAX, "/api/v1/search/label_names"},
+        {"/api/v1/search/label_values", GET_POST, HTTP_QUERY, api_search_label_values, a,
+         FORM_BYTES_MAX, "/api/v1/search/label_values"},
         {"/api/v1/metadata", GET, HTTP_QUERY, api_metadata, a, 0, "/api/v1/metadata"},
 
         {"/api/v1/notifications", GET, HTTP_ON_LOOP, api_notifications, a, 0,

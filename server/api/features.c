@@ -37,7 +37,9 @@ static void put_server(fer_buf *out, const app *a)
         {"query_stats", true},
         {"query_warnings", true},
         {"remote_write_receiver", a->o.enable_remote_write_receiver},
-        {"search", false},
+        {"search", a->o.enable_search},
+        {"search_fuzz_alg_jarowinkler", true},
+        {"search_fuzz_alg_subsequence", true},
         {"time_range_labels", true},
         {"time_range_series", true},
     };

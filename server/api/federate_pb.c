@@ -38,7 +38,7 @@ static void put_number(fer_buf *out, uint32_t num, uint64_t v)
 
 static void put_signed(fer_buf *out, uint32_t num, int32_t v)
 {
-    put_number(out, num, ((uint32_t)v << 1) ^ (uint32_t)(v >> 31));
+    put_number(out, num, v < 0 ? ~((uint32_t)v << 1) : (uint32_t)v << 1);
 }
 
 static void put_double(fer_buf *out, uint32_t num, double v)

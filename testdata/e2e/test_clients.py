@@ -381,6 +381,37 @@ class NewerEndpoints(Clients):
         names = set(re.findall(r"^# TYPE (\S+)", self.server.request("/metrics")[2].decode(), re.M))
         self.assertEqual({f["name"] for f in self.server.api("status/self_metrics")}, names)
 
+    def search(self, server, what, **params):
+        """(results, trailer) of a search; the lines are joined."""
+        status, headers, body = server.request("/api/v1/search/" + what, [(k.replace("_s", "[]") if k in ("search_s", "match_s") else k, v) for k, v in params.items()])
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/x-ndjson; charset=utf-8"), body)
+        lines = [json.loads(line) for line in body.splitlines()]
+        return [result for line in lines[:-1] for result in line["results"]], lines[-1]
+
+    def test_search(self):
+        self.assertEqual(self.ask("/api/v1/search/metric_names")[0], 500)  # off by default
+        with programs.Ferula("--enable-feature=search-api", "--web.search.max-limit=50") as server:
+            fill(server, self.end)
+            done = {"status": "success", "has_more": False}
+            names = ["dotted.name", "http_requests_total", "latency_bucket", "up"]
+            self.assertEqual(self.search(server, "metric_names"), ([{"name": n} for n in names], done))
+            self.assertEqual(self.search(server, "metric_names", sort_by="alpha", sort_dir="dsc", limit=1), ([{"name": "up"}], {"status": "success", "has_more": True}))
+            found, _ = self.search(server, "metric_names", search_s="tt", include_score="true", include_metadata="true", batch_size=1)
+            self.assertEqual([(f["name"], f["type"], f["help"]) for f in found if "type" in f], [("http_requests_total", "counter", "Requests.")])
+            self.assertTrue(all(0 < f["score"] < 1 for f in found))
+            found, _ = self.search(server, "metric_names", search_s="UP", case_sensitive="false", sort_by="score", include_score="1")
+            self.assertEqual(found[0], {"name": "up", "score": 1})
+            self.assertEqual(self.search(server, "label_names", match_s="up"), ([{"name": "__name__"}, {"name": "job"}], done))
+            self.assertEqual(self.search(server, "label_values", label="job", search_s="we"), ([{"value": "web"}], done))
+            self.assertEqual(self.search(server, "label_values", label="job", search_s="wed", fuzz_alg="jarowinkler", fuzz_threshold=80), ([{"value": "web"}], done))
+            self.assertEqual(self.search(server, "label_values", label="nope"), ([], done))
+            for params, text in (({"limit": "0"}, 'invalid limit "0": must be a positive integer'), ({"limit": "51"}, "exceeds the configured maximum (50"), ({"sort_by": "x"}, "invalid sort_by"),
+                                 ({"sort_by": "score"}, "requires search[]"), ({"sort_dir": "asc"}, "only valid when sort_by"), ({"fuzz_threshold": "101"}, "must be 0-100"),
+                                 ({"case_sensitive": "x"}, "must be boolean"), ({"start": "2", "end": "1"}, "end timestamp must not be before"), ({"match[]": "{"}, "parse error")):
+                status, _, answer = server.request("/api/v1/search/metric_names", params)
+                self.assertEqual((status, text in json.loads(answer)["error"]), (400, True), answer)
+            self.assertIn(b'missing required parameter', server.request("/api/v1/search/label_values")[2])
+
     def test_features(self):
         features = self.server.api("features")
         self.assertTrue(all(type(on) is bool for names in features.values() for on in names.values()))
