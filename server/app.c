@@ -201,6 +201,15 @@ static fer_code start_keepers(keeper *k, tsdb *db)
     return c;
 }
 
+/* As the configuration says at the start; none without the feature. */
+static size_t max_exemplars(app *a)
+{
+    const config *c = live_config_take(a->config);
+    int64_t n = a->o.exemplar_storage ? config_max_exemplars(c) : 0;
+    config_free(c);
+    return (size_t)n;
+}
+
 static fer_code open_db(keeper *k)
 {
     app *a = k->a;
@@ -221,6 +230,7 @@ static fer_code open_db(keeper *k)
         .keep_overlapping = a->o.keep_overlapping,
         .chunk_segment_bytes = a->o.chunk_segment_bytes,
         .delay_compact_file = a->o.delay_compact_file,
+        .max_exemplars = max_exemplars(a),
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));

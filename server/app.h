@@ -73,6 +73,7 @@ typedef struct app_options {
     uint64_t read_sample_limit, read_frame_bytes; /* remote read; a limit of 0: none */
     unsigned read_concurrency;                    /* 0: no limit */
     promql_features features;
+    bool exemplar_storage;      /* feature exemplar-storage */
     int64_t memory_limit_bytes; /* of the whole ledger; 0: 75 % of the cgroup or machine */
     const app_flag *flags;
     size_t n_flags;

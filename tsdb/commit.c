@@ -32,6 +32,7 @@ static batch *batch_new(void)
     fer_buf_init(&b->deletions.bytes, RECORD_BYTES_MAX, NULL);
     tombstones_init(&b->stones, NULL);
     fer_buf_init(&b->hists.bytes, RECORD_BYTES_MAX, NULL);
+    fer_buf_init(&b->exemplars.bytes, RECORD_BYTES_MAX, NULL);
     return b;
 }
 
@@ -43,9 +44,11 @@ static void batch_free(batch *b)
     fer_buf_done(&b->samples.bytes);
     fer_buf_done(&b->deletions.bytes);
     fer_buf_done(&b->hists.bytes);
+    fer_buf_done(&b->exemplars.bytes);
     fer_free(b->series.ends);
     fer_free(b->samples.ends);
     fer_free(b->hists.ends);
+    fer_free(b->exemplars.ends);
     fer_free(b->deletions.ends);
     tombstones_done(&b->stones);
     fer_arena_free(b->arena);
@@ -64,7 +67,7 @@ static void records_clear(batch_records *r)
 static void batch_recycle(committer *c, batch *b)
 {
     size_t bytes = b->series.bytes.cap + b->samples.bytes.cap + b->hists.bytes.cap +
-                   b->cap * sizeof *b->s + b->arena_bytes;
+                   b->exemplars.bytes.cap + b->cap * sizeof *b->s + b->arena_bytes;
     if (c->spare != NULL || bytes > KEEP_BYTES || b->stones.n != 0) {
         batch_free(b);
         return;
@@ -72,6 +75,8 @@ static void batch_recycle(committer *c, batch *b)
     records_clear(&b->series);
     records_clear(&b->samples);
     records_clear(&b->hists);
+    records_clear(&b->exemplars);
+    b->first_exemplar = b->last_exemplar = NULL;
     if (b->arena != NULL)
         fer_arena_reset(b->arena);
     b->next = NULL;
@@ -105,7 +110,8 @@ bool batch_end_record(batch_records *r, size_t min_bytes)
 /* What the batch takes until it is durable: its records twice, for the log copies them. */
 static size_t batch_bytes(const batch *b)
 {
-    return 2 * (b->series.bytes.n + b->samples.bytes.n + b->hists.bytes.n + b->deletions.bytes.n) +
+    return 2 * (b->series.bytes.n + b->samples.bytes.n + b->hists.bytes.n + b->exemplars.bytes.n +
+                b->deletions.bytes.n) +
            b->arena_bytes + b->n * sizeof *b->s + b->stones.n * sizeof *b->stones.v +
            b->n_waits * sizeof *b->waits;
 }
@@ -121,10 +127,52 @@ void batch_put_hists_first(batch *b)
     records_clear(&b->hists);
 }
 
-void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
+static fer_arena *need_arena(batch *b)
 {
     if (b->arena == NULL)
         b->arena = fer_arena_new(NULL, 0);
+    return b->arena;
+}
+
+/* Arenas of batches have no limit. */
+static void *take_bytes(batch *b, size_t n)
+{
+    void *p = fer_arena_alloc(need_arena(b), n);
+    assert(p != NULL);
+    b->arena_bytes += n;
+    return p;
+}
+
+static fer_str copy_text(batch *b, fer_str s)
+{
+    char *p = take_bytes(b, s.n);
+    if (s.n != 0)
+        memcpy(p, s.p, s.n);
+    return (fer_str){p, s.n};
+}
+
+static labels copy_labels(batch *b, labels ls)
+{
+    label *l = take_bytes(b, ls.n * sizeof *l);
+    for (size_t i = 0; i < ls.n; i++)
+        l[i] = (label){copy_text(b, ls.l[i].name), copy_text(b, ls.l[i].value)};
+    return (labels){l, ls.n};
+}
+
+void batch_add_exemplar(batch *b, labels series, const exemplar *e)
+{
+    batch_exemplar *x = take_bytes(b, sizeof *x);
+    *x = (batch_exemplar){NULL, copy_labels(b, series), {copy_labels(b, e->ls), e->v, e->t}};
+    if (b->last_exemplar != NULL)
+        b->last_exemplar->next = x;
+    else
+        b->first_exemplar = x;
+    b->last_exemplar = x;
+}
+
+void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
+{
+    need_arena(b);
     hist_sample *copy = ARENA_NEW(b->arena, hist_sample);
     bool ok = copy != NULL && hist_copy(s, b->arena, copy);
     assert(ok); /* the arena has no limit */
@@ -232,6 +280,7 @@ static void take_open(committer *c)
     append_records(c->log_files, &b->series);
     append_records(c->log_files, &b->samples);
     append_records(c->log_files, &b->hists);
+    append_records(c->log_files, &b->exemplars);
     append_records(c->log_files, &b->deletions);
     if (c->last != NULL)
         c->last->next = b;
@@ -260,12 +309,21 @@ static void publish(committer *c, const batch *b)
     fer_mutex_unlock(&h->publish);
 }
 
+static void publish_exemplars(head *h, const batch *b)
+{
+    for (const batch_exemplar *x = b->first_exemplar; x != NULL; x = x->next) {
+        exemplar_verdict seen = exemplar_store_add(h->exemplars, x->series, &x->e);
+        (void)seen; /* the same may have come twice meanwhile */
+    }
+}
+
 static size_t publish_all(committer *c)
 {
     size_t n = 0;
     while (c->first != NULL) {
         batch *b = c->first;
         publish(c, b);
+        publish_exemplars(c->h, b);
         if (b->stones.n != 0)
             head_stones_add(c->h, b->stones.v, b->stones.n);
         c->first = b->next;

@@ -43,6 +43,14 @@ typedef struct batch_sample {
 } batch_sample;
 _Static_assert(SLOT_MAX < BATCH_HIST, "a slot leaves the bit free");
 
+/* In the batch's arena. */
+typedef struct batch_exemplar batch_exemplar;
+struct batch_exemplar {
+    batch_exemplar *next;
+    labels series;
+    exemplar e;
+};
+
 typedef struct batch_wait {
     tsdb_done_fn done;
     void *arg;
@@ -51,12 +59,13 @@ typedef struct batch_wait {
 typedef struct batch batch;
 struct batch {
     batch *next;
-    batch_records series, samples, hists, deletions; /* written in this order */
+    batch_records series, samples, hists, exemplars, deletions; /* written in this order */
     batch_sample *s;
     size_t n, cap;
     tombstones stones;
     fer_arena *arena; /* of histograms; NULL before the first */
     size_t arena_bytes, n_hists;
+    struct batch_exemplar *first_exemplar, *last_exemplar;
     batch_wait *waits;
     size_t n_waits, cap_waits;
     uint32_t slots_end;       /* of the head when the batch was taken */
@@ -105,6 +114,8 @@ bool batch_end_record(batch_records *r, size_t min_bytes);
 void batch_put_hists_first(batch *b);
 /* Copies the histogram into the batch. */
 void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s);
+/* Copies the exemplar and the labels of its series into the batch. */
+void batch_add_exemplar(batch *b, labels series, const exemplar *e);
 /* A request's end: its done waits for the open batch. */
 void committer_add_wait(committer *c, tsdb_done_fn done, void *arg);
 /* Deletions of published samples, into the open batch. */

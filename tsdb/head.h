@@ -22,6 +22,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/chunk_xor.h"
 #include "tsdb/chunks_head.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/head_dict.h"
 #include "tsdb/head_table.h"
 #include "tsdb/hist_sample.h"
@@ -161,6 +162,7 @@ typedef struct head {
     fer_log *log;
     int64_t chunk_range_ms;
     int64_t min_valid_time; /* samples before it are out of bounds */
+    exemplar_store *exemplars;
     chunks_head *files; /* NULL: full chunks stay in memory. The maintenance thread's to write */
 
     fer_mutex publish;

@@ -48,6 +48,7 @@ void head_done(head *h)
 {
     assert(h->readers.next == &h->readers);
     head_hist_done(h);
+    exemplar_store_free(h->exemplars);
     for (uint32_t i = 0; i < h->blocks.n; i++) {
         slot_block *b = blockdir_get(&h->blocks, i);
         fer_free(b->refs);

@@ -310,6 +310,19 @@ static fer_code on_histogram(void *arg, uint64_t ref, int64_t t, int64_t st, con
     return FER_OK;
 }
 
+static fer_code on_exemplar(void *arg, uint64_t ref, int64_t t, double v, labels ls)
+{
+    replayer *r = arg;
+    label l[LABELS_MAX];
+    uint32_t slot = ref_map_get(&r->refs, ref);
+    if (slot == SLOT_NONE || r->h->exemplars == NULL)
+        return FER_OK;
+    const exemplar e = {ls, v, t};
+    exemplar_verdict seen = exemplar_store_add(r->h->exemplars, head_labels(r->h, slot, l), &e);
+    (void)seen; /* what was logged twice is there once */
+    return FER_OK;
+}
+
 static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt)
 {
     replayer *r = arg;
@@ -332,7 +345,7 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
         1U << RECORD_HISTOGRAM_SAMPLES | 1U << RECORD_FLOAT_HISTOGRAM_SAMPLES |
         1U << RECORD_CUSTOM_HISTOGRAM_SAMPLES | 1U << RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES |
         1U << RECORD_SAMPLES_V2 | 1U << RECORD_HISTOGRAM_SAMPLES_V2 |
-        1U << RECORD_FLOAT_HISTOGRAM_SAMPLES_V2;
+        1U << RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 | 1U << RECORD_EXEMPLARS;
     replayer *r = arg;
     if (segment > r->h->wal_segment)
         r->h->wal_segment = segment;
@@ -345,7 +358,8 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
     }
     record_visitor v = {
         .arg = r, .series = on_series, .sample = on_sample, .tombstone = on_tombstone};
-    const record_hist_visitor hv = {.arg = r, .sample = on_sample_st, .histogram = on_histogram};
+    const record_hist_visitor hv = {
+        .arg = r, .sample = on_sample_st, .histogram = on_histogram, .exemplar = on_exemplar};
     fer_err err = {0};
     fer_arena_reset(r->record);
     if ((hist_types >> type & 1 ? record_hist_decode(rec, r->record, &hv, &err)

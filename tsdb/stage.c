@@ -35,7 +35,8 @@ typedef struct stager {
     record_samples rec;
     record_base hist_base;
     record_type hist_type; /* of the record begun */
-    bool series_begun, samples_begun, hists_begun;
+    record_base exemplar_base;
+    bool series_begun, samples_begun, hists_begun, exemplars_begun;
     int64_t too_far; /* times above it are */
     int64_t floor;   /* times below it are out of bounds */
     int64_t max_t;   /* newest accepted */
@@ -399,6 +400,45 @@ static void stage_hist(stager *s, const tsdb_hist_row *row)
     s->report->hists_rejected += s->report->n_rejected - rejected;
 }
 
+/* The series of an exemplar, if the head knows it: none is made for it. */
+static uint32_t known_series(stager *s, const tsdb_exemplar_row *row)
+{
+    uint32_t slot = find_series(s, row->fp);
+    labels ls;
+    label *l = NULL;
+    size_t n = 0;
+    head_key key;
+    if (slot != SLOT_NONE)
+        return slot;
+    if (s->req->parse(s->req->parse_arg, row->raw, s->req->scratch, &l, &n, NULL) != FER_OK ||
+        labels_canonical(l, n, true, &ls, NULL) != FER_OK ||
+        head_find_labels(s->h, ls, &key, &slot, NULL) != FER_OK)
+        return SLOT_NONE;
+    return slot;
+}
+
+static void stage_exemplar(stager *s, const tsdb_exemplar_row *row)
+{
+    label l[LABELS_MAX];
+    uint32_t slot = known_series(s, row);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+    labels series = head_labels(s->h, slot, l);
+    exemplar_verdict v = exemplar_store_check(s->h->exemplars, series, &row->e);
+    s->report->exemplars_accepted += v == EXEMPLAR_NEW || v == EXEMPLAR_DUPLICATE;
+    if (v != EXEMPLAR_NEW)
+        return;
+    fer_buf *out = &s->b->exemplars.bytes;
+    if (!s->exemplars_begun) {
+        s->exemplar_base = (record_base){head_ref(s->h, slot), row->e.t};
+        record_based_begin(out, RECORD_EXEMPLARS, s->exemplar_base);
+    }
+    record_exemplar_add(out, s->exemplar_base, head_ref(s->h, slot), row->e.t, row->e.v, row->e.ls);
+    s->exemplars_begun = !batch_end_record(&s->b->exemplars, RECORD_BYTES_FULL);
+    batch_add_exemplar(s->b, series, &row->e);
+}
+
 static void stage_floats(stager *s, size_t from, size_t to)
 {
     const tsdb_row *rows = s->req->rows.floats;
@@ -420,6 +460,8 @@ static void stage_rows(stager *s)
         stage_hist(s, &rows->hists[i]);
     }
     stage_floats(s, at, rows->n_floats);
+    for (size_t i = 0; i < rows->n_exemplars; i++)
+        stage_exemplar(s, &rows->exemplars[i]);
 }
 
 static stager stager_of(committer *c, const stage_request *req, tsdb_report *report)
@@ -450,6 +492,7 @@ fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report 
     batch_end_record(&s.b->series, 0);
     batch_end_record(&s.b->samples, 0);
     batch_end_record(&s.b->hists, 0);
+    batch_end_record(&s.b->exemplars, 0);
     if (s.max_t > h->staged_max)
         h->staged_max = s.max_t;
     committer_add_wait(c, req->done, req->done_arg);

@@ -148,6 +148,7 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
         db->o.fs = &db->fs.base;
     }
     head_init(&db->h, o->account, o->head_limit_bytes, chunk_range(o), &key, o->log);
+    db->h.exemplars = exemplar_store_new(o->max_exemplars, &db->h.key, &db->h.acct);
 
     fer_code code = take_lock(db, err);
     if (code == FER_OK)
@@ -241,6 +242,18 @@ void tsdb_stop_committer(tsdb *db)
 fer_code tsdb_commit_step(tsdb *db, size_t *ret_batches, fer_err *err)
 {
     return committer_step(&db->c, ret_batches, err);
+}
+
+fer_code tsdb_exemplars(tsdb *db, int64_t mint, int64_t maxt, const exemplar_matchers *sets,
+                        size_t n_sets, fer_arena *a, exemplar_series **ret, size_t *ret_n,
+                        fer_err *err)
+{
+    return exemplar_store_select(db->h.exemplars, mint, maxt, sets, n_sets, a, ret, ret_n, err);
+}
+
+void tsdb_exemplar_stats_get(tsdb *db, exemplar_stats *ret)
+{
+    exemplar_stats_get(db->h.exemplars, ret);
 }
 
 storage *tsdb_storage(tsdb *db)

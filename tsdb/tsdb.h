@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/vfs.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
 #include "tsdb/querier.h"
@@ -48,6 +49,7 @@ typedef struct tsdb_options {
     uint64_t chunk_segment_bytes; /* of blocks; 0 = 512 MiB */
     const char *
         delay_compact_file; /* Thanos' list of uploaded blocks: others of level 1 stay; NULL = none */
+    size_t max_exemplars;   /* kept in memory; 0 = none */
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;
@@ -87,12 +89,21 @@ typedef struct tsdb_hist_row {
     size_t before;  /* so many of the request's float rows come before it */
 } tsdb_hist_row;
 
+/* One exemplar of a series that the head knows when all float and histogram rows of the request are judged. */
+typedef struct tsdb_exemplar_row {
+    fer_hash128 fp;
+    fer_str raw;
+    exemplar e; /* views as long as those of histograms */
+} tsdb_exemplar_row;
+
 /* What a request carries; each kind in the order of the request. */
 typedef struct tsdb_rows {
     const tsdb_row *floats;
     size_t n_floats;
     const tsdb_hist_row *hists;
     size_t n_hists;
+    const tsdb_exemplar_row *exemplars;
+    size_t n_exemplars;
 } tsdb_rows;
 
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints
@@ -116,9 +127,11 @@ typedef enum tsdb_reject {
 enum { TSDB_REPORT_TEXTS = 10 };
 
 typedef struct tsdb_report {
-    uint64_t accepted;        /* stored, or equal to what is stored; histograms included */
-    uint64_t hists_accepted;  /* of those: histograms */
-    uint64_t hists_rejected;  /* of n_rejected */
+    uint64_t accepted;       /* stored, or equal to what is stored; histograms included */
+    uint64_t hists_accepted; /* of those: histograms */
+    uint64_t hists_rejected; /* of n_rejected */
+    /* Exemplars are never among those above: what is not accepted is dropped. */
+    uint64_t exemplars_accepted;
     uint64_t duplicate_equal; /* of those: nothing to store */
     uint64_t new_series;
     uint64_t rejected[REJECT_KINDS];
@@ -196,7 +209,14 @@ void tsdb_maintenance_stats_get(tsdb *db, tsdb_maintenance_stats *ret);
 /* The database as a storage for queriers; lives as long as db. */
 storage *tsdb_storage(tsdb *db);
 
+/* exemplar_store_select() on those that are durable. */
+FER_MUST_CHECK fer_code tsdb_exemplars(tsdb *db, int64_t mint, int64_t maxt,
+                                       const exemplar_matchers *sets, size_t n_sets, fer_arena *a,
+                                       exemplar_series **ret, size_t *ret_n, fer_err *err);
+
 /* ---- telling ---- */
+
+void tsdb_exemplar_stats_get(tsdb *db, exemplar_stats *ret);
 
 typedef struct tsdb_stats {
     uint64_t series, series_created, series_removed, chunks, chunks_created, chunks_removed;

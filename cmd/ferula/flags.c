@@ -604,6 +604,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
                  : str_eq(sync, STR("interval")) ? WAL_SYNC_INTERVAL
                                                  : WAL_SYNC_NONE;
     fill_features(f, &o.features);
+    o.exemplar_storage = has_feature(f, STR("exemplar-storage"));
     o.enable_search = has_feature(f, STR("search-api"));
     o.search_max_limit = uint_of(f, "web.search.max-limit");
     FER_TRY(fill_messages(f, &o.rw_messages, err));

@@ -4,7 +4,6 @@
 
 #include "server/app.h"
 
-/* No exemplars are stored: parameters are checked, the answer is empty. */
 void api_query_exemplars(http_req *r, void *arg);
 
 #endif

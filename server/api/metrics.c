@@ -222,6 +222,8 @@ static void put_receiver(fer_buf *out, const app *a)
             "Samples of remote write that could not be stored.", (double)st.rejected_samples);
     counter(out, "ferula_remote_write_histograms_total",
             "Native histograms accepted from remote write.", (double)st.histograms);
+    counter(out, "ferula_remote_write_exemplars_total", "Exemplars accepted from remote write.",
+            (double)st.exemplars);
     counter(out, "ferula_remote_write_dropped_exemplars_total",
             "Exemplars received and not stored.", (double)st.exemplars_dropped);
     otlp_stats otlp;
@@ -230,6 +232,26 @@ static void put_receiver(fer_buf *out, const app *a)
     counter(out, "ferula_otlp_samples_total", "Samples accepted from OTLP.", (double)otlp.samples);
     counter(out, "ferula_otlp_refused_points_total",
             "Data points of OTLP that could not be stored.", (double)otlp.refused_points);
+}
+
+static void put_exemplars(fer_buf *out, tsdb *db)
+{
+    exemplar_stats st;
+    tsdb_exemplar_stats_get(db, &st);
+    counter(out, "prometheus_tsdb_exemplar_exemplars_appended_total",
+            "Total number of appended exemplars.", (double)st.appended);
+    gauge(out, "prometheus_tsdb_exemplar_exemplars_in_storage",
+          "Number of exemplars currently in circular storage.", (double)st.exemplars);
+    gauge(out, "prometheus_tsdb_exemplar_series_with_exemplars_in_storage",
+          "Number of series with exemplars currently in circular storage.", (double)st.series);
+    gauge(out, "prometheus_tsdb_exemplar_last_exemplars_timestamp_seconds",
+          "The timestamp of the oldest exemplar stored in circular storage.",
+          (double)st.oldest_t / 1000);
+    gauge(out, "prometheus_tsdb_exemplar_max_exemplars",
+          "Total number of exemplars the exemplar storage can store, resizeable.", (double)st.max);
+    counter(out, "prometheus_tsdb_exemplar_out_of_order_exemplars_total",
+            "Total number of out of order exemplar ingestion failed attempts.",
+            (double)st.out_of_order);
 }
 
 static void put_head(fer_buf *out, const tsdb_stats *st)
@@ -498,6 +520,7 @@ void metrics_page(fer_buf *out, app *a)
         tsdb_stats_get(app_db(a), &st);
         put_head(out, &st);
         put_damaged(out, app_db(a));
+        put_exemplars(out, app_db(a));
         put_wal(out, &st);
         tsdb_maintenance_stats ms;
         tsdb_maintenance_stats_get(app_db(a), &ms);

@@ -12,13 +12,18 @@
 #include "server/config/config_otlp.h"
 #include "server/config/schema.h"
 
-enum { FILE_BYTES_MAX = 16 * 1024 * 1024, YAML_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    FILE_BYTES_MAX = 16 * 1024 * 1024,
+    YAML_BYTES_MAX = 64 * 1024 * 1024,
+    MAX_EXEMPLARS_DEFAULT = 100000
+};
 
 struct config {
     _Atomic unsigned refs;
     fer_arena *a;
     int64_t evaluation_interval_ms;
     config_retention retention;
+    int64_t max_exemplars;
     config_label *external_labels;
     size_t n_external_labels;
     otlp_options otlp;
@@ -226,12 +231,26 @@ static void print_yaml(config *c, yaml_node *root)
     }
 }
 
-/* One line that names the sections which do nothing yet. */
-static bool is_retention_alone(const yaml_node *storage)
+static fer_code take_max_exemplars(config *c, const yaml_node *storage, fer_err *err)
 {
-    const yaml_node *tsdb = yaml_get(storage, "tsdb");
-    return tsdb != NULL && storage->n == 1 && tsdb->n == 1 && yaml_get(tsdb, "retention") != NULL;
+    const yaml_node *n = yaml_get(yaml_get(storage, "exemplars"), "max_exemplars");
+    double v = MAX_EXEMPLARS_DEFAULT;
+    if (n != NULL && n->kind == YAML_SCALAR && n->text.n != 0 && !num_parse_f64(n->text, &v))
+        return fer_fail(err, FER_INVALID, "%d: storage.exemplars.max_exemplars is no number",
+                        n->line);
+    c->max_exemplars = v < 0 ? 0 : v > INT32_MAX ? INT32_MAX : (int64_t)v;
+    return FER_OK;
 }
+
+/* Whether all that it says has an effect. */
+static bool is_used(const yaml_node *storage)
+{
+    const yaml_node *tsdb = yaml_get(storage, "tsdb"), *exemplars = yaml_get(storage, "exemplars");
+    bool only_retention = tsdb == NULL || (tsdb->n == 1 && yaml_get(tsdb, "retention") != NULL);
+    return only_retention && storage->n == (size_t)(tsdb != NULL) + (exemplars != NULL);
+}
+
+/* One line that names the sections which do nothing yet. */
 
 static void tell_unused(const yaml_node *root, fer_log *log)
 {
@@ -241,8 +260,7 @@ static void tell_unused(const yaml_node *root, fer_log *log)
         fer_str key = root->pairs[i].key;
         const yaml_node *value = root->pairs[i].value;
         bool used = str_eq(key, STR("global")) || str_eq(key, STR("otlp")) ||
-                    value->kind == YAML_NULL ||
-                    (str_eq(key, STR("storage")) && is_retention_alone(value));
+                    value->kind == YAML_NULL || (str_eq(key, STR("storage")) && is_used(value));
         if (!used && n + key.n + 3 < sizeof names)
             n += (size_t)snprintf(names + n, sizeof names - n, "%s%.*s", n == 0 ? "" : ", ",
                                   STR_FMT(key));
@@ -265,6 +283,8 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
         if (code == FER_OK)
             code = take_retention(
                 c, yaml_get(yaml_get(yaml_get(root, "storage"), "tsdb"), "retention"), err);
+        if (code == FER_OK)
+            code = take_max_exemplars(c, yaml_get(root, "storage"), err);
         if (code == FER_INVALID && err != NULL) { /* "line: what" becomes "file:line: what" */
             fer_err line = *err;
             return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
@@ -273,6 +293,7 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
         tell_unused(root, log);
     } else {
         FER_TRY(config_otlp_load(NULL, c->a, &c->otlp, err));
+        c->max_exemplars = MAX_EXEMPLARS_DEFAULT;
     }
     const yaml_node *global = yaml_get(root, "global");
     const yaml_node *interval = yaml_get(global, "evaluation_interval");
@@ -320,6 +341,11 @@ void config_free(const config *cc)
 int64_t config_evaluation_interval_ms(const config *c)
 {
     return c->evaluation_interval_ms;
+}
+
+int64_t config_max_exemplars(const config *c)
+{
+    return c->max_exemplars;
 }
 
 config_retention config_retention_of(const config *c)

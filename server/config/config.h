@@ -31,6 +31,8 @@ typedef struct config_retention {
     double percentage; /* of the file system, up to 100 */
 } config_retention;
 config_retention config_retention_of(const config *c);
+/* storage.exemplars.max_exemplars; 100,000 where it does not say. */
+int64_t config_max_exemplars(const config *c);
 /* external_labels, sorted by name. */
 typedef struct config_label {
     fer_str name, value;

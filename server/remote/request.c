@@ -17,6 +17,7 @@ void rw_request_done(rw_request *q)
     fer_account_release(q->acct, rw_request_bytes(q) - q->gathered.cap);
     fer_free(q->rows);
     fer_free(q->hists);
+    fer_free(q->exemplars);
     fer_arena_free(q->arena);
     fer_free(q->metadata);
     fer_buf_done(&q->gathered);
@@ -27,12 +28,13 @@ void rw_request_done(rw_request *q)
 size_t rw_request_bytes(const rw_request *q)
 {
     return q->cap_rows * sizeof *q->rows + q->cap_hists * sizeof *q->hists +
-           q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
+           q->cap_exemplars * sizeof *q->exemplars + q->cap_metadata * sizeof *q->metadata +
+           q->gathered.cap;
 }
 
 void rw_request_begin(rw_request *q, size_t msg_bytes)
 {
-    q->n_rows = q->n_hists = q->n_metadata = 0;
+    q->n_rows = q->n_hists = q->n_exemplar_rows = q->n_metadata = 0;
     q->n_series = q->n_exemplars = 0;
     if (q->arena != NULL)
         fer_arena_reset(q->arena);
@@ -81,14 +83,30 @@ fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run)
     return FER_OK;
 }
 
-fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field)
+fer_arena *rw_arena(rw_request *q)
 {
     if (q->arena == NULL)
         q->arena = fer_arena_new(q->acct, 0);
+    return q->arena;
+}
+
+fer_code rw_add_exemplar(rw_request *q, label *l, size_t n, int64_t t, double v)
+{
+    labels ls;
+    if (labels_canonical(l, n, false, &ls, NULL) != FER_OK)
+        return FER_OK;
+    if (q->n_exemplar_rows == q->cap_exemplars)
+        FER_TRY(rw_grow(q->acct, (void **)&q->exemplars, &q->cap_exemplars, sizeof *q->exemplars));
+    q->exemplars[q->n_exemplar_rows++] = (tsdb_exemplar_row){.e = {ls, v, t}};
+    return FER_OK;
+}
+
+fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field)
+{
     if (q->n_hists == q->cap_hists)
         FER_TRY(rw_grow(q->acct, (void **)&q->hists, &q->cap_hists, sizeof *q->hists));
     tsdb_hist_row *row = &q->hists[q->n_hists];
-    FER_TRY(rw_scan_histogram(msg, last_field, q->arena, row));
+    FER_TRY(rw_scan_histogram(msg, last_field, rw_arena(q), row));
     row->before = q->n_rows;
     q->n_hists++;
     return FER_OK;
@@ -103,5 +121,9 @@ void rw_name_rows(rw_request *q, rw_mark since, fer_str raw, fer_hash128 fp)
     for (size_t i = since.hists; i < q->n_hists; i++) {
         q->hists[i].fp = fp;
         q->hists[i].raw = raw;
+    }
+    for (size_t i = since.exemplars; i < q->n_exemplar_rows; i++) {
+        q->exemplars[i].fp = fp;
+        q->exemplars[i].raw = raw;
     }
 }

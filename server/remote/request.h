@@ -20,7 +20,9 @@ typedef struct rw_request {
     size_t n_rows, cap_rows;
     tsdb_hist_row *hists;
     size_t n_hists, cap_hists;
-    fer_arena *arena; /* of histograms; NULL before the first */
+    tsdb_exemplar_row *exemplars; /* those that can be read */
+    size_t n_exemplar_rows, cap_exemplars;
+    fer_arena *arena; /* of histograms and exemplars; NULL before the first */
     metadata_family *metadata;
     size_t n_metadata, cap_metadata;
     size_t n_series, n_exemplars;
@@ -51,19 +53,29 @@ FER_MUST_CHECK fer_code rw_gather(rw_request *q, fer_str *raw, fer_str run);
 /* Adds a Histogram message (rw_hist.h). */
 FER_MUST_CHECK fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field);
 
+/* The request's arena. */
+fer_arena *rw_arena(rw_request *q);
+/* Adds an exemplar with n labels in the arena, in any order; labels that are not valid leave it out. */
+FER_MUST_CHECK fer_code rw_add_exemplar(rw_request *q, label *l, size_t n, int64_t t, double v);
+
 /* How many rows there are; rows of a series are those behind such a mark. */
 typedef struct rw_mark {
-    size_t rows, hists;
+    size_t rows, hists, exemplars;
 } rw_mark;
 
 static inline rw_mark rw_mark_now(const rw_request *q)
 {
-    return (rw_mark){q->n_rows, q->n_hists};
+    return (rw_mark){q->n_rows, q->n_hists, q->n_exemplar_rows};
 }
 
 static inline bool rw_has_rows(const rw_request *q, rw_mark since)
 {
     return q->n_rows != since.rows || q->n_hists != since.hists;
+}
+
+static inline bool rw_has_exemplars(const rw_request *q, rw_mark since)
+{
+    return q->n_exemplar_rows != since.exemplars;
 }
 
 /* Names the rows behind the mark. */

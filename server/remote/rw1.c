@@ -3,6 +3,7 @@
  *   WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3; }
  *   TimeSeries   { repeated Label labels = 1; repeated Sample samples = 2;
  *                  repeated Exemplar exemplars = 3; repeated Histogram histograms = 4; }
+ *   Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
  *   Label { string name = 1; string value = 2; }   Sample { double value = 1; int64 timestamp = 2; }
  *
  * Senders write a series' labels as one run of fields in front of its samples; that run, as it stands,
@@ -30,6 +31,63 @@ static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, co
     return FER_OK;
 }
 
+static fer_code scan_label(fer_str msg, label *ret)
+{
+    fer_rd r = rd_of(msg);
+    *ret = (label){STR(""), STR("")};
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num > 2)
+            continue;
+        if (f.type != PB_BYTES)
+            return FER_CORRUPT;
+        *(f.num == 1 ? &ret->name : &ret->value) = f.bytes;
+    }
+}
+
+/* The value, the time and the number of labels of an exemplar; labels too where l is not NULL. */
+static fer_code scan_exemplar_fields(fer_str msg, label *l, size_t *n, int64_t *t, uint64_t *v)
+{
+    fer_rd r = rd_of(msg);
+    *n = 0;
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num > 3)
+            continue;
+        if (f.type != (f.num == 1 ? PB_BYTES : f.num == 2 ? PB_FIXED64 : PB_VARINT))
+            return FER_CORRUPT;
+        if (f.num == 1 && l != NULL)
+            FER_TRY(scan_label(f.bytes, &l[*n]));
+        if (f.num == 1)
+            ++*n;
+        else if (f.num == 2)
+            *v = f.u;
+        else
+            *t = (int64_t)f.u;
+    }
+}
+
+static fer_code scan_exemplar(rw_request *q, fer_str msg)
+{
+    size_t n;
+    int64_t t = 0;
+    uint64_t v = 0;
+    FER_TRY(scan_exemplar_fields(msg, NULL, &n, &t, &v));
+    label *l = ARENA_ARRAY(rw_arena(q), label, n);
+    if (l == NULL)
+        return FER_LIMIT;
+    FER_TRY(scan_exemplar_fields(msg, l, &n, &t, &v));
+    return rw_add_exemplar(q, l, n, t, f64_of_bits(v));
+}
+
 /* Fields 1 to 4 of a TimeSeries; the caller passed the common run of labels already. */
 static fer_code scan_series_field(rw_request *q, const pb_field *f, const uint8_t *end,
                                   fer_str *raw)
@@ -45,7 +103,7 @@ static fer_code scan_series_field(rw_request *q, const pb_field *f, const uint8_
         return rw_add_sample(q, f->bytes, SAMPLE_FIELDS);
     case 3:
         q->n_exemplars++;
-        return FER_OK;
+        return scan_exemplar(q, f->bytes);
     default:
         return rw_add_histogram(q, f->bytes, RW1_HISTOGRAM_FIELDS);
     }
@@ -79,7 +137,7 @@ static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, co
         FER_TRY(scan_series_field(q, &f, r.p, &raw));
     }
     q->n_series++;
-    if (rw_has_rows(q, first))
+    if (rw_has_rows(q, first) || rw_has_exemplars(q, first))
         rw_name_rows(q, first, raw, fp(fp_arg, raw));
     return FER_OK;
 }
@@ -132,24 +190,6 @@ fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_requ
                             f.start - (const uint8_t *)msg.p);
     }
     return FER_OK;
-}
-
-static fer_code scan_label(fer_str msg, label *ret)
-{
-    fer_rd r = rd_of(msg);
-    *ret = (label){STR(""), STR("")};
-    for (;;) {
-        pb_field f = {0};
-        fer_code c = pb_next(&r, &f);
-        if (c == FER_END)
-            return FER_OK;
-        FER_TRY(c);
-        if (f.num > 2)
-            continue;
-        if (f.type != PB_BYTES)
-            return FER_CORRUPT;
-        *(f.num == 1 ? &ret->name : &ret->value) = f.bytes;
-    }
 }
 
 fer_code rw1_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, size_t *ret_n,

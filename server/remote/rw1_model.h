@@ -19,6 +19,7 @@ typedef enum model_kind {
     MODEL_LABELS, /* the label fields of a series */
     MODEL_LABEL,
     MODEL_HISTOGRAM,
+    MODEL_EXEMPLAR,
 } model_kind;
 
 /* model_known_fn */
@@ -31,10 +32,17 @@ static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str byt
         return type == 2 &&
                model_legal(bytes, num == 1 ? MODEL_SERIES : MODEL_METADATA, model_known_field);
     case MODEL_SERIES:
-        if (num == 2 || num == 4)
-            return type == 2 &&
-                   model_legal(bytes, num == 2 ? MODEL_SAMPLE : MODEL_HISTOGRAM, model_known_field);
+        if (num >= 2 && num <= 4)
+            return type == 2 && model_legal(bytes,
+                                            num == 2   ? MODEL_SAMPLE
+                                            : num == 3 ? MODEL_EXEMPLAR
+                                                       : MODEL_HISTOGRAM,
+                                            model_known_field);
         return num > 4 || type == 2;
+    case MODEL_EXEMPLAR:
+        if (num == 1)
+            return type == 2 && model_legal(bytes, MODEL_LABEL, model_known_field);
+        return num > 3 || type == (num == 2 ? 1 : 0);
     case MODEL_HISTOGRAM:
         return model_known_in_histogram(RW1_HISTOGRAM_FIELDS, num, type, bytes);
     case MODEL_SAMPLE:

@@ -4,6 +4,7 @@
  *   TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2;
  *                repeated Histogram histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5; }
  *   Sample     { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
+ *   Exemplar   { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
  *   Metadata   { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
  *
  * Fields may come in any order, so the symbols are gathered by a first walk over the top level, and the
@@ -85,6 +86,7 @@ static fer_code refuse_series(scan *s, rw_mark first, fer_str text)
     q->n_bad_samples += q->n_rows - first.rows + q->n_hists - first.hists;
     q->n_rows = first.rows;
     q->n_hists = first.hists;
+    q->n_exemplar_rows = first.exemplars;
     if (q->n_bad_series <= RW_BAD_TEXTS_MAX) {
         fer_buf_puts(&q->bad, text);
         fer_buf_putc(&q->bad, '\n');
@@ -202,8 +204,75 @@ typedef struct series {
     size_t n_exemplars;
 } series;
 
-static fer_code scan_field(rw_request *q, const pb_field *f, const uint8_t *end, series *ret)
+/* References of one field, packed or one alone: their number, and where l is not NULL the texts they mean, names and
+ * values in turn. *good is false when one points nowhere. */
+static fer_code take_refs(const rw2_symbols *y, const pb_field *f, fer_str *texts, size_t *n,
+                          bool *good)
 {
+    fer_rd r = rd_of(f->bytes);
+    uint32_t ref = (uint32_t)f->u;
+    bool is_alone = f->type == PB_VARINT;
+    if (!is_alone && f->type != PB_BYTES)
+        return FER_CORRUPT;
+    while (is_alone || r.p != r.end) {
+        if (!is_alone)
+            FER_TRY(next_ref(&r, &ref));
+        *good = *good && ref < y->n;
+        if (texts != NULL && *good)
+            texts[*n] = y->v[ref].text;
+        ++*n;
+        if (is_alone)
+            break;
+    }
+    return FER_OK;
+}
+
+/* As take_refs() over all of the message, with its value and time. */
+static fer_code scan_exemplar_fields(const rw2_symbols *y, fer_str msg, fer_str *texts, size_t *n,
+                                     bool *good, int64_t *t, uint64_t *v)
+{
+    fer_rd r = rd_of(msg);
+    *n = 0;
+    for (;;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        if (f.num == 1)
+            FER_TRY(take_refs(y, &f, texts, n, good));
+        else if (f.num == 2 && f.type == PB_FIXED64)
+            *v = f.u;
+        else if (f.num == 3 && f.type == PB_VARINT)
+            *t = (int64_t)f.u;
+        else if (f.num <= 3)
+            return FER_CORRUPT;
+    }
+}
+
+/* One whose references name no labels is left out. */
+static fer_code scan_exemplar(scan *s, fer_str msg)
+{
+    size_t n;
+    bool good = true;
+    int64_t t = 0;
+    uint64_t v = 0;
+    FER_TRY(scan_exemplar_fields(s->symbols, msg, NULL, &n, &good, &t, &v));
+    if (!good || n % 2 != 0)
+        return FER_OK;
+    fer_str *texts = ARENA_ARRAY(rw_arena(s->q), fer_str, n);
+    label *l = ARENA_ARRAY(rw_arena(s->q), label, n / 2);
+    if (texts == NULL || l == NULL)
+        return FER_LIMIT;
+    FER_TRY(scan_exemplar_fields(s->symbols, msg, texts, &n, &good, &t, &v));
+    for (size_t i = 0; i < n / 2; i++)
+        l[i] = (label){texts[2 * i], texts[2 * i + 1]};
+    return rw_add_exemplar(s->q, l, n / 2, t, f64_of_bits(v));
+}
+
+static fer_code scan_field(scan *s, const pb_field *f, const uint8_t *end, series *ret)
+{
+    rw_request *q = s->q;
     if (f->num == 1)
         return note_refs(q, f, end, &ret->refs);
     if (f->num > 5)
@@ -217,7 +286,7 @@ static fer_code scan_field(rw_request *q, const pb_field *f, const uint8_t *end,
         return rw_add_histogram(q, f->bytes, RW2_HISTOGRAM_FIELDS);
     case 4:
         ret->n_exemplars++;
-        return FER_OK;
+        return scan_exemplar(s, f->bytes);
     default:
         return scan_metadata(f->bytes, &ret->metadata);
     }
@@ -311,7 +380,7 @@ static fer_code scan_series(scan *s, fer_str msg)
         if (c == FER_END)
             break;
         FER_TRY(c);
-        FER_TRY(scan_field(q, &f, r.p, &found));
+        FER_TRY(scan_field(s, &f, r.p, &found));
     }
     q->n_series++;
     q->n_exemplars += found.n_exemplars;
@@ -329,7 +398,7 @@ static fer_code scan_series(scan *s, fer_str msg)
         if (found.metadata.help != 0 || found.metadata.unit != 0)
             return refuse_named(s, first, "metadata reference outside of symbols table",
                                 found.refs);
-    if (rw_has_rows(q, first))
+    if (rw_has_rows(q, first) || rw_has_exemplars(q, first))
         rw_name_rows(q, first, found.refs, fp);
     return note_metadata(s, &found);
 }

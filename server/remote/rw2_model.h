@@ -16,6 +16,7 @@ typedef enum model_kind {
     MODEL_SAMPLE,
     MODEL_METADATA,
     MODEL_HISTOGRAM,
+    MODEL_EXEMPLAR,
 } model_kind;
 
 /* model_known_fn */
@@ -32,9 +33,14 @@ static bool model_known_field(int kind, uint64_t num, uint64_t type, fer_str byt
         if (num == 2 || num == 5)
             return type == 2 &&
                    model_legal(bytes, num == 2 ? MODEL_SAMPLE : MODEL_METADATA, model_known_field);
-        if (num == 3)
-            return type == 2 && model_legal(bytes, MODEL_HISTOGRAM, model_known_field);
+        if (num == 3 || num == 4)
+            return type == 2 && model_legal(bytes, num == 3 ? MODEL_HISTOGRAM : MODEL_EXEMPLAR,
+                                            model_known_field);
         return num > 5 || type == 2;
+    case MODEL_EXEMPLAR:
+        if (num == 1)
+            return type == 0 || (type == 2 && model_packed(bytes));
+        return num > 3 || type == (num == 2 ? 1 : 0);
     case MODEL_HISTOGRAM:
         return model_known_in_histogram(RW2_HISTOGRAM_FIELDS, num, type, bytes);
     case MODEL_SAMPLE:

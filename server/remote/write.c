@@ -37,7 +37,8 @@ struct rw_receiver {
     fer_mutex mu;
     scratch *free;
     size_t n_free;
-    _Atomic uint64_t requests, samples, rejected, invalid_labels, histograms, exemplars, families;
+    _Atomic uint64_t requests, samples, rejected, invalid_labels, histograms, exemplars,
+        exemplars_dropped, families;
 };
 
 rw_receiver *rw_receiver_new(app *a)
@@ -135,7 +136,7 @@ static fer_str trim(fer_str s)
 
 /* What of a request is stored. */
 typedef struct written {
-    uint64_t samples, histograms;
+    uint64_t samples, histograms, exemplars;
 } written;
 
 static const written nothing;
@@ -154,7 +155,7 @@ static void put_written(http_req *r, app_rw_message message, written w)
         return;
     put_number(r, "X-Prometheus-Remote-Write-Samples-Written", w.samples);
     put_number(r, "X-Prometheus-Remote-Write-Histograms-Written", w.histograms);
-    put_number(r, "X-Prometheus-Remote-Write-Exemplars-Written", 0);
+    put_number(r, "X-Prometheus-Remote-Write-Exemplars-Written", w.exemplars);
 }
 
 /* The value of the parameter `proto`; empty where there is none. False when the parameters are not of
@@ -329,7 +330,9 @@ static void count(rw_receiver *w, const rw_request *q, const tsdb_report *rep)
     atomic_fetch_add_explicit(&w->invalid_labels, rep->rejected[REJECT_LABELS] + q->n_bad_samples,
                               memory_order_relaxed);
     atomic_fetch_add_explicit(&w->histograms, rep->hists_accepted, memory_order_relaxed);
-    atomic_fetch_add_explicit(&w->exemplars, q->n_exemplars, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->exemplars, rep->exemplars_accepted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->exemplars_dropped, q->n_exemplars - rep->exemplars_accepted,
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&w->families, q->n_metadata, memory_order_relaxed);
 }
 
@@ -359,10 +362,12 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     ans->status = 204;
     tsdb_report rep = {0};
     tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
-    const tsdb_rows rows = {q->rows, q->n_rows, q->hists, q->n_hists};
+    const tsdb_rows rows = {q->rows,    q->n_rows,    q->hists,
+                            q->n_hists, q->exemplars, q->n_exemplar_rows};
     FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, durable_reply_committed,
                             &ans->reply, err));
-    ans->stored = (written){rep.accepted - rep.hists_accepted, rep.hists_accepted};
+    ans->stored =
+        (written){rep.accepted - rep.hists_accepted, rep.hists_accepted, rep.exemplars_accepted};
     count(w, q, &rep);
     if (is_partial(q, &rep))
         refuse_part(ans, &rep, q);
@@ -405,7 +410,8 @@ void rw_stats_get(const rw_receiver *w, rw_stats *ret)
         .rejected_samples = atomic_load(&w->rejected),
         .invalid_labels = atomic_load(&w->invalid_labels),
         .histograms = atomic_load(&w->histograms),
-        .exemplars_dropped = atomic_load(&w->exemplars),
+        .exemplars = atomic_load(&w->exemplars),
+        .exemplars_dropped = atomic_load(&w->exemplars_dropped),
         .metadata = atomic_load(&w->families),
     };
 }

@@ -19,7 +19,7 @@ void rw_receiver_free(rw_receiver *w);
 void rw_handle(http_req *r, void *arg);
 
 typedef struct rw_stats {
-    uint64_t requests, samples, histograms; /* stored: floats, histograms */
+    uint64_t requests, samples, histograms, exemplars; /* stored */
     uint64_t rejected_samples, invalid_labels, exemplars_dropped;
     uint64_t metadata;
 } rw_stats;

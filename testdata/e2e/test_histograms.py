@@ -200,8 +200,18 @@ class Histograms(unittest.TestCase):
         self.expect_same(self.ferulas[0], "1.0", without="nhcb")
         self.expect_same(self.ferulas[1], "2.0")
 
+    def exemplars(self, server, query):
+        return server.api("query_exemplars", query=query, start=self.at - 60, end=self.at)
+
+    def test_every_exemplar_arrived(self):
+        for query in ("nh_int", "rate(jobs_total[1m]) + nh_int", '{__name__=~".+"}', 'jobs_total{job="none"}'):
+            want = self.exemplars(self.prometheus, query)
+            for server in self.ferulas:
+                self.assertEqual(self.exemplars(server, query), want, query)
+        self.assertGreater(len(self.exemplars(self.prometheus, "jobs_total")[0]["exemplars"]), 5)
+
     def test_the_sender_lost_nothing(self):
-        for what in ("samples_failed", "samples_dropped", "histograms_failed"):
+        for what in ("samples_failed", "samples_dropped", "histograms_failed", "exemplars_failed"):
             self.assertEqual(sum(self.sender_says(f"prometheus_remote_storage_{what}_total")), 0, what)
 
     def copy(self, path):
@@ -224,8 +234,9 @@ class Histograms(unittest.TestCase):
         self.serve_with_prometheus(self.copy(path), "Ferula's blocks")
 
     def test_ferula_serves_the_senders_directory(self):
-        with programs.Ferula(data=self.copy(self.prometheus.data)) as server:
+        with programs.Ferula("--enable-feature=exemplar-storage", data=self.copy(self.prometheus.data)) as server:
             self.expect_same(server, "the sender's directory")
+            self.assertEqual(self.exemplars(server, "nh_int"), self.exemplars(self.prometheus, "nh_int"))
 
 
 if __name__ == "__main__":
