@@ -71,7 +71,7 @@ class Write(unittest.TestCase):
                          {"meta_total": [{"type": "counter", "unit": "s", "help": "What it counts."}]})
 
     def test_exemplars_alone_and_unknown_fields_are_accepted(self):
-        exemplar = remote.field(3, remote.label("trace_id", "1")[2:] + b"\x11" + b"\0" * 8)
+        exemplar = remote.field(3, remote.label("trace_id", "1") + b"\x11" + b"\0" * 8)
         self.assertEqual(remote.write(self.server, remote.series({"__name__": "ex"}, [], exemplar))[0], 204)
         self.assertEqual(remote.write(self.server, remote.series({"__name__": "unk"}, [(T, 1)], remote.field(77, b"x")))[0], 204)
         self.assertEqual(len(self.samples("unk")), 1)
