@@ -31,6 +31,19 @@ static bool top_limit(http_req *r, size_t *ret)
     return true;
 }
 
+/* Not Prometheus': what a series of the head costs, by part of it. */
+static void put_bytes_per_series(fer_buf *out, const tsdb_stats *st)
+{
+    uint64_t n = st->series == 0 ? 1 : st->series;
+    const tsdb_top parts[] = {
+        {STR("series"), (uint64_t)st->bytes_series / n},
+        {STR("labels"), (uint64_t)st->bytes_labels / n},
+        {STR("chunks"), (uint64_t)st->bytes_chunks / n},
+        {STR("index"), (uint64_t)st->bytes_index / n},
+    };
+    put_top(out, "bytesPerSeriesByPart", parts, sizeof parts / sizeof *parts);
+}
+
 void api_status_tsdb(http_req *r, void *arg)
 {
     app *a = arg;
@@ -55,6 +68,7 @@ void api_status_tsdb(http_req *r, void *arg)
     put_top(&out, "labelValueCountByLabelName", c.values_by_label, c.n_values_by_label);
     put_top(&out, "memoryInBytesByLabelName", c.bytes_by_label, c.n_bytes_by_label);
     put_top(&out, "seriesCountByLabelValuePair", c.series_by_pair, c.n_series_by_pair);
+    put_bytes_per_series(&out, &st);
     fer_buf_putc(&out, '}');
     api_end(r, &out, NULL);
 }
