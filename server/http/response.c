@@ -305,7 +305,7 @@ void http_stream_next(http_req *r)
 
 void http_stream_tick(http_req *r, uint64_t now_ms)
 {
-    if (r->rest_until_ms == 0 || now_ms < r->rest_until_ms)
+    if (r->away || r->rest_until_ms == 0 || now_ms < r->rest_until_ms)
         return;
     r->rest_until_ms = 0;
     if (atomic_load_explicit(&r->cancel.canceled, memory_order_relaxed))
@@ -334,7 +334,6 @@ void http_reply_stream(http_req *r, int status, const char *type, const http_pro
     r->producer = *p;
     r->streaming = true;
     r->dry = false;
-    r->rest_until_ms = 0;
     if (http_workers_inside(pool_of(r))) {
         step(r, true);
     } else {
