@@ -1,6 +1,6 @@
 /* point.c - one walk over a point's fields; a table for each kind tells which field is what.
  *
- * Start times, minima, maxima and exemplars are passed over; so are a summary's quantiles, of which each becomes a series:
+ * Start times, minima and maxima are passed over; so are a summary's quantiles, of which each becomes a series:
  * scan.c walks over them.
  */
 #include "server/otlp/point.h"
@@ -12,6 +12,7 @@ typedef enum member {
     M_TIME,
     M_FLAGS,
     M_ATTRIBUTE,
+    M_EXEMPLAR,
     M_DOUBLE,
     M_INT,
     M_COUNT,
@@ -30,14 +31,14 @@ enum { FIELDS = 15 };
 
 /* Numbers of opentelemetry-proto, metrics v1. */
 static const uint8_t number_fields[FIELDS] = {
-    [3] = M_TIME, [4] = M_DOUBLE, [6] = M_INT, [7] = M_ATTRIBUTE, [8] = M_FLAGS};
+    [3] = M_TIME, [4] = M_DOUBLE, [5] = M_EXEMPLAR, [6] = M_INT, [7] = M_ATTRIBUTE, [8] = M_FLAGS};
 static const uint8_t histogram_fields[FIELDS] = {
-    [3] = M_TIME,   [4] = M_COUNT,     [5] = M_SUM,   [6] = M_COUNTS,
-    [7] = M_BOUNDS, [9] = M_ATTRIBUTE, [10] = M_FLAGS};
+    [3] = M_TIME,   [4] = M_COUNT,    [5] = M_SUM,       [6] = M_COUNTS,
+    [7] = M_BOUNDS, [8] = M_EXEMPLAR, [9] = M_ATTRIBUTE, [10] = M_FLAGS};
 static const uint8_t exponential_fields[FIELDS] = {
-    [1] = M_ATTRIBUTE, [3] = M_TIME,           [4] = M_COUNT,    [5] = M_SUM,
-    [6] = M_SCALE,     [7] = M_ZERO_COUNT,     [8] = M_POSITIVE, [9] = M_NEGATIVE,
-    [10] = M_FLAGS,    [14] = M_ZERO_THRESHOLD};
+    [1] = M_ATTRIBUTE, [3] = M_TIME,       [4] = M_COUNT,          [5] = M_SUM,
+    [6] = M_SCALE,     [7] = M_ZERO_COUNT, [8] = M_POSITIVE,       [9] = M_NEGATIVE,
+    [10] = M_FLAGS,    [11] = M_EXEMPLAR,  [14] = M_ZERO_THRESHOLD};
 static const uint8_t summary_fields[FIELDS] = {
     [3] = M_TIME, [4] = M_COUNT, [5] = M_SUM, [6] = M_QUANTILE, [7] = M_ATTRIBUTE, [8] = M_FLAGS};
 
@@ -57,21 +58,14 @@ static const uint8_t *fields_of(otlp_kind kind)
 
 static bool has_type(member m, pb_type type)
 {
-    static const uint8_t types[] = {[M_TIME] = PB_FIXED64,
-                                    [M_FLAGS] = PB_VARINT,
-                                    [M_ATTRIBUTE] = PB_BYTES,
-                                    [M_DOUBLE] = PB_FIXED64,
-                                    [M_INT] = PB_FIXED64,
-                                    [M_COUNT] = PB_FIXED64,
-                                    [M_SUM] = PB_FIXED64,
-                                    [M_COUNTS] = PB_BYTES,
-                                    [M_BOUNDS] = PB_BYTES,
-                                    [M_QUANTILE] = PB_BYTES,
-                                    [M_SCALE] = PB_VARINT,
-                                    [M_ZERO_COUNT] = PB_FIXED64,
-                                    [M_ZERO_THRESHOLD] = PB_FIXED64,
-                                    [M_POSITIVE] = PB_BYTES,
-                                    [M_NEGATIVE] = PB_BYTES};
+    static const uint8_t types[] = {[M_TIME] = PB_FIXED64,       [M_FLAGS] = PB_VARINT,
+                                    [M_ATTRIBUTE] = PB_BYTES,    [M_EXEMPLAR] = PB_BYTES,
+                                    [M_DOUBLE] = PB_FIXED64,     [M_INT] = PB_FIXED64,
+                                    [M_COUNT] = PB_FIXED64,      [M_SUM] = PB_FIXED64,
+                                    [M_COUNTS] = PB_BYTES,       [M_BOUNDS] = PB_BYTES,
+                                    [M_QUANTILE] = PB_BYTES,     [M_SCALE] = PB_VARINT,
+                                    [M_ZERO_COUNT] = PB_FIXED64, [M_ZERO_THRESHOLD] = PB_FIXED64,
+                                    [M_POSITIVE] = PB_BYTES,     [M_NEGATIVE] = PB_BYTES};
     return types[m] == type || ((m == M_COUNTS || m == M_BOUNDS) && type == PB_FIXED64);
 }
 
@@ -131,7 +125,8 @@ static fer_code take(fer_arena *a, member m, const pb_field *f, const uint8_t *e
         p->flags = f->u;
         break;
     case M_ATTRIBUTE:
-        return run_add(a, &p->attributes,
+    case M_EXEMPLAR:
+        return run_add(a, m == M_ATTRIBUTE ? &p->attributes : &p->exemplars,
                        (fer_str){(const char *)f->start, (size_t)(end - f->start)});
     case M_DOUBLE:
         p->value = double_of(f->u);

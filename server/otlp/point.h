@@ -17,6 +17,7 @@ typedef struct otlp_run {
 
 typedef struct otlp_point {
     otlp_run attributes; /* fields that are messages KeyValue */
+    otlp_run exemplars;  /* fields that are messages Exemplar */
     uint64_t time_ns, flags;
     double value;
     /* Histograms and summaries. */

@@ -181,7 +181,8 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
     durable_reply_init(&ans->reply, r, send_answer);
     ans->json = of->json;
     tsdb_report rep = {0};
-    const tsdb_rows rows = {q->rows, q->n_rows, q->hists, q->n_hists};
+    const tsdb_rows rows = {q->rows,    q->n_rows,    q->hists,
+                            q->n_hists, q->exemplars, q->n_exemplar_rows};
     FER_TRY(tsdb_stage_rows(app_db(o->a), &rows, otlp_labels, NULL, w->arena, &rep,
                             durable_reply_committed, &ans->reply, err));
     ans->refused = refused->points + rep.n_rejected;

@@ -15,6 +15,7 @@
 
 #include <math.h>
 
+#include "server/otlp/exemplar.h"
 #include "server/otlp/native.h"
 #include "tsdb/samples.h"
 
@@ -188,14 +189,55 @@ static fer_code put_summary(scan *s, const spot *at, fer_str msg)
     }
 }
 
-static fer_code scan_point(scan *s, fer_str msg, spot *at)
+/* The bucket that an exemplar's value lies in: that of the least bound not below it. */
+static double bound_of(const otlp_point *p, double v)
 {
-    FER_TRY(otlp_read_point(msg, at->kind, s->a, &at->p));
-    at->point_fp = s->fp(s->fp_arg, at->p.attributes.s);
-    if (at->p.time_ns < s->oldest_ns)
-        s->oldest_ns = at->p.time_ns;
-    if (at->p.time_ns > s->newest_ns)
-        s->newest_ns = at->p.time_ns;
+    double ret = INFINITY;
+    for (size_t i = 0; i < p->bounds.s.n && i < p->counts.s.n; i += 8) {
+        uint64_t bits;
+        memcpy(&bits, p->bounds.s.p + i, 8);
+        if (v <= f64_of_bits(bits) && f64_of_bits(bits) < ret)
+            ret = f64_of_bits(bits);
+    }
+    return ret;
+}
+
+static fer_code put_exemplar(scan *s, const spot *at, fer_str msg)
+{
+    rw_request *q = s->q;
+    otlp_exemplar e;
+    size_t n = q->n_exemplar_rows;
+    q->n_exemplars++;
+    FER_TRY(otlp_read_exemplar(msg, s->a, &e));
+    FER_TRY(rw_add_exemplar(q, e.labels, e.n_labels, e.t, e.v));
+    if (q->n_exemplar_rows == n) /* its labels are none */
+        return FER_OK;
+    bool bucket = at->kind == OTLP_HISTOGRAM && !s->o->convert_to_custom;
+    otlp_part part = bucket ? OTLP_PART_BUCKET : OTLP_PART_VALUE;
+    double bound = bucket ? bound_of(&at->p, e.v) : 0;
+    tsdb_exemplar_row *row = &q->exemplars[n];
+    row->fp = fp_series(s, at, part, bound);
+    row->raw = raw_of(s, at, part, bound);
+    return row->raw.p == NULL ? FER_LIMIT : FER_OK;
+}
+
+/* Gauges have none. */
+static fer_code put_exemplars(scan *s, const spot *at)
+{
+    if (at->kind == OTLP_GAUGE)
+        return FER_OK;
+    for (fer_rd r = rd_of(at->p.exemplars.s);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            return FER_OK;
+        FER_TRY(c);
+        FER_TRY(put_exemplar(s, at, f.bytes));
+    }
+}
+
+static fer_code put_point(scan *s, const spot *at, fer_str msg)
+{
     switch (at->kind) {
     case OTLP_HISTOGRAM:
         return put_histogram(s, at);
@@ -206,6 +248,18 @@ static fer_code scan_point(scan *s, fer_str msg, spot *at)
     default:
         return put(s, at, OTLP_PART_VALUE, 0, at->p.value);
     }
+}
+
+static fer_code scan_point(scan *s, fer_str msg, spot *at)
+{
+    FER_TRY(otlp_read_point(msg, at->kind, s->a, &at->p));
+    at->point_fp = s->fp(s->fp_arg, at->p.attributes.s);
+    if (at->p.time_ns < s->oldest_ns)
+        s->oldest_ns = at->p.time_ns;
+    if (at->p.time_ns > s->newest_ns)
+        s->newest_ns = at->p.time_ns;
+    FER_TRY(put_point(s, at, msg));
+    return put_exemplars(s, at);
 }
 
 /* ---- metrics ---- */

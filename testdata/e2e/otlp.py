@@ -13,15 +13,17 @@ KEY_VALUE = {"key": (1, "string"), "value": (2, ANY)}
 ANY.update({"stringValue": (1, "string"), "boolValue": (2, "varint"), "intValue": (3, "varint"),
             "doubleValue": (4, "double"), "arrayValue": (5, {"values": (1, [ANY])}),
             "kvlistValue": (6, {"values": (1, [KEY_VALUE])}), "bytesValue": (7, "base64")})
+EXEMPLAR = {"timeUnixNano": (2, "fixed64"), "asDouble": (3, "double"), "spanId": (4, "hex"), "traceId": (5, "hex"),
+            "asInt": (6, "fixed64"), "filteredAttributes": (7, [KEY_VALUE])}
 NUMBER = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "asDouble": (4, "double"),
-          "asInt": (6, "fixed64"), "attributes": (7, [KEY_VALUE]), "flags": (8, "varint")}
+          "exemplars": (5, [EXEMPLAR]), "asInt": (6, "fixed64"), "attributes": (7, [KEY_VALUE]), "flags": (8, "varint")}
 HISTOGRAM = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"),
              "sum": (5, "double"), "bucketCounts": (6, ["fixed64"]), "explicitBounds": (7, ["double"]),
-             "attributes": (9, [KEY_VALUE]), "flags": (10, "varint"), "min": (11, "double"), "max": (12, "double")}
+             "exemplars": (8, [EXEMPLAR]), "attributes": (9, [KEY_VALUE]), "flags": (10, "varint"), "min": (11, "double"), "max": (12, "double")}
 BUCKETS = {"offset": (1, "zigzag"), "bucketCounts": (2, ["varint"])}
 EXPONENTIAL = {"attributes": (1, [KEY_VALUE]), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"), "sum": (5, "double"),
                "scale": (6, "zigzag"), "zeroCount": (7, "fixed64"), "positive": (8, BUCKETS), "negative": (9, BUCKETS),
-               "flags": (10, "varint"), "zeroThreshold": (14, "double")}
+               "flags": (10, "varint"), "exemplars": (11, [EXEMPLAR]), "zeroThreshold": (14, "double")}
 SUMMARY = {"startTimeUnixNano": (2, "fixed64"), "timeUnixNano": (3, "fixed64"), "count": (4, "fixed64"),
            "sum": (5, "double"), "quantileValues": (6, [{"quantile": (1, "double"), "value": (2, "double")}]),
            "attributes": (7, [KEY_VALUE]), "flags": (8, "varint")}
@@ -53,7 +55,7 @@ def field(number, kind, value):
     if kind in ("fixed64", "double", "varint", "zigzag"):
         return varint(number << 3 | (1 if kind in ("fixed64", "double") else 0)) + scalar(kind, value)
     data = (encode(kind, value) if isinstance(kind, dict) else value.encode() if kind == "string"
-            else base64.b64decode(value) if kind == "base64" else value)
+            else base64.b64decode(value) if kind == "base64" else bytes.fromhex(value) if kind == "hex" else value)
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 

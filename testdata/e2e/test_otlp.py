@@ -61,10 +61,10 @@ def everything(server):
 class Server(programs.Ferula):
     """Ferula with the receiver and a section otlp."""
 
-    def __init__(self, **section):
+    def __init__(self, *flags, **section):
         self._config = tempfile.NamedTemporaryFile("w", suffix=".yml")
         self.configure(**section)
-        super().__init__("--web.enable-otlp-receiver", "--web.enable-lifecycle", f"--config.file={self._config.name}")
+        super().__init__("--web.enable-otlp-receiver", "--web.enable-lifecycle", f"--config.file={self._config.name}", *flags)
 
     def configure(self, **section):
         self._config.seek(0)
@@ -138,6 +138,35 @@ class Native(unittest.TestCase):
         self.check(histogram("h", [histogram_point()], "s"),
                    {"h_seconds": {"count": "6", "sum": "10.25", "buckets": [[3, "-Inf", "0.5", "1"], [0, "0.5", "10", "2"], [0, "10", "+Inf", "3"]]}},
                    convert_histograms_to_nhcb=True)
+
+
+class Exemplars(unittest.TestCase):
+    @staticmethod
+    def exemplar(v, t=NOW, **more):
+        return {"timeUnixNano": str(t * 1_000_000), "asDouble": v, **more}
+
+    def test_each_kind(self):
+        trace = {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331"}
+        classic = {**histogram_point({"k": "v"}), "exemplars": [self.exemplar(5, **trace), self.exemplar(50, NOW + 1)]}
+        body = request(resource(
+            {}, counter("c", [point(NOW, 1, exemplars=[self.exemplar(3, filteredAttributes=otlp.attributes({"user": "u"}))])]),
+            histogram("h", [classic]),
+            exponential("e", [{"timeUnixNano": str(NOW * 1_000_000), "count": "1", "zeroCount": "1", "exemplars": [
+                self.exemplar(0.5, filteredAttributes=otlp.attributes({"long": "x" * 100}), **trace)]}])))
+        ids = {"trace_id": trace["traceId"], "span_id": trace["spanId"]}
+        expected = {
+            "c_total": [({"__name__": "c_total"}, [({"user": "u"}, "3")])],
+            "h_bucket": [({"__name__": "h_bucket", "k": "v", "le": "+Inf"}, [({}, "50")]),
+                         ({"__name__": "h_bucket", "k": "v", "le": "10"}, [(ids, "5")])],
+            "e": [({"__name__": "e"}, [(ids, "0.5")])],
+        }
+        for send in (lambda s: s.send(otlp.encode(otlp.REQUEST, body), PROTOBUF), lambda s: s.send(json.dumps(body).encode(), JSON)):
+            with Server("--enable-feature=exemplar-storage") as server:
+                self.assertEqual(200, send(server)[0])
+                for query, answer in expected.items():
+                    got = server.api("query_exemplars", query=query, start=NOW / 1000 - 1, end=NOW / 1000 + 1)
+                    got = sorted(((s["seriesLabels"], [(e["labels"], e["value"]) for e in s["exemplars"]]) for s in got), key=str)
+                    self.assertEqual(sorted(answer, key=str), got, query)
 
 
 class Configuration(unittest.TestCase):
