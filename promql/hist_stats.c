@@ -207,17 +207,25 @@ static void put_number(fer_buf *out, double v)
     fer_buf_put(out, text, num_format_g(text, v));
 }
 
-static void put_bucket(fer_buf *out, hist_bucket b, bool lower_in, bool upper_in)
+static void put_count(fer_buf *out, double v, bool integers)
+{
+    if (integers)
+        fer_buf_printf(out, "%.0f", v);
+    else
+        put_number(out, v);
+}
+
+static void put_bucket(fer_buf *out, hist_bucket b, bool lower_in, bool upper_in, bool integers)
 {
     fer_buf_puts(out, lower_in ? STR(", [") : STR(", ("));
     put_number(out, b.lower);
     fer_buf_putc(out, ',');
     put_number(out, b.upper);
     fer_buf_puts(out, upper_in ? STR("]:") : STR("):"));
-    put_number(out, b.count);
+    put_count(out, b.count, integers);
 }
 
-fer_code hist_print(const histogram *h, fer_arena *a, fer_buf *out)
+fer_code hist_print(const histogram *h, bool integers, fer_arena *a, fer_buf *out)
 {
     hist_buckets l = {0};
     histogram plain = *h; /* the bounds of buckets are not cut at the zero bucket */
@@ -225,20 +233,21 @@ fer_code hist_print(const histogram *h, fer_arena *a, fer_buf *out)
     plain.zero_threshold = 0;
     FER_TRY(hist_buckets_of(&plain, a, &l));
     fer_buf_puts(out, STR("{count:"));
-    put_number(out, h->count);
+    put_count(out, h->count, integers);
     fer_buf_puts(out, STR(", sum:"));
     put_number(out, h->sum);
     bool custom = histogram_is_custom(h), zero_put = h->zero_count == 0;
     hist_bucket zero = {-h->zero_threshold, h->zero_threshold, h->zero_count};
     for (size_t i = 0; i <= l.n; i++) {
         if (!zero_put && (i == l.n || custom || l.b[i].lower >= 0)) {
-            put_bucket(out, zero, true, true);
+            put_bucket(out, zero, true, true, integers);
             zero_put = true;
         }
         if (i == l.n || l.b[i].count == 0)
             continue;
         bool first = custom && l.b[i].lower == -INFINITY;
-        put_bucket(out, l.b[i], custom ? first : l.b[i].lower < 0, custom || l.b[i].upper > 0);
+        put_bucket(out, l.b[i], custom ? first : l.b[i].lower < 0, custom || l.b[i].upper > 0,
+                   integers);
     }
     fer_buf_putc(out, '}');
     return FER_OK;

@@ -36,7 +36,8 @@ double hist_variance(const histogram *h, const hist_buckets *b);
 /* The part of a bucket at or below v, lower < v < upper. */
 double hist_below(hist_bucket b, double v, bool linear);
 
-/* As count_values() shows it: {count:3, sum:4.5, (1,2]:3}. */
-FER_MUST_CHECK fer_code hist_print(const histogram *h, fer_arena *a, fer_buf *out);
+/* As count_values() shows it: {count:3, sum:4.5, (1,2]:3}. `integers`: it was an integer histogram, whose counts
+ * have no exponents. */
+FER_MUST_CHECK fer_code hist_print(const histogram *h, bool integers, fer_arena *a, fer_buf *out);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/out.h"
 #include "cmd/ferulatool/tsdb_commands.h"
+#include "promql/hist_stats.h"
 #include "promql/parse.h"
 #include "tsdb/tsdb.h"
 
@@ -29,7 +30,6 @@ typedef struct dump {
     size_t n_sel;
     size_t *at; /* the present series of each selection */
     bool openmetrics;
-    bool left_out; /* there were native histograms */
     tool_out o;
     fer_buf labels;
     samples s;
@@ -43,17 +43,29 @@ static size_t openmetrics_time(char *buf, size_t size, int64_t t)
     return n > 0 ? (size_t)n : 0;
 }
 
-static void print_samples(dump *d)
+static fer_code print_value(dump *d, size_t i, fer_err *err)
+{
+    char text[NUM_TEXT_MAX];
+    const samples *s = &d->s;
+    if (s->type == NULL || s->type[i] == SAMPLE_FLOAT) {
+        fer_buf_put(&d->o.b, text, num_format_g(text, s->v[i]));
+        return FER_OK;
+    }
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
+    fer_code code = hist_print(s->h[i], s->type[i] == SAMPLE_HISTOGRAM, tmp, &d->o.b);
+    return code == FER_OK ? FER_OK : fer_fail(err, code, "a histogram cannot be printed");
+}
+
+/* OpenMetrics has no text for native histograms. */
+static fer_code print_samples(dump *d, fer_err *err)
 {
     char text[NUM_TEXT_MAX];
     for (size_t i = 0; i < d->s.n; i++) {
-        if (d->s.type != NULL && d->s.type[i] != SAMPLE_FLOAT) {
-            d->left_out = true;
+        if (d->openmetrics && d->s.type != NULL && d->s.type[i] != SAMPLE_FLOAT)
             continue;
-        }
         fer_buf_puts(&d->o.b, fer_buf_str(&d->labels));
         fer_buf_putc(&d->o.b, ' ');
-        fer_buf_put(&d->o.b, text, num_format_g(text, d->s.v[i]));
+        FER_TRY(print_value(d, i, err));
         fer_buf_putc(&d->o.b, ' ');
         size_t n = d->openmetrics ? openmetrics_time(text, sizeof text, d->s.t[i])
                                   : num_format_i64(text, d->s.t[i]);
@@ -61,6 +73,7 @@ static void print_samples(dump *d)
         fer_buf_putc(&d->o.b, '\n');
         out_line(&d->o);
     }
+    return FER_OK;
 }
 
 /* ---- a series ---- */
@@ -109,7 +122,7 @@ static fer_code print_series(dump *d, selection *sel, size_t i, fer_err *err)
         int64_t end = d->data_maxt - t < SPAN_MS ? d->data_maxt : t + SPAN_MS - 1;
         samples_clear(&d->s);
         FER_TRY(selection_read(sel, i, t, end, &d->s, err));
-        print_samples(d);
+        FER_TRY(print_samples(d, err));
         if (end == INT64_MAX)
             break;
         t = end + 1;
@@ -222,9 +235,7 @@ static bool tell_warnings(const dump *d)
     const str_list *l = &d->q->warnings;
     for (size_t i = 0; i < l->n; i++)
         fprintf(stderr, "%.*s\n", STR_FMT(l->v[i]));
-    if (d->left_out)
-        fprintf(stderr, "native histograms are not shown by this version and left out\n");
-    return l->n != 0 || d->left_out;
+    return l->n != 0;
 }
 
 static int dump_run(const cli_call *c, bool openmetrics)

@@ -29,7 +29,7 @@ static fer_code value_text(query *q, double value, const histogram *h, uint32_t 
         return *ret == SYM_NONE ? QUERY_NOMEM(q) : FER_OK;
     }
     fer_buf_init(&b, VALUE_BYTES_MAX, q->ctx.acct);
-    fer_code c = hist_checked(q, hist_print(h, q->scratch, &b));
+    fer_code c = hist_checked(q, hist_print(h, false, q->scratch, &b));
     if (c == FER_OK && b.full)
         c = query_fail(q, "label value too long");
     if (c == FER_OK && (*ret = query_sym(q, fer_buf_str(&b))) == SYM_NONE)

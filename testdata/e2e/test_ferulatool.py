@@ -1,5 +1,6 @@
 """ferulatool beside promtool 3.5: the same output on the same directories, and not a byte of them touched."""
 
+import collections
 import hashlib
 import json
 import os
@@ -44,7 +45,7 @@ def fingerprint(folder):
 
 
 def without_histograms(dump):
-    """Native histograms are not shown yet; their samples look like {labels} {count:...} time."""
+    """The samples of native histograms look like {labels} {count:...} time."""
     return [line for line in dump.splitlines() if "} {count:" not in line]
 
 
@@ -70,7 +71,7 @@ class Corpus(unittest.TestCase):
         cls.promtool = programs.peer("sid/promtool")
         cls.folder = tempfile.mkdtemp(prefix="ferula-e2e-")
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        for name in BLOCKS + WALS + HEADS:
+        for name in BLOCKS + WALS + HEADS + ["histograms/prometheus-3.5"]:
             shutil.copytree(os.path.join(TESTDATA, name), os.path.join(cls.folder, name))
             os.makedirs(os.path.join(cls.folder, name, "wal"), exist_ok=True)
             # What a server would clear away when it opens the directory.
@@ -90,20 +91,31 @@ class Corpus(unittest.TestCase):
                     got, want = self.both("tsdb", "list", *flags, name)
                     self.assertEqual((got.stdout, got.stderr, got.returncode), (want.stdout, "", 0))
 
+    def assert_same_dump(self, got, want):
+        """promtool 3.5 leaves out the first two histograms of a run of integer ones, the first of float ones."""
+        self.assertEqual(without_histograms(got), without_histograms(want))
+        missing = list(got.splitlines())
+        for line in want.splitlines():
+            missing.remove(line)
+        counts = collections.Counter(line.split(" {count:")[0] for line in missing)
+        self.assertLessEqual(max(counts.values(), default=0), 2, counts)
+
     def test_dump(self):
         for name in BLOCKS + WALS:
             for command in ("dump", "dump-openmetrics"):
                 with self.subTest(name=name, command=command):
                     got, want = self.both("tsdb", command, name)
                     self.assertEqual(want.returncode, 0)
-                    self.assertEqual(got.stdout.splitlines(), without_histograms(want.stdout))
+                    self.assert_same_dump(got.stdout, want.stdout)
+                    self.assertEqual(got.returncode, 0)
                     self.assertGreater(len(got.stdout.splitlines()), 90)
 
-    def test_dump_tells_what_it_leaves_out(self):
-        got, want = self.both("tsdb", "dump", "blocks/prometheus-3.5")
-        self.assertIn("{count:", want.stdout)
-        self.assertIn("native histograms", got.stderr)
-        self.assertEqual(got.returncode, 1)
+    def test_dump_shows_native_histograms(self):
+        for name in ("blocks/prometheus-3.5", "histograms/prometheus-3.5"):
+            # Counts beyond 2^53 are shown rounded.
+            got, want = self.both("tsdb", "dump", '--match={__name__!="extremes"}', name)
+            self.assertIn("{count:", want.stdout)
+            self.assert_same_dump(got.stdout, want.stdout)
 
     def test_dump_with_head_chunks(self):
         for name in HEADS:
@@ -357,4 +369,4 @@ class Live(unittest.TestCase):
             got = tool("tsdb", "dump", server.data)
             want = run(promtool, "tsdb", "dump", server.data)
             self.assertEqual((got.returncode, want.returncode), (0, 0), got.stderr)
-            self.assertEqual(sorted(got.stdout.splitlines()), sorted(without_histograms(want.stdout)))
+            self.assertEqual(sorted(without_histograms(got.stdout)), sorted(without_histograms(want.stdout)))
