@@ -7,6 +7,7 @@
 #include "server/api/labels.h"
 #include "server/api/metadata.h"
 #include "server/api/notifications.h"
+#include "server/api/openapi.h"
 #include "server/api/parse_query.h"
 #include "server/api/query.h"
 #include "server/api/rules.h"
@@ -77,6 +78,7 @@ void api_register(app *a)
          "/api/v1/notifications"},
         {"/api/v1/notifications/live", GET, HTTP_ON_LOOP, api_notifications_live, a, 0,
          "/api/v1/notifications/live"},
+        {"/api/v1/openapi.yaml", GET, HTTP_QUERY, api_openapi, a, 0, "/api/v1/openapi.yaml"},
         {"/api/v1/rules", GET, HTTP_QUERY, api_rules, a, 0, "/api/v1/rules"},
         {"/api/v1/alerts", GET, HTTP_QUERY, api_alerts, a, 0, "/api/v1/alerts"},
         {"/api/v1/targets", GET, HTTP_QUERY, api_targets, a, 0, "/api/v1/targets"},

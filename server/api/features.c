@@ -33,6 +33,8 @@ static void put_server(fer_buf *out, const app *a)
         {"exclude_alerts", true},
         {"label_values_match", true},
         {"lifecycle", a->o.enable_lifecycle},
+        {"openapi_3.1", true},
+        {"openapi_3.2", true},
         {"otlp_write_receiver", a->o.enable_otlp_receiver},
         {"query_stats", true},
         {"query_warnings", true},

@@ -11,6 +11,7 @@ import time
 import unittest
 import urllib.parse
 
+import api_requests
 import programs
 import remote
 
@@ -411,6 +412,19 @@ class NewerEndpoints(Clients):
                 status, _, answer = server.request("/api/v1/search/metric_names", params)
                 self.assertEqual((status, text in json.loads(answer)["error"]), (400, True), answer)
             self.assertIn(b'missing required parameter', server.request("/api/v1/search/label_values")[2])
+
+    def test_openapi_tells_of_what_is_served(self):
+        status, headers, page = self.server.request("/api/v1/openapi.yaml")
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/yaml; charset=utf-8"))
+        text = page.decode()
+        self.assertTrue(text.startswith("openapi: 3.1.0\n"))
+        self.assertTrue(self.server.request("/api/v1/openapi.yaml?openapi_version=3.2")[2].startswith(b"openapi: 3.2.0\n"))
+        told = {(path, method.upper()) for path, methods in re.findall(r"^  (/\S+):\n((?:    .*\n)+)", text, re.M) for method in re.findall(r"^    (\w+):$", methods, re.M)}
+        served = set()
+        for path in {path for path, _ in told} | {"/" + endpoint for endpoint in api_requests.ENDPOINTS if "label/" not in endpoint}:
+            allowed = self.server.request("/api/v1" + path.replace("{name}", "job"), method="TRACE")[1]["Allow"]
+            served |= {(path, method) for method in allowed.split(", ") if method not in ("OPTIONS", "DELETE")}
+        self.assertEqual(told, served)
 
     def test_features(self):
         features = self.server.api("features")
