@@ -105,11 +105,11 @@ void api_features(http_req *r, void *arg)
 {
     app *a = arg;
     const promql_features *f = &a->limits.features;
-    static const feature store[] = {{"delayed_compaction", false},
-                                    {"exemplar_storage", false},
-                                    {"isolation", true},
-                                    {"native_histograms", true},
-                                    {"use_uncached_io", false}};
+    const feature store[] = {{"delayed_compaction", false},
+                             {"exemplar_storage", a->o.exemplar_storage},
+                             {"isolation", true},
+                             {"native_histograms", true},
+                             {"use_uncached_io", false}};
     fer_buf out;
     api_begin(&out);
     fer_buf_putc(&out, '{');
