@@ -10,7 +10,7 @@
 /* jemalloc's: what is freed goes back to the system within seconds, by a thread of jemalloc's own, and threads share
  * arenas, so that little lies about in each. Without jemalloc this has no effect. */
 extern const char *malloc_conf;
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0,narenas:4";
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:4";
 
 /* Prometheus' exit codes: 2 for flags and configuration, 1 for other fatal errors. */
 enum { EXIT_FATAL = 1, EXIT_USAGE = 2 };
