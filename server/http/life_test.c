@@ -292,7 +292,7 @@ static void a_stream_goes_on_as_it_is_read(void **state)
 {
     (void)state;
     kit k;
-    kit_start(&k, &(http_options){.stall_timeout_ms = 500}, routes, N_ROUTES);
+    kit_start(&k, &(http_options){.stall_timeout_ms = 1500}, routes, N_ROUTES);
     spring.produced = 0;
     spring.freed = 0;
     spring.finish = false;
@@ -301,7 +301,7 @@ static void a_stream_goes_on_as_it_is_read(void **state)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     kit_puts(fd, "GET /flow" H "\r\n");
     static char buf[65536];
-    uint64_t until = kit_now_ms() + 1500;
+    uint64_t until = kit_now_ms() + 3500;
     while (kit_now_ms() < until) { /* slowly, but longer than the stall timeout */
         assert_true(recv(fd, buf, sizeof buf, 0) > 0);
         kit_sleep_ms(10);
@@ -318,7 +318,7 @@ static void a_stream_goes_on_as_it_is_read(void **state)
         }
         ended = memcmp(last, "0\r\n\r\n", 5) == 0;
     }
-    await_freed(1, 1000);
+    await_freed(1, 10000);
     spring.finish = false;
     close(fd);
     kit_stop(&k, 1000);
@@ -338,7 +338,7 @@ static void a_stream_whose_reader_leaves_is_ended(void **state)
             if (read_first)
                 assert_true(recv(fd, buf, sizeof buf, 0) > 0);
             leave(fd, how);
-            await_freed(1, 2000);
+            await_freed(1, 10000);
         }
     }
     kit_stop(&k, 1000);
