@@ -1,9 +1,10 @@
 /* block_gen.c - writes one block of many series, for measuring what reads blocks (docs/ferulatool.md).
  *
- * METRICS metric names on each of --series / METRICS pods; 10 labels a series of about 170 bytes; 20 samples at
- * 15 s in one chunk, every fourth series a counter, the others gauges of three decimals.
+ * METRICS metric names on each of --series / METRICS pods; 10 labels a series of about 170 bytes; --samples at 15 s, 20 unless told,
+ * 120 a chunk. By metric half of the series are counters, a quarter gauges of three decimals, a quarter never change.
+ * The block spans two hours from --begin; its ULID is made of that time.
  *
- *     block_gen [--series=N] DIR
+ *     block_gen [--series=N] [--samples=N] [--begin=MS] DIR
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,13 +12,23 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/num.h"
 #include "base/rng.h"
 #include "tsdb/block_write.h"
 #include "tsdb/chunk_xor.h"
 
-enum { METRICS = 500, LABELS = 10, SAMPLES = 20, STEP_MS = 15000, TEXT_MAX = 64 };
+enum {
+    METRICS = 500,
+    LABELS = 10,
+    STEP_MS = 15000,
+    TEXT_MAX = 64,
+    PER_CHUNK = 120,
+    CHUNKS_MAX = 4
+};
 #define SERIES_DEFAULT UINT64_C(500000)
-#define BEGIN_MS INT64_C(1700006400000)
+#define SAMPLES_DEFAULT UINT64_C(20)
+#define BEGIN_DEFAULT_MS UINT64_C(1700006400000)
+#define BLOCK_MS INT64_C(7200000)
 
 /* Labels in order of their names; the value of a pod, whose number is given. */
 static const char *const names[LABELS] = {"__name__", "cluster",   "container", "image", "instance",
@@ -35,6 +46,8 @@ static const char *const values[LABELS] = {"application_requests_kind_%03u_total
 static const unsigned kinds[LABELS] = {METRICS, 1, 20, 40, 250, 10, 50, 200, 0, 3};
 
 typedef struct generator {
+    int64_t begin_ms;
+    unsigned samples; /* a series */
     fer_arena *a;
     char (*texts)[TEXT_MAX];
     size_t n_texts;
@@ -122,28 +135,46 @@ static pod *make_pods(generator *g, unsigned n)
     return v;
 }
 
-static void put_series(generator *g, const pod *p, bool counter)
+typedef enum series_kind { COUNTER, COUNTER_TOO, GAUGE, CONSTANT, KINDS } series_kind;
+
+static double next_value(generator *g, series_kind kind, double v)
 {
-    uint8_t bytes[SAMPLES * XOR_SAMPLE_BYTES_MAX + XOR_SAMPLE_BYTES_MAX] = {0};
-    xor_appender app;
-    xor_init(&app);
-    double v = 0;
-    for (int i = 0; i < SAMPLES; i++) {
-        uint64_t random = fer_rng_seeded_next(&g->rng);
-        v = counter ? v + (double)(random % 100) : (double)(random % 100000) / 1000;
-        xor_append(&app, bytes, BEGIN_MS + (int64_t)i * STEP_MS, v);
+    uint64_t random = fer_rng_seeded_next(&g->rng);
+    switch (kind) {
+    case GAUGE:
+        return (double)(random % 100000) / 1000;
+    case CONSTANT:
+        return 1;
+    default:
+        return v + (double)(random % 100);
     }
-    block_chunk c = {BEGIN_MS,
-                     BEGIN_MS + (SAMPLES - 1) * (int64_t)STEP_MS,
-                     CHUNK_XOR,
-                     {(const char *)bytes, xor_bytes(&app)}};
-    check(g, block_writer_series(g->w, p->ids, LABELS, &c, 1, &g->err));
+}
+
+static void put_series(generator *g, const pod *p, series_kind kind)
+{
+    static uint8_t bytes[CHUNKS_MAX][(PER_CHUNK + 1) * XOR_SAMPLE_BYTES_MAX];
+    block_chunk c[CHUNKS_MAX];
+    size_t n = 0;
+    double v = 0;
+    for (unsigned i = 0; i < g->samples; n++) {
+        xor_appender app;
+        xor_init(&app);
+        memset(bytes[n], 0, sizeof bytes[n]);
+        int64_t mint = g->begin_ms + (int64_t)i * STEP_MS;
+        for (unsigned k = 0; k < PER_CHUNK && i < g->samples; k++, i++) {
+            v = next_value(g, kind, v);
+            xor_append(&app, bytes[n], g->begin_ms + (int64_t)i * STEP_MS, v);
+        }
+        int64_t maxt = g->begin_ms + (int64_t)(i - 1) * STEP_MS;
+        c[n] = (block_chunk){mint, maxt, CHUNK_XOR, {(const char *)bytes[n], xor_bytes(&app)}};
+    }
+    check(g, block_writer_series(g->w, p->ids, LABELS, c, n, &g->err));
 }
 
 static void generate(generator *g, const char *dir, uint64_t series)
 {
     unsigned n = (unsigned)(series / METRICS);
-    ulid id = {"01HF7YAT31JVQ2M1CPQ2M1CPQ2"};
+    ulid id = ulid_make(g->begin_ms, &g->rng.base);
     check(g, block_writer_open(vfs_posix(), dir, &id, 0, NULL, &g->w, &g->err));
     put_symbols(g, n);
     pod *pods = make_pods(g, n);
@@ -152,33 +183,39 @@ static void generate(generator *g, const char *dir, uint64_t series)
         text_of(text, 0, m);
         for (unsigned k = 0; k < n; k++) {
             pods[k].ids[0].value = symbol_of(g, text);
-            put_series(g, &pods[k], m % 4 == 0);
+            put_series(g, &pods[k], (series_kind)(m % KINDS));
         }
     }
-    block_meta meta = {.min_time = BEGIN_MS,
-                       .max_time = BEGIN_MS + INT64_C(7200000),
+    block_meta meta = {.min_time = g->begin_ms,
+                       .max_time = g->begin_ms + BLOCK_MS,
                        .level = 1,
                        .sources = &id,
                        .n_sources = 1};
     check(g, block_writer_close(g->w, &meta, &g->err));
 }
 
+static bool is_number(const char *arg, const char *name, uint64_t *ret)
+{
+    size_t n = strlen(name);
+    return strncmp(arg, name, n) == 0 && num_parse_u64(str_of(arg + n), ret);
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t series = SERIES_DEFAULT;
+    uint64_t series = SERIES_DEFAULT, each = SAMPLES_DEFAULT, begin = BEGIN_DEFAULT_MS;
     const char *dir = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--series=", 9) == 0)
-            series = strtoull(argv[i] + 9, NULL, 10);
-        else
+    for (int i = 1; i < argc; i++)
+        if (!is_number(argv[i], "--series=", &series) && !is_number(argv[i], "--samples=", &each) &&
+            !is_number(argv[i], "--begin=", &begin))
             dir = argv[i];
-    }
-    if (dir == NULL || series < METRICS || series / METRICS > UINT32_MAX) {
-        fputs("usage: block_gen [--series=N] DIR\n", stderr);
+    if (dir == NULL || dir[0] == '-' || series < METRICS || series / METRICS > UINT32_MAX ||
+        each == 0 || each > CHUNKS_MAX * PER_CHUNK || begin > INT64_MAX / 2) {
+        fputs("usage: block_gen [--series=N] [--samples=N] [--begin=MS] DIR\n", stderr);
         return 2;
     }
-    generator g = {.a = fer_arena_new(NULL, 0)};
-    fer_rng_seeded_init(&g.rng, 1);
+    generator g = {
+        .a = fer_arena_new(NULL, 0), .begin_ms = (int64_t)begin, .samples = (unsigned)each};
+    fer_rng_seeded_init(&g.rng, begin);
     generate(&g, dir, series);
     fer_arena_free(g.a);
     return 0;

@@ -1,7 +1,7 @@
 /* loadgen.c - writes a known set of samples to a remote-write receiver, and says what was acknowledged.
  *
  *   loadgen --target 127.0.0.1:9090 [--path /api/v1/write] [--series N] [--samples N] [--from K]
- *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N]
+ *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N] [--groups N]
  *           [--ledger FILE] [--rate SAMPLES_PER_S] [--protocol 1|2]
  *
  * Series i has ten labels, about 220 bytes of text; its k-th sample lies at start + k * step and has a
@@ -15,7 +15,10 @@
  * A ledger gets one line per request: "a K FIRST COUNT" once acknowledged, "i K FIRST COUNT" for those
  * whose answer never came. When the receiver goes away the run ends with status 3.
  *
- * It prints: requests, samples, seconds, samples/s, slowest request in ms.
+ * SIGTERM ends the run early, as --seconds does later.
+ * With --churn all series get new pods every N samples; with --groups each of so many parts at a time of its own.
+ *
+ * It prints: requests, samples, seconds, samples/s, of the times of requests the median, the 99th percentile and the most in ms.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,7 +46,7 @@ typedef struct options {
     char host[64];
     uint16_t port;
     const char *path, *ledger;
-    uint64_t series, samples, from, batch, connections, churn, rate;
+    uint64_t series, samples, from, batch, connections, churn, groups, rate;
     uint64_t protocol;
     int64_t start, step, seconds;
 } options;
@@ -67,7 +70,9 @@ typedef struct worker {
     int fd;
     fer_buf message, packed, request;
     symbol_table *symbols; /* protocol 2 */
-    uint64_t requests, sent, busy, slowest_ns;
+    uint64_t requests, sent, busy;
+    uint32_t *took_us; /* of each request */
+    size_t took_cap;
     int status; /* 0, EXIT_REFUSED, EXIT_GONE */
     char why[512];
 } worker;
@@ -243,6 +248,11 @@ static void put_series2(symbol_table *symbols, fer_buf *out, fer_buf *scratch, f
     fer_buf_put(out, scratch->p, scratch->n);
 }
 
+static uint64_t generation(const options *o, uint64_t i, uint64_t k)
+{
+    return o->churn == 0 ? 0 : (k + i % o->groups * o->churn / o->groups) / o->churn;
+}
+
 static void build_message(worker *w, uint64_t k, uint64_t first, uint64_t count)
 {
     const options *o = w->o;
@@ -252,13 +262,13 @@ static void build_message(worker *w, uint64_t k, uint64_t first, uint64_t count)
     fer_buf_clear(&w->message);
     if (w->symbols != NULL)
         clear_symbols(w->symbols);
-    uint64_t g = o->churn == 0 ? 0 : k / o->churn;
     int64_t t = o->start + (int64_t)k * o->step;
     for (uint64_t i = first; i < first + count; i++)
         if (w->symbols != NULL)
-            put_series2(w->symbols, &w->message, &scratch, &refs, i, g, t, series_value(i, k));
+            put_series2(w->symbols, &w->message, &scratch, &refs, i, generation(o, i, k), t,
+                        series_value(i, k));
         else
-            put_series(&w->message, &scratch, i, g, t, series_value(i, k));
+            put_series(&w->message, &scratch, i, generation(o, i, k), t, series_value(i, k));
     if (w->symbols != NULL)
         fer_buf_puts(&w->message, fer_buf_str(&w->symbols->fields));
     fer_buf_done(&scratch);
@@ -355,6 +365,15 @@ static void note(char what, uint64_t k, uint64_t first, uint64_t count)
     fer_mutex_unlock(&ledger_mu);
 }
 
+static void note_time(worker *w, uint64_t us)
+{
+    if (w->requests == w->took_cap) {
+        w->took_cap = w->took_cap == 0 ? 4096 : w->took_cap * 2;
+        w->took_us = fer_realloc(w->took_us, w->took_cap * sizeof *w->took_us);
+    }
+    w->took_us[w->requests++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
 /* One batch until it is acknowledged; false ends the worker. */
 static bool deliver(worker *w, uint64_t k, uint64_t first, uint64_t count)
 {
@@ -364,9 +383,7 @@ static bool deliver(worker *w, uint64_t k, uint64_t first, uint64_t count)
         uint64_t t0 = clock->mono_ns(clock);
         int status = send_all(w->fd, w->request.p, w->request.n) ? read_answer(w) : -1;
         uint64_t took = clock->mono_ns(clock) - t0;
-        if (took > w->slowest_ns)
-            w->slowest_ns = took;
-        w->requests++;
+        note_time(w, took / 1000);
         if (status / 100 == 2) {
             note('a', k, first, count);
             w->sent += count;
@@ -402,6 +419,12 @@ static void pace(const worker *w, uint64_t t0)
     double now = (double)(clock->mono_ns(clock) - t0) / 1e9;
     if (due > now)
         usleep((unsigned)((due - now) * 1e6));
+}
+
+static void on_stop(int number)
+{
+    (void)number;
+    atomic_store(&stop, true);
 }
 
 static void worker_main(void *arg)
@@ -462,6 +485,7 @@ static void parse_args(options *o, int argc, char **argv)
         {"--batch", &o->batch},
         {"--connections", &o->connections},
         {"--churn", &o->churn},
+        {"--groups", &o->groups},
         {"--rate", &o->rate},
         {"--protocol", &o->protocol},
         {"--start", (uint64_t *)&o->start},
@@ -494,30 +518,54 @@ static void parse_args(options *o, int argc, char **argv)
     }
     if (o->port == 0 || o->batch == 0 || o->connections == 0 || o->connections > CONNECTIONS_MAX) {
         fprintf(stderr,
-                "loadgen: --target is needed; --batch and --connections (at most %d) above 0\n",
+                "loadgen: --target is needed; --batch, --groups and --connections (at most %d) "
+                "above 0\n",
                 CONNECTIONS_MAX);
         exit(EXIT_USAGE);
     }
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Sorted; one of 0 when there are none. The caller owns it. */
+static uint32_t *all_times(const worker *w, const options *o, uint64_t n)
+{
+    uint32_t *all = fer_calloc(n + 1, sizeof *all), *at = all;
+    for (uint64_t c = 0; c < o->connections; c++) {
+        if (w[c].requests != 0)
+            memcpy(at, w[c].took_us, w[c].requests * sizeof *at);
+        at += w[c].requests;
+    }
+    qsort(all, n, sizeof *all, by_size);
+    return all;
+}
+
 static int report(const worker *w, const options *o, double seconds)
 {
-    uint64_t requests = 0, sent = 0, slowest = 0, busy = 0;
+    uint64_t requests = 0, sent = 0, busy = 0;
     int status = 0;
     for (uint64_t c = 0; c < o->connections; c++) {
         requests += w[c].requests;
         sent += w[c].sent;
         busy += w[c].busy;
-        if (w[c].slowest_ns > slowest)
-            slowest = w[c].slowest_ns;
         if (w[c].status != 0 && status != EXIT_REFUSED) {
             status = w[c].status;
             fprintf(stderr, "loadgen: connection %" PRIu64 ": %s\n", c, w[c].why);
         }
     }
-    printf("requests=%" PRIu64 " samples=%" PRIu64
-           " seconds=%.3f samples_per_s=%.0f slowest_ms=%.1f busy=%" PRIu64 "\n",
-           requests, sent, seconds, (double)sent / seconds, (double)slowest / 1e6, busy);
+    uint32_t *took = all_times(w, o, requests);
+    uint64_t last = requests == 0 ? 0 : requests - 1;
+    printf(
+        "requests=%" PRIu64 " samples=%" PRIu64
+        " seconds=%.3f samples_per_s=%.0f median_ms=%.2f p99_ms=%.2f slowest_ms=%.1f busy=%" PRIu64
+        "\n",
+        requests, sent, seconds, (double)sent / seconds, took[requests / 2] / 1e3,
+        took[last - last / 100] / 1e3, took[last] / 1e3, busy);
+    fer_free(took);
     return status;
 }
 
@@ -531,12 +579,14 @@ int main(int argc, char **argv)
                  .batch = 2000,
                  .protocol = 1,
                  .connections = 2,
+                 .groups = 1,
                  .step = 15000};
     parse_args(&o, argc, argv);
     fer_clock *clock = fer_clock_system();
     if (o.start == 0)
         o.start = clock->wall_ms(clock) / 15000 * 15000 - (int64_t)(o.from + o.samples) * o.step;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_stop);
     fer_mutex_init(&ledger_mu, "ledger", 0);
     if (o.ledger != NULL && (ledger = fopen(o.ledger, "ae")) == NULL) {
         fprintf(stderr, "loadgen: cannot open %s\n", o.ledger);
@@ -565,6 +615,8 @@ int main(int argc, char **argv)
         free_symbols(w[c].symbols);
     }
     int status = report(w, &o, (double)(clock->mono_ns(clock) - t0) / 1e9);
+    for (unsigned c = 0; c < o.connections; c++)
+        fer_free(w[c].took_us);
     if (ledger != NULL)
         fclose(ledger);
     return status;
