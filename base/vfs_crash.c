@@ -94,7 +94,7 @@ static int apply(disk *d, const vfs_fault_op *op)
         return disk_link(d, op->path, op->to);
     case VFS_CALL_SYNC_DIR:
         if (disk_find(d, op->path, &node) == 0)
-            disk_sync_dir(node);
+            disk_sync_dir(d, node);
         return 0;
     case VFS_CALL_PWRITE:
         return disk_write(d, disk_node(d, op->file), op->bytes, op->n, op->off);

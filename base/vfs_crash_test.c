@@ -158,6 +158,38 @@ static void changes_survive_in_any_order(void **state)
     vfs_fault_free(f);
 }
 
+/* A file moved to another directory is in one of them, also when only one of them was synced. */
+static void a_rename_between_directories_is_one_change(void **state)
+{
+    (void)state;
+    for (int synced = 0; synced < 3; synced++) {
+        vfs_fault *f = with_an_old_file();
+        vfs *fs = vfs_fault_fs(f);
+        vfs_crash *c = vfs_crash_new(f, CRASH_FULL);
+        vfs_fault_record(f);
+        assert_int_equal(vfs_mkdir_all(fs, "e", NULL), FER_OK);
+        assert_int_equal(vfs_rename(fs, "d/new", "e/new", NULL), FER_OK);
+        if (synced != 0)
+            assert_int_equal(vfs_sync_dir(fs, synced == 1 ? "d" : "e", NULL), FER_OK);
+        const vfs_fault_op *ops;
+        size_t n = vfs_fault_ops(f, &ops);
+        for (size_t i = 0; i < n; i++)
+            vfs_crash_apply(c, &ops[i]);
+        vfs_crash_image image;
+        bool old = false, new = false;
+        while (vfs_crash_next(c, 0, NULL, &image)) {
+            assert_true(has(image.disk, "d/new") != has(image.disk, "e/new"));
+            old |= has(image.disk, "d/new");
+            new |= has(image.disk, "e/new");
+            vfs_fault_free(image.disk);
+        }
+        assert_true(new);
+        assert_true(old == (synced == 0));
+        vfs_crash_free(c);
+        vfs_fault_free(f);
+    }
+}
+
 /* When only the process dies, reads show all, and a later power cut still takes what was never synced. */
 static void the_cache_outlives_the_process(void **state)
 {
@@ -181,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_synced_replacement_is_old_or_new),
         cmocka_unit_test(without_syncs_anything_may_be_there),
         cmocka_unit_test(changes_survive_in_any_order),
+        cmocka_unit_test(a_rename_between_directories_is_one_change),
         cmocka_unit_test(the_cache_outlives_the_process),
     };
     return cmocka_run_group_tests_name("vfs_crash", tests, NULL, NULL);

@@ -453,10 +453,39 @@ void disk_sync_failed(inode *file)
         memset(file->dirty, 0, file->dirty_n);
 }
 
-void disk_sync_dir(inode *dir)
+/* How many changes of a directory there are up to the last one of a step; 0 when it has none. */
+static size_t changes_upto(const inode *dir, uint64_t step)
 {
-    apply_changes(dir->names, dir->names->changes.n);
-    entries_clear(&dir->names->changes);
+    const entries *c = &dir->names->changes;
+    size_t n = c->n;
+    while (n > 0 && c->v[n - 1].step != step)
+        n--;
+    return n;
+}
+
+/* Carries the first n changes of a directory, and of others what is one with them. */
+static void carry_changes(disk *d, inode *dir, size_t n)
+{
+    entries *c = &dir->names->changes;
+    entries carried = {fer_alloc((n + 1) * sizeof(entry)), n, n};
+    apply_changes(dir->names, n);
+    memcpy(carried.v, c->v, n * sizeof(entry));
+    memmove(c->v, c->v + n, (c->n - n) * sizeof(entry));
+    c->n -= n;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < d->n; k++) {
+            inode *other = d->nodes[k];
+            size_t more = other->is_dir ? changes_upto(other, carried.v[i].step) : 0;
+            if (more != 0)
+                carry_changes(d, other, more);
+        }
+    entries_done(&carried);
+}
+
+void disk_sync_dir(disk *d, inode *dir)
+{
+    if (dir->names->changes.n != 0)
+        carry_changes(d, dir, dir->names->changes.n);
 }
 
 static uint64_t below(fer_rng *rng, uint64_t n)
@@ -540,6 +569,7 @@ typedef struct builder {
     const disk *from;
     disk *to;
     const disk_survival *how; /* NULL: a copy with all that is not synced */
+    uint64_t seed;            /* of CHANGES_BY_CHANCE */
     inode **twins;            /* by ids of from; NULL: not made yet */
 } builder;
 
@@ -627,7 +657,7 @@ static bool has_happened(const builder *b, const entry *change)
     case CHANGES_ONLY:
         return change->step == b->how->change;
     case CHANGES_BY_CHANCE:
-        return below(b->how->rng, 2) == 0;
+        return fer_hash_mix(b->seed, change->step) % 2 == 0;
     }
     return false;
 }
@@ -643,15 +673,11 @@ static void copy_entries(builder *b, entries *to, const entries *from)
     }
 }
 
-/* A rename is two changes of one step, one behind the other; chance must not part them. */
 static void survive_changes(const builder *b, entries *e, const entries *changes)
 {
-    bool carried = false;
     for (size_t i = 0; i < changes->n; i++) {
         const entry *c = &changes->v[i];
-        if (i == 0 || c->step != changes->v[i - 1].step)
-            carried = has_happened(b, c);
-        if (carried)
+        if (has_happened(b, c))
             entries_set(e, c->name, strlen(c->name), c->node);
     }
 }
@@ -696,7 +722,9 @@ static disk *build(const disk *d, const disk_survival *how)
     disk *to = fer_calloc(1, sizeof *to);
     to->capacity = d->capacity;
     to->step = d->step;
-    builder b = {d, to, how, fer_calloc(d->n, sizeof(inode *))};
+    builder b = {.from = d, .to = to, .how = how, .twins = fer_calloc(d->n, sizeof(inode *))};
+    if (how != NULL && how->changes == CHANGES_BY_CHANCE)
+        b.seed = fer_rng_u64(how->rng);
     to->root = copy_node(&b, d->root);
     to->root->links = 1;
     count_links(to->root);

@@ -71,7 +71,8 @@ int disk_truncate(disk *d, inode *file, uint64_t size);
 
 void disk_sync(inode *file);
 void disk_sync_failed(inode *file);
-void disk_sync_dir(inode *dir);
+/* A rename between directories is one change: it is carried in both, with all before it. */
+void disk_sync_dir(disk *d, inode *dir);
 
 /* The power goes. rng NULL: everything not durable is lost; else chance decides (see above). */
 void disk_crash(disk *d, fer_rng *rng);

@@ -407,7 +407,7 @@ static fer_code fault_sync_dir(vfs *fs, const char *path, fer_err *err)
     if (sys == 0 && !node->is_dir)
         sys = ENOTDIR;
     if (sys == 0)
-        disk_sync_dir(node);
+        disk_sync_dir(f->disk, node);
     note(f, (vfs_fault_op){.kind = VFS_CALL_SYNC_DIR, .path = path, .sys = sys});
     return leave(f, VFS_CALL_SYNC_DIR, path, sys, err);
 }

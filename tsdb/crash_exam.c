@@ -30,7 +30,7 @@ static fer_code look_at(void *arg, const char *name)
     FER_TRY(vfs_stat_path(t->fs, path, &st, NULL));
     if (strstr(name, "tmp") != NULL && (st.is_dir || t->when == BEHIND_START))
         t->left_over = path;
-    if (!st.is_dir || strcmp(name, "snapshots") == 0)
+    if (!st.is_dir || strcmp(name, "snapshots") == 0 || strcmp(name, "quarantine") == 0)
         return FER_OK;
     t->blocks += strlen(name) == ULID_CHARS;
     tree sub = {.fs = t->fs, .dir = path, .e = t->e, .when = t->when};
@@ -59,7 +59,7 @@ const char *exam_folder(crash_exam *e, exam_when when)
         return fer_arena_printf(e->arena, "left over: %s", t.left_over).p;
     tsdb_stats st;
     tsdb_stats_get(e->t->db, &st);
-    if (st.blocks_damaged != 0)
+    if (st.blocks_damaged > e->life->damaged)
         return "a block is damaged";
     if (has_failed_block(e->t->db))
         return "a block is marked as failed";

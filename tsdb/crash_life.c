@@ -148,6 +148,14 @@ void life_snapshot(crash_life *l)
     l->snapshot_at = life_ops(l);
 }
 
+void life_forget(crash_life *l, int from, int to)
+{
+    l->damaged++;
+    for (int i = 0; i < l->m.n_series; i++)
+        for (int k = from; k < to; k++)
+            l->m.sent[i][k] = l->m.acked[i][k] = UINT64_MAX;
+}
+
 model_span *life_span(crash_life *l, int from, int to)
 {
     model_span *s = &l->m.spans[l->m.n_spans++];

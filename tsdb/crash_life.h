@@ -18,6 +18,7 @@ typedef struct crash_life {
     crash_model m;
     int tick; /* the next to write */
     bool tolerant;
+    unsigned damaged; /* blocks that may be told as damaged */
     bool snapped;
     demands snapshot;     /* what it holds */
     uint64_t snapshot_at; /* ops, when it was acknowledged */
@@ -43,6 +44,8 @@ bool life_commit(crash_life *l);
 void life_keep(crash_life *l);
 void life_clean(crash_life *l);
 void life_snapshot(crash_life *l);
+/* Of a block that was damaged: its samples, those of the ticks [from, to), are gone. */
+void life_forget(crash_life *l, int from, int to);
 /* Ops so far. */
 uint64_t life_ops(crash_life *l);
 /* All series lose the ticks. */

@@ -162,6 +162,33 @@ static void delete (crash_life *l)
     life_ticks(l, 1);
 }
 
+/* ---- damage ---- */
+
+/* The index of the second block has a wrong first byte. */
+static void a_damaged_block(crash_life *l)
+{
+    make_blocks(l, 3);
+    life_open(l);
+    char path[PATH_MAX];
+    block_list all = block_set_all(&l->t.db->blocks);
+    snprintf(path, sizeof path, LIFE_DIR "/%s/index", all.v[1]->name);
+    block_list_done(&all);
+    life_close(l);
+    vfs_file *f;
+    check(vfs_open(l->t.o.fs, path, VFS_READ_WRITE, &f, &l->t.err), &l->t.err);
+    check(vfs_pwrite(f, "x", 1, 0, &l->t.err), &l->t.err);
+    vfs_close(f);
+    life_forget(l, 6, 12);
+}
+
+/* Opening has set the block aside. */
+static void go_on(crash_life *l)
+{
+    life_ticks(l, 1);
+    life_keep(l);
+    life_ticks(l, 1);
+}
+
 /* ---- retention ---- */
 
 static void four_blocks(crash_life *l)
@@ -214,6 +241,7 @@ const crash_scenario crash_scenarios[] = {
     {"stones", 8, 6, 1, blocks_with_stones, merge_blocks},
     {"clean_tombstones", 8, 6, 1, blocks_with_stones, clean},
     {"delete", 8, 6, 1, three_blocks, delete},
+    {"quarantine", 8, 6, 1, a_damaged_block, go_on},
     {"retention", 8, 6, 1, four_blocks, expire},
     {"snapshot", 8, 6, 1, three_blocks, snapshot},
     {"life", 16, 3, 200, NULL, live_long, true},
