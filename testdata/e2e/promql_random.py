@@ -76,8 +76,9 @@ class Data:
         share = {"0.1": 2, "0.5": 5, "1": 8, "2.5": 9, "+Inf": 10}[le]
         return lambda k: float(k * share + (self.random.random() < 0.01))
 
-    def messages(self):
-        return [remote.series(labels, points) for labels, points in self.series]
+    def requests(self):
+        """The messages of remote write 1.0, a list for each request."""
+        return [[remote.series(labels, points) for labels, points in self.series]]
 
 
 LABELS = ["job", "instance", "code", "zone", "kind", "le", "nope"]

@@ -1,6 +1,6 @@
 """Random queries against Prometheus 3.5 on a copy of the same data directory: the same status, error,
-values as text, warnings, infos and numbers of samples; once over floats that Ferula has in its log, once over
-floats and native histograms in a block of Prometheus'. What differs on purpose stands in testdata/differences.json.
+values as text, warnings, infos and numbers of samples; over floats that Ferula has in its log, and over
+floats and native histograms in its log and in a block that Prometheus wrote. What differs on purpose stands in testdata/differences.json.
 
 FERULA_RANDOM_QUERIES and FERULA_RANDOM_SEED make longer runs (500 queries of each otherwise).
 """
@@ -146,8 +146,9 @@ def in_reach(answers, ours):
 def written_by_ferula(data, folder):
     """The data as Ferula's log has them."""
     with programs.Ferula(data=folder) as server:
-        status, text = remote.write(server, *data.messages())
-        assert status == 204, text
+        for messages in data.requests():
+            status, text = remote.write(server, *messages)
+            assert status == 204, text
 
 
 class Comparison:
@@ -250,6 +251,10 @@ class RandomHistograms(Comparison, unittest.TestCase):
     make_data = random_histograms.Data
     make_folder = staticmethod(random_histograms.block)
     make_queries = random_histograms.Queries
+
+
+class RandomHistogramsInLog(RandomHistograms):
+    make_folder = staticmethod(written_by_ferula)
 
 
 class Page(unittest.TestCase):
