@@ -174,9 +174,41 @@ static bool is_less(hist_num a, hist_num b, bool is_float)
     return is_float ? a.f < b.f : a.u < b.u;
 }
 
+static bool has_same_spans(const hist_sample *a, const hist_sample *b)
+{
+    for (int k = 0; k < HIST_SIDES; k++) {
+        const hist_side *x = &a->side[k], *y = &b->side[k];
+        if (x->n_spans != y->n_spans)
+            return false;
+        if (x->n_spans != 0 && memcmp(x->spans, y->spans, x->n_spans * sizeof *x->spans) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a bucket of b has less than that of a, in one layout. */
+static bool is_bucket_less(const hist_side *a, const hist_side *b, bool is_float)
+{
+    int64_t x = 0, y = 0;
+    for (uint32_t i = 0; i < a->n_buckets; i++) {
+        if (is_float && b->buckets[i].f < a->buckets[i].f)
+            return true;
+        if (is_float)
+            continue;
+        x = (int64_t)((uint64_t)x + a->buckets[i].u);
+        y = (int64_t)((uint64_t)y + b->buckets[i].u);
+        if (y < x)
+            return true;
+    }
+    return false;
+}
+
 static bool is_bucket_reset(const hist_sample *a, const hist_sample *b)
 {
     bool is_reset = false;
+    if (has_same_spans(a, b))
+        return is_bucket_less(&a->side[HIST_POS], &b->side[HIST_POS], a->is_float) ||
+               is_bucket_less(&a->side[HIST_NEG], &b->side[HIST_NEG], a->is_float);
     for (int k = 0; k < HIST_SIDES && !is_reset; k++) {
         hist_merge m;
         hist_merge_init(&m, &a->side[k], &b->side[k]);
@@ -350,7 +382,7 @@ hist_chunk *hist_chunk_append(hist_chunk *c, int64_t t, const hist_sample *s)
     verdict v = judge(c, s);
     if (!v.fits)
         return new_chunk(header_instead(v, s), t, s);
-    if (hist_is_stale(s)) {
+    if (hist_is_stale(s) || has_same_spans(&c->state.last, s)) {
         put_sample(c, t, s);
         return c;
     }

@@ -185,8 +185,7 @@ static uint64_t mix_side(uint64_t hash, const hist_side *side, bool is_float)
             count.u = is_float ? side->buckets[place].u : count.u + side->buckets[place].u;
             if (is_float ? count.f == 0 : count.u == 0)
                 continue;
-            hash = fer_hash_mix(hash, (uint64_t)index);
-            hash = fer_hash_mix(hash, count.u);
+            hash = fer_hash_mix(hash, count.u ^ (uint64_t)index << 40);
         }
     }
     return hash;

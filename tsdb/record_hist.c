@@ -89,12 +89,19 @@ static void put_spans(fer_buf *out, const hist_side *side)
 static void put_buckets(fer_buf *out, const hist_side *side, bool is_float)
 {
     put_uvarint(out, side->n_buckets);
+    uint8_t *to = (uint8_t *)fer_buf_room(out, (size_t)side->n_buckets * VARINT_MAX);
+    if (to == NULL)
+        return; /* the buffer knows that it is full */
+    size_t n = 0;
     for (uint32_t i = 0; i < side->n_buckets; i++) {
-        if (is_float)
-            put_u64(out, side->buckets[i].u);
-        else
-            put_varint(out, side->buckets[i].i);
+        if (is_float) {
+            be64_put(to + n, side->buckets[i].u);
+            n += 8;
+        } else {
+            n += varint_put(to + n, side->buckets[i].i);
+        }
     }
+    out->n += n;
 }
 
 void record_histogram_add(fer_buf *out, record_base base, uint64_t ref, int64_t t,
