@@ -114,6 +114,11 @@ static fer_code skip_label_run(fer_rd *r, fer_str *raw)
 {
     const uint8_t *start = r->p;
     while (r->p != r->end && *r->p == TAG_LABEL) {
+        ptrdiff_t left = r->end - r->p;
+        if (left >= 2 && r->p[1] < 0x80 && r->p[1] <= left - 2) { /* as nearly all are */
+            r->p += 2 + r->p[1];
+            continue;
+        }
         fer_str label_msg;
         r->p++;
         FER_TRY(rd_str(r, &label_msg));
