@@ -16,7 +16,7 @@ static fer_code check_series(const block *b, uint32_t ref, fer_err *err)
             block_symbols_text(&b->index.symbols, value, &data) != FER_OK)
             return fer_fail(err, FER_CORRUPT, "index: a symbol cannot be read");
     while (code == FER_END && (code = index_series_chunk(&s, &c)) == FER_OK) {
-        FER_TRY(block_chunks_get(&b->chunks, c.ref, &encoding, &data, err));
+        FER_TRY(block_chunks_get_anew(&b->chunks, c.ref, &encoding, &data, err));
         code = FER_END;
     }
     return code == FER_END ? FER_OK : fer_fail(err, code, "index: a series does not decode");

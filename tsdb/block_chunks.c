@@ -112,8 +112,9 @@ static fer_code damaged(uint64_t ref, const char *why, fer_err *err)
                     ref & UINT32_MAX, why);
 }
 
-fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_encoding,
-                          fer_str *ret_data, fer_err *err)
+/* anew: the checksum is checked also of a chunk that was found right before. */
+static fer_code get(const block_chunks *c, uint64_t ref, bool anew, uint8_t *ret_encoding,
+                    fer_str *ret_data, fer_err *err)
 {
     uint64_t segment = ref >> 32, offset = ref & UINT32_MAX;
     if (segment >= c->n)
@@ -137,7 +138,7 @@ fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_enco
     map_use *use = &c->uses[segment];
     if (map_use_note(use, offset))
         vfs_forget(m);
-    if (!map_use_is_checked(use, offset, data.n)) {
+    if (anew || !map_use_is_checked(use, offset, data.n)) {
         if (crc32c(0, data.p - 1, data.n + 1) != crc)
             return damaged(ref, "checksum mismatch", err);
         map_use_set_checked(use, offset, data.n);
@@ -145,6 +146,18 @@ fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_enco
     *ret_encoding = encoding;
     *ret_data = data;
     return FER_OK;
+}
+
+fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_encoding,
+                          fer_str *ret_data, fer_err *err)
+{
+    return get(c, ref, false, ret_encoding, ret_data, err);
+}
+
+fer_code block_chunks_get_anew(const block_chunks *c, uint64_t ref, uint8_t *ret_encoding,
+                               fer_str *ret_data, fer_err *err)
+{
+    return get(c, ref, true, ret_encoding, ret_data, err);
 }
 
 /* ---- writing ---- */

@@ -33,6 +33,10 @@ void block_chunks_close(block_chunks *c);
 /* The chunk's encoding and data, a view of the mapping; FER_CORRUPT when they are not what was written. */
 FER_MUST_CHECK fer_code block_chunks_get(const block_chunks *c, uint64_t ref, uint8_t *ret_encoding,
                                          fer_str *ret_data, fer_err *err);
+/* The same, with the checksum checked in any case: for who writes the bytes elsewhere under a new one. */
+FER_MUST_CHECK fer_code block_chunks_get_anew(const block_chunks *c, uint64_t ref,
+                                              uint8_t *ret_encoding, fer_str *ret_data,
+                                              fer_err *err);
 /* Bytes of all segments. */
 uint64_t block_chunks_bytes(const block_chunks *c);
 

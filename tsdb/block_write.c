@@ -6,6 +6,7 @@
 #include "base/varint.h"
 #include "tsdb/block_chunks.h"
 #include "tsdb/block_index_write.h"
+#include "tsdb/block_sums.h"
 #include "tsdb/chunk_hist.h"
 #include "tsdb/chunk_xor.h"
 #include "tsdb/chunk_xor2.h"
@@ -140,6 +141,7 @@ static fer_code finish(block_writer *w, const block_meta *meta, fer_err *err)
     FER_TRY(close_index(w, err));
     FER_TRY(block_meta_store(w->fs, w->tmp, meta, err));
     FER_TRY(tombstones_store(&none, w->fs, w->tmp, err));
+    FER_TRY(block_sums_store(w->fs, w->tmp, meta, err));
     FER_TRY(vfs_sync_dir(w->fs, w->tmp, err));
     FER_TRY(dir_file_path(path, w->dir, w->id.text, err));
     FER_TRY(vfs_rename(w->fs, w->tmp, path, err));

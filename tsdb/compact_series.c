@@ -163,7 +163,7 @@ static fer_code take_part(series_compactor *c, const series_part *p, chunk_list 
         return no_memory(err);
     for (size_t i = 0; i < p->n; i++) {
         block_chunk chunk = {.mint = p->c[i].mint, .maxt = p->c[i].maxt};
-        FER_TRY(block_chunks_get(p->chunks, p->c[i].ref, &chunk.encoding, &chunk.data, err));
+        FER_TRY(block_chunks_get_anew(p->chunks, p->c[i].ref, &chunk.encoding, &chunk.data, err));
         FER_TRY(take_chunk(&k, &chunk, g, n_gone, err));
     }
     *ret = (chunk_list){k.v, k.n, 0};

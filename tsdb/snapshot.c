@@ -1,6 +1,7 @@
 /* snapshot.c - a copy of the database that shares the files of its blocks. */
 #include <string.h>
 
+#include "tsdb/block_sums.h"
 #include "tsdb/compact_head.h"
 #include "tsdb/dir_file.h"
 #include "tsdb/tsdb_int.h"
@@ -33,7 +34,7 @@ static fer_code link_chunks(vfs *fs, const char *from, const char *to, fer_err *
 
 static fer_code link_block(const tsdb *db, const char *name, const char *dir, fer_err *err)
 {
-    static const char *const files[] = {"meta.json", "index", "tombstones"};
+    static const char *const files[] = {"meta.json", "index", "tombstones", BLOCK_SUMS_FILE};
     enum { TOMBSTONES = 2 };
     char from[PATH_MAX], to[PATH_MAX], file[PATH_MAX];
     FER_TRY(dir_file_path(from, db->path, name, err));
@@ -44,7 +45,7 @@ static fer_code link_block(const tsdb *db, const char *name, const char *dir, fe
         FER_TRY(dir_file_path(file, from, files[i], err));
         vfs_stat st;
         fer_code code = vfs_stat_path(db->o.fs, file, &st, err);
-        if (code == FER_NOTFOUND && i == TOMBSTONES)
+        if (code == FER_NOTFOUND && i >= TOMBSTONES)
             continue; /* blocks made elsewhere may have none */
         FER_TRY(code);
         FER_TRY(link_one(&j, files[i]));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cmd/ferulatool/verify_index.h"
+#include "tsdb/block_sums.h"
 #include "tsdb/dir_file.h"
 
 typedef struct block_check {
@@ -161,6 +162,14 @@ static void check_tombstones(block_check *b)
     tombstones_done(&t);
 }
 
+static void found_sum(void *arg, const char *file, const char *what)
+{
+    const block_check *b = arg;
+    char path[PATH_MAX];
+    if (dir_file_path(path, b->dir, file, NULL) == FER_OK)
+        verify_found(b->v, path, 0, "%s: %s", file, what);
+}
+
 void verify_block(verify *v, const char *dir)
 {
     const char *slash = strrchr(dir, '/');
@@ -180,6 +189,7 @@ void verify_block(verify *v, const char *dir)
     if (b.has_meta && b.has_content)
         check_stats(&b);
     check_tombstones(&b);
+    block_sums_check(v->fs, dir, b.has_meta ? &b.meta : NULL, found_sum, &b);
     block_content_done(&b.content);
     fer_arena_free(b.a);
 }
