@@ -2,7 +2,7 @@
 values as text, warnings, infos and numbers of samples; over floats that Ferula has in its log, and over
 floats and native histograms in its log and in a block that Prometheus wrote. What differs on purpose stands in testdata/differences.json.
 
-FERULA_RANDOM_QUERIES and FERULA_RANDOM_SEED make longer runs (500 queries of each otherwise).
+FERULA_RANDOM_QUERIES, FERULA_RANDOM_SEED and FERULA_RANDOM_FEATURES (of both servers) make other runs (500 queries of each otherwise).
 """
 
 import itertools
@@ -26,7 +26,8 @@ COUNT = int(os.environ.get("FERULA_RANDOM_QUERIES", "500"))
 SEED = int(os.environ.get("FERULA_RANDOM_SEED", "1"))
 SHOWN_MAX = int(os.environ.get("SHOWN", "20"))
 AGAIN = 20
-FEATURES = "--enable-feature=promql-experimental-functions,promql-duration-expr,promql-per-step-stats"
+FEATURES = ",".join(("--enable-feature=promql-experimental-functions,promql-duration-expr,promql-per-step-stats",
+                     *os.environ.get("FERULA_RANDOM_FEATURES", "").split()))
 
 
 def ordinal(text):
