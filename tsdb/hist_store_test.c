@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tsdb/block_select.h"
+#include "tsdb/compact_head.h"
 #include "tsdb/head_mmap.h"
 #include "tsdb/hist_check.h"
 #include "tsdb/hist_testing.h"
@@ -218,6 +219,34 @@ static void a_block_of_the_head_has_the_chunks_prometheus_wrote(void **state)
     assert_int_equal(ours->meta.stats.float_samples, 0);
     block_unref(ours);
     block_unref(theirs);
+    setting_done(&s);
+}
+
+/* Blocks that overlap with each other and with the head: read as one, then merged into one. */
+static void a_cut_through_chunks_keeps_every_histogram(void **state)
+{
+    (void)state;
+    setting s;
+    setting_init(&s);
+    tsdb_stats st;
+    tsdb_stats_get(s.t.db, &st);
+    int64_t middle = st.min_time + (st.max_time - st.min_time) / 10;
+    compact_options o = {.fs = s.t.o.fs, .dir = s.t.path, .clock = s.t.o.clock, .rng = s.t.o.rng};
+    block_meta a, b;
+    must(compact_head(&o, &s.t.db->h, st.min_time, middle, s.sent.a, &a, &s.t.err), &s.t.err);
+    must(compact_head(&o, &s.t.db->h, middle, st.max_time + 1, s.sent.a, &b, &s.t.err), &s.t.err);
+    assert_int_equal(a.stats.histogram_samples + b.stats.histogram_samples, 1330);
+    assert_true(a.stats.histogram_samples > 100 && b.stats.histogram_samples > 100);
+    must(compact_head(&o, &s.t.db->h, middle - 600 * 1000, middle + 600 * 1000, s.sent.a, &b,
+                      &s.t.err),
+         &s.t.err);
+    test_db_reopen(&s.t); /* blocks and head, all of them merged when read */
+    expect_sent(&s);
+    assert_int_equal(tsdb_maintenance_step(s.t.db, &s.t.err), FER_OK);
+    tsdb_maintenance_stats ms;
+    tsdb_maintenance_stats_get(s.t.db, &ms);
+    assert_true(ms.vertical_compactions > 0);
+    expect_sent(&s);
     setting_done(&s);
 }
 
@@ -453,6 +482,7 @@ int main(void)
         cmocka_unit_test(what_was_staged_is_read_and_survives_restarts),
         cmocka_unit_test(chunks_leave_memory_and_are_read_all_the_same),
         cmocka_unit_test(a_block_of_the_head_has_the_chunks_prometheus_wrote),
+        cmocka_unit_test(a_cut_through_chunks_keeps_every_histogram),
         cmocka_unit_test(a_series_changes_its_type_and_keeps_its_order_in_the_log),
         cmocka_unit_test(a_stale_float_behind_a_histogram_is_a_stale_histogram),
         cmocka_unit_test(old_and_doubled_histograms_are_judged_as_floats_are),
