@@ -7,7 +7,7 @@
 #include "tsdb/compact_series.h"
 #include "tsdb/heap_order.h"
 
-enum { SERIES_PER_CANCEL_CHECK = 256 };
+enum { SERIES_PER_CANCEL_CHECK = 256, SERIES_PER_FORGET = 8192 };
 
 /* ---- meta ---- */
 
@@ -322,6 +322,13 @@ static fer_code check_cancel(const compactor *c, fer_err *err)
     return code == FER_OK ? FER_OK : fer_fail(err, code, "compaction was stopped");
 }
 
+/* What was passed need not stay in memory; what is needed again is read again. */
+static void forget_sources(const compactor *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        block_forget(c->s[i].b);
+}
+
 static fer_code merge_all(compactor *c, fer_err *err)
 {
     FER_TRY(merge_symbols(c, err));
@@ -331,6 +338,8 @@ static fer_code merge_all(compactor *c, fer_err *err)
         if (k % SERIES_PER_CANCEL_CHECK == 0)
             FER_TRY(check_cancel(c, err));
         FER_TRY(merge_least(c, err));
+        if (k % SERIES_PER_FORGET == SERIES_PER_FORGET - 1)
+            forget_sources(c);
     }
     return check_cancel(c, err);
 }
