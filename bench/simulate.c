@@ -28,6 +28,7 @@
 
 #include "base/num.h"
 #include "tsdb/block_set.h"
+#include "tsdb/block_sums.h"
 #include "tsdb/record.h"
 #include "tsdb/tsdb_int.h"
 #include "tsdb/wal.h"
@@ -385,6 +386,8 @@ typedef struct size_sum {
 static fer_code add_size(void *arg, const char *name)
 {
     size_sum *sum = arg;
+    if (strcmp(name, BLOCK_SUMS_FILE) == 0)
+        return FER_OK; /* as Prometheus counts, which does not know it */
     char path[PATH_MAX];
     struct stat st;
     snprintf(path, sizeof path, "%s/%s", sum->path, name);
