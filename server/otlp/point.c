@@ -169,7 +169,8 @@ static fer_code take(fer_arena *a, member m, const pb_field *f, const uint8_t *e
 fer_code otlp_read_point(fer_str msg, otlp_kind kind, fer_arena *a, otlp_point *ret)
 {
     const uint8_t *members = fields_of(kind);
-    otlp_point p = {.attributes = {{"", 0}, false}};
+    otlp_point p = {
+        .attributes.s = STR(""), .exemplars.s = STR(""), .positive = STR(""), .negative = STR("")};
     for (fer_rd r = rd_of(msg);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);

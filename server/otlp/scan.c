@@ -367,7 +367,7 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
 
 static fer_code scan_metric(scan *s, fer_str msg)
 {
-    metric_fields m = {.name = STR(""), .description = STR(""), .unit = STR("")};
+    metric_fields m = {.name = STR(""), .description = STR(""), .unit = STR(""), .points = STR("")};
     size_t points;
     fer_str name;
     fer_err why;
@@ -433,32 +433,35 @@ static fer_code scan_scope_metrics(scan *s, fer_str msg)
     }
 }
 
-/* The time of the newest sample this request has given to the series; a new one has none. */
+/* The time of the newest sample this request has given to the series; a new one has none. Of very many series
+ * the first are forgotten: at worst a sample is told to be out of order that is there already. */
 static fer_code find_target(scan *s, fer_hash128 fp, int64_t **ret)
 {
-    for (size_t i = 0; i < s->n_targets; i++)
+    enum { TARGETS_MAX = 1024 };
+    size_t n = s->n_targets < TARGETS_MAX ? s->n_targets : TARGETS_MAX;
+    for (size_t i = 0; i < n; i++)
         if (s->targets[i].fp.lo == fp.lo && s->targets[i].fp.hi == fp.hi) {
             *ret = &s->targets[i].newest;
             return FER_OK;
         }
-    if (s->n_targets == s->cap_targets) {
-        size_t cap = s->cap_targets == 0 ? 8 : 2 * s->cap_targets;
-        target *grown =
-            fer_arena_grow(s->a, s->targets, s->n_targets * sizeof *grown, cap * sizeof *grown);
+    if (n == s->cap_targets && n < TARGETS_MAX) {
+        size_t cap = n == 0 ? 8 : 2 * n;
+        target *grown = fer_arena_grow(s->a, s->targets, n * sizeof *grown, cap * sizeof *grown);
         if (grown == NULL)
             return FER_LIMIT;
         s->targets = grown;
         s->cap_targets = cap;
     }
-    s->targets[s->n_targets] = (target){fp, INT64_MIN};
-    *ret = &s->targets[s->n_targets++].newest;
+    target *t = &s->targets[s->n_targets++ % TARGETS_MAX];
+    *t = (target){fp, INT64_MIN};
+    *ret = &t->newest;
     return FER_OK;
 }
 
-/* A 1 from the oldest point on, twice a lookback, and at the newest one. */
+/* A 1 from the oldest point on, twice a lookback, and at the newest one; of a very long time its end. */
 static fer_code put_target(scan *s)
 {
-    enum { SAMPLES_MAX = 100000 };
+    enum { SAMPLES_MAX = 1000 };
     bool has;
     spot at;
     int64_t *newest;
@@ -468,12 +471,14 @@ static fer_code put_target(scan *s)
     s->scope = s->schema_url = STR("");
     note_around(s);
     FER_TRY(spot_of_metric(s, OTLP_NO_KIND, STR("target_info"), &at));
+    at.p.attributes.s = STR("");
     fer_hash128 fp = fp_series(s, &at, OTLP_PART_TARGET, 0);
     FER_TRY(find_target(s, fp, &newest));
     int64_t from = otlp_ms(s->oldest_ns), to = otlp_ms(s->newest_ns);
     int64_t step = s->o->lookback_ms / 2 > 0 ? s->o->lookback_ms / 2 : 1;
-    size_t n = 0;
-    for (int64_t t = from; t < to && n < SAMPLES_MAX; t += step, n++)
+    if ((to - from) / step > SAMPLES_MAX)
+        from = to - SAMPLES_MAX * step;
+    for (int64_t t = from; t < to; t += step)
         if (t > *newest) {
             FER_TRY(add_row(s, &at, OTLP_PART_TARGET, 0, t, 1, fp));
             *newest = t;
@@ -517,6 +522,8 @@ fer_code otlp_scan(fer_str msg, const otlp_options *o, rw_fingerprint_fn fp, con
     scan s = {.o = o, .fp = fp, .fp_arg = fp_arg, .a = a, .q = ret, .refused = refused};
     *refused = (otlp_refused){0};
     rw_request_begin(ret, msg.n);
+    if (msg.n == 0)
+        return FER_OK;
     for (fer_rd r = rd_of(msg);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);

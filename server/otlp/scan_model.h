@@ -195,11 +195,48 @@ static inline void model_request(const rw_request *q, const Otlppb__Request *m)
     MODEL_CHECK(w.row == q->n_rows);
 }
 
+static inline bool model_has_unknown(const ProtobufCMessage *m);
+
+/* The same of the messages in a field. */
+static inline bool model_field_has_unknown(const ProtobufCMessage *m,
+                                           const ProtobufCFieldDescriptor *f)
+{
+    const char *at = (const char *)m + f->offset;
+    const char *quantifier = (const char *)m + f->quantifier_offset;
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+        return false;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t n = *(const size_t *)(const void *)quantifier;
+        ProtobufCMessage *const *list = *(ProtobufCMessage *const *const *)(const void *)at;
+        for (size_t i = 0; i < n; i++)
+            if (model_has_unknown(list[i]))
+                return true;
+        return false;
+    }
+    if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+        *(const uint32_t *)(const void *)quantifier != f->id)
+        return false;
+    const ProtobufCMessage *one = *(ProtobufCMessage *const *)(const void *)at;
+    return one != NULL && model_has_unknown(one);
+}
+
+/* Whether there are fields that the .proto leaves out (exemplars, exponential histograms): the scan may read them,
+ * or find them malformed. */
+static inline bool model_has_unknown(const ProtobufCMessage *m)
+{
+    if (m->n_unknown_fields != 0)
+        return true;
+    for (unsigned i = 0; i < m->descriptor->n_fields; i++)
+        if (model_field_has_unknown(m, &m->descriptor->fields[i]))
+            return true;
+    return false;
+}
+
 /* Whether protobuf-c writes what it has read as it stood: then both must read the same. (Elsewhere messages
  * are merged, numbers cut and the like, and the scan may see it otherwise.) */
 static inline bool model_is_plain(fer_str msg, const Otlppb__Request *m)
 {
-    if (otlppb__request__get_packed_size(m) != msg.n)
+    if (model_has_unknown(&m->base) || otlppb__request__get_packed_size(m) != msg.n)
         return false;
     uint8_t *again = fer_alloc(msg.n + 1);
     otlppb__request__pack(m, again);
