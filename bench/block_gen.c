@@ -14,8 +14,8 @@
 #include "base/arena.h"
 #include "base/num.h"
 #include "base/rng.h"
-#include "tsdb/block_write.h"
-#include "tsdb/chunk_xor.h"
+#include "tsdb/block/block_write.h"
+#include "tsdb/chunk/chunk_xor.h"
 
 enum {
     METRICS = 500,

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/thread.h"
-#include "tsdb/head_mmap.h"
-#include "tsdb/truncate.h"
+#include "tsdb/head/head_mmap.h"
+#include "tsdb/maintenance/truncate.h"
 #include "tsdb/tsdb_int.h"
 
 typedef struct bench {

@@ -27,11 +27,11 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "tsdb/block_set.h"
-#include "tsdb/block_sums.h"
-#include "tsdb/record.h"
+#include "tsdb/block/block_set.h"
+#include "tsdb/block/block_sums.h"
 #include "tsdb/tsdb_int.h"
-#include "tsdb/wal.h"
+#include "tsdb/wal/record.h"
+#include "tsdb/wal/wal.h"
 
 #define STEP_MS INT64_C(15000)
 #define MINUTE_MS INT64_C(60000)

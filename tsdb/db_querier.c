@@ -1,7 +1,7 @@
 #include "tsdb/db_querier.h"
 
-#include "tsdb/block_querier.h"
-#include "tsdb/head_querier.h"
+#include "tsdb/block/block_querier.h"
+#include "tsdb/head/head_querier.h"
 #include "tsdb/merge_querier.h"
 
 static void note_damaged(void *arg, const damaged_block *d)

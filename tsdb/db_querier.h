@@ -2,8 +2,8 @@
 #ifndef FERULA_TSDB_DB_QUERIER_H
 #define FERULA_TSDB_DB_QUERIER_H
 
-#include "tsdb/block_set.h"
-#include "tsdb/head.h"
+#include "tsdb/block/block_set.h"
+#include "tsdb/head/head.h"
 #include "tsdb/querier.h"
 
 FER_MUST_CHECK fer_code db_querier_open(head *h, block_set *blocks, const query_ctx *ctx,

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "tsdb/block_testing.h"
+#include "tsdb/block/block_testing.h"
 #include "tsdb/hist_sample.h"
 #include "tsdb/samples.h"
 

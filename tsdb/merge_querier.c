@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "tsdb/heap_order.h"
+#include "tsdb/head/heap_order.h"
 #include "tsdb/merge_samples.h"
 
 struct merge_querier {

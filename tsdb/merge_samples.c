@@ -1,6 +1,6 @@
 #include "tsdb/merge_samples.h"
 
-#include "tsdb/heap_order.h"
+#include "tsdb/head/heap_order.h"
 
 typedef struct sample_merge {
     const samples *out;

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/thread.h"
-#include "tsdb/block_testing.h"
+#include "tsdb/block/block_testing.h"
 #include "tsdb/tsdb_int.h"
 #include "tsdb/tsdb_testing.h"
 

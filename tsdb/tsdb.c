@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tsdb/checkpoint.h"
 #include "tsdb/db_querier.h"
-#include "tsdb/head_mmap.h"
-#include "tsdb/stage.h"
+#include "tsdb/head/head_mmap.h"
+#include "tsdb/wal/checkpoint.h"
+#include "tsdb/wal/stage.h"
 
 enum { CLOSE_TRIES = 3 };
 #define CHUNK_RANGE_MS_DEFAULT (INT64_C(2) * 60 * 60 * 1000)

@@ -19,11 +19,11 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/vfs.h"
-#include "tsdb/exemplars.h"
+#include "tsdb/head/exemplars.h"
 #include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
+#include "tsdb/maintenance/spread.h"
 #include "tsdb/querier.h"
-#include "tsdb/spread.h"
 
 typedef struct tsdb tsdb;
 

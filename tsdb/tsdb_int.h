@@ -3,12 +3,12 @@
 #define FERULA_TSDB_TSDB_INT_H
 
 #include "base/vfs_read_only.h"
-#include "tsdb/block_set.h"
-#include "tsdb/commit.h"
-#include "tsdb/head.h"
-#include "tsdb/maintenance.h"
-#include "tsdb/replay.h"
+#include "tsdb/block/block_set.h"
+#include "tsdb/head/head.h"
+#include "tsdb/maintenance/maintenance.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/wal/commit.h"
+#include "tsdb/wal/replay.h"
 
 struct tsdb {
     tsdb_options o;

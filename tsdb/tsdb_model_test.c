@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tsdb/truncate.h"
+#include "tsdb/maintenance/truncate.h"
 #include "tsdb/tsdb_testing.h"
 
 enum { SERIES = 60, SPELLINGS = 3, SAMPLES_MAX = 4000, ROWS_MAX = 40 };

@@ -5,7 +5,7 @@
 
 #include "base/varint.h"
 #include "cmd/ferulatool/histogram_chunk.h"
-#include "tsdb/chunk_xor.h"
+#include "tsdb/chunk/chunk_xor.h"
 
 enum { PERCENT = 100, WIDTH_PARTS = 10, STEP_FIRST = 10, STEP_LAST = 10000 };
 

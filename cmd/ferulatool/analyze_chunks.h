@@ -4,7 +4,7 @@
 
 #include "cmd/ferulatool/analyze_pairs.h"
 #include "cmd/ferulatool/out.h"
-#include "tsdb/block.h"
+#include "tsdb/block/block.h"
 
 typedef struct chunk_fill {
     uint64_t chunks;

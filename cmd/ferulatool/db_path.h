@@ -3,7 +3,7 @@
 #define FERULA_CMD_FERULATOOL_DB_PATH_H
 
 #include "base/arena.h"
-#include "tsdb/block_meta.h"
+#include "tsdb/block/block_meta.h"
 
 /* Fails with promtool's text when there is no such directory. */
 FER_MUST_CHECK fer_code db_path_check(const char *path, fer_err *err);

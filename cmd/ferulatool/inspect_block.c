@@ -9,9 +9,9 @@
 #include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/report.h"
 #include "promql/parse.h"
-#include "tsdb/block_select.h"
-#include "tsdb/chunk_xor.h"
-#include "tsdb/dir_file.h"
+#include "tsdb/block/block_select.h"
+#include "tsdb/block/dir_file.h"
+#include "tsdb/chunk/chunk_xor.h"
 
 /* A block's folder, of which each file may be damaged. */
 typedef struct inspection {

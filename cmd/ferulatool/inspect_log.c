@@ -7,10 +7,10 @@
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/report.h"
-#include "tsdb/chunks_head_file.h"
-#include "tsdb/dir_file.h"
-#include "tsdb/record.h"
-#include "tsdb/wal_dir.h"
+#include "tsdb/block/dir_file.h"
+#include "tsdb/head/chunks_head_file.h"
+#include "tsdb/wal/record.h"
+#include "tsdb/wal/wal_dir.h"
 
 enum { TYPES = RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 + 1, HEAD_NAME_DIGITS = 6 };
 

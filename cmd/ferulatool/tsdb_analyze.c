@@ -14,7 +14,7 @@
 #include "cmd/ferulatool/out.h"
 #include "cmd/ferulatool/tsdb_commands.h"
 #include "promql/parse.h"
-#include "tsdb/block_select.h"
+#include "tsdb/block/block_select.h"
 
 enum { FORGET_EVERY = 16384 };
 

@@ -8,8 +8,8 @@
 #include "cmd/ferulatool/go_text.h"
 #include "cmd/ferulatool/out.h"
 #include "cmd/ferulatool/tsdb_commands.h"
-#include "tsdb/block.h"
-#include "tsdb/dir_file.h"
+#include "tsdb/block/block.h"
+#include "tsdb/block/dir_file.h"
 
 enum { COLUMNS = 8, CELL_CHARS_MAX = 64, CELL_CHARS_MIN = 13, CELL_GAP = 2 };
 

@@ -6,8 +6,8 @@
 
 #include "base/varint.h"
 #include "cmd/ferulatool/db_path.h"
-#include "tsdb/dir_file.h"
-#include "tsdb/wal_dir.h"
+#include "tsdb/block/dir_file.h"
+#include "tsdb/wal/wal_dir.h"
 
 enum { TEXT_MAX = 512, CHUNK_ENCODING_MAX = 6, CHUNK_ST_FIRST = 5, ST_COUNT_MASK = 0x3fff };
 

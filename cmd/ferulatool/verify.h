@@ -8,7 +8,7 @@
 #define FERULA_CMD_FERULATOOL_VERIFY_H
 
 #include "base/vfs.h"
-#include "tsdb/chunk_xor.h"
+#include "tsdb/chunk/chunk_xor.h"
 
 typedef void (*verify_fn)(void *arg, const char *file, uint64_t offset, const char *what);
 

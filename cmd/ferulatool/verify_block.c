@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "cmd/ferulatool/verify_index.h"
-#include "tsdb/block_sums.h"
-#include "tsdb/dir_file.h"
+#include "tsdb/block/block_sums.h"
+#include "tsdb/block/dir_file.h"
 
 typedef struct block_check {
     verify *v;

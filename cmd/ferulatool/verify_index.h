@@ -3,7 +3,7 @@
 #define FERULA_CMD_FERULATOOL_VERIFY_INDEX_H
 
 #include "cmd/ferulatool/verify.h"
-#include "tsdb/block.h"
+#include "tsdb/block/block.h"
 
 /* What a block was found to hold. */
 typedef struct block_content {

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "cmd/ferulatool/verify.h"
-#include "tsdb/chunks_head_file.h"
-#include "tsdb/dir_file.h"
-#include "tsdb/record.h"
-#include "tsdb/wal_dir.h"
+#include "tsdb/block/dir_file.h"
+#include "tsdb/head/chunks_head_file.h"
+#include "tsdb/wal/record.h"
+#include "tsdb/wal/wal_dir.h"
 
 enum { RECORD_TYPE_MAX = RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 };
 

@@ -12,7 +12,7 @@
 
 #include "base/rng.h"
 #include "cmd/ferulatool/verify.h"
-#include "tsdb/block_meta.h"
+#include "tsdb/block/block_meta.h"
 
 enum { FILES_MAX = 256, FLIPS = 1000, LOG_FLIPS = 400, FILE_BYTES_MAX = 1 << 20 };
 

@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "server/api/reply.h"
 #include "server/api/status.h"
-#include "tsdb/block_meta.h"
+#include "tsdb/block/block_meta.h"
 
 static void put_top(fer_buf *out, const char *key, const tsdb_top *v, size_t n)
 {

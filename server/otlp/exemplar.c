@@ -6,7 +6,7 @@
 #include "server/otlp/point.h"
 #include "server/otlp/value.h"
 #include "server/remote/pb.h"
-#include "tsdb/exemplars.h"
+#include "tsdb/head/exemplars.h"
 #include "tsdb/samples.h"
 
 enum { ID_BYTES_MAX = 64 };

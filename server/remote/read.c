@@ -24,7 +24,7 @@
 #include "server/remote/pb.h"
 #include "server/remote/read_request.h"
 #include "server/remote/rw_hist.h"
-#include "tsdb/chunk_encode.h"
+#include "tsdb/chunk/chunk_encode.h"
 
 enum {
     DECODED_BYTES_MAX = 32 * 1024 * 1024,

@@ -19,9 +19,9 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "tsdb/checkpoint.h"
-#include "tsdb/record.h"
-#include "tsdb/wal.h"
+#include "tsdb/wal/checkpoint.h"
+#include "tsdb/wal/record.h"
+#include "tsdb/wal/wal.h"
 
 enum { SERIES = 300, BATCHES = 60, NEW_PER_BATCH = 5, CHECKPOINT_FROM = 30, LINE_MAX = 1 << 16 };
 

@@ -1,0 +1,48 @@
+/* chunk_hist_state.h - what writers and readers of histogram chunks remember between samples, and the layout.
+ *
+ * Threads: one at a time.
+ */
+#ifndef FERULA_TSDB_CHUNK_HIST_STATE_H
+#define FERULA_TSDB_CHUNK_HIST_STATE_H
+
+#include "base/err.h"
+#include "tsdb/chunk/bits.h"
+#include "tsdb/hist_sample.h"
+
+enum { HIST_HEADER_BYTES = 3 };
+
+/* How one number's change is coded: its last difference (integer) or its window (float, and every sum). */
+typedef struct hist_code {
+    uint64_t delta;
+    bits_window window;
+} hist_code;
+
+typedef struct hist_state {
+    int64_t t;
+    uint64_t t_delta;
+    hist_sample last;             /* in the chunk's layout; its buckets are values[] */
+    hist_num *values[HIST_SIDES]; /* NULL where there are no buckets */
+    hist_code count, zero_count, sum, *codes[HIST_SIDES];
+} hist_state;
+
+/* A state before the first sample. */
+static inline void hist_state_init(hist_state *s, bool is_float)
+{
+    const hist_code none = {.window = {BITS_NO_WINDOW, 0}};
+    *s = (hist_state){
+        .last = {.is_float = is_float}, .count = none, .zero_count = none, .sum = none};
+}
+
+static inline void hist_codes_init(hist_code *codes, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        codes[i] = (hist_code){.window = {BITS_NO_WINDOW, 0}};
+}
+
+/* Writes schema, zero threshold, spans and bounds of s. */
+void hist_layout_put(bits_out *out, const hist_sample *s);
+/* Reads them into s; spans and bounds in the arena. FER_CORRUPT, also when there are more buckets than bits for them;
+ * FER_UNSUPPORTED for an unknown schema; FER_LIMIT from the arena. */
+FER_MUST_CHECK fer_code hist_layout_get(bits_in *in, hist_sample *s, fer_arena *arena);
+
+#endif

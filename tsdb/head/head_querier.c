@@ -1,0 +1,678 @@
+/* head_querier.c - selecting, pinning, labels and samples of the head's series. */
+#include "tsdb/head/head_querier.h"
+
+#include <string.h>
+
+#include "tsdb/head/head_delete.h"
+#include "tsdb/head/head_pin.h"
+#include "tsdb/head/head_select.h"
+
+/* Pair id to the query's label ids: open addressing, at most half full. */
+typedef struct pair_map_entry {
+    uint32_t pair; /* DICT_NONE: empty */
+    label_id id;
+} pair_map_entry;
+
+/* A numbering of the head's labels that the querier uses, and what of it is known in the query. */
+typedef struct names_view names_view;
+struct names_view {
+    names_view *next;
+    head_names *names; /* kept until the querier closes */
+    pair_map_entry *map;
+    uint32_t map_n, map_cap;
+    uint32_t *name_ids; /* the query's ids by the head's, SYM_NONE while not asked for */
+    uint32_t n_name_ids;
+};
+
+/* Deletions in force at a select, kept until the querier closes. */
+typedef struct held_stones held_stones;
+struct held_stones {
+    held_stones *next;
+    head_stones *stones;
+};
+
+typedef struct head_querier {
+    querier base;
+    head *h;
+    head_reader reader;
+    query_warnings *warnings; /* NULL before the first select, unless given */
+    names_view *views;
+    held_stones *stones;
+} head_querier;
+
+typedef struct pinned {
+    head_pin pin;
+    int64_t newest_t; /* the newest sample of pin.open */
+    double newest_v;
+} pinned;
+
+/* What is deleted of a pinned series. */
+typedef struct pinned_stones {
+    slab_ref labels; /* of the pin, which no other series has */
+    uint32_t n;
+    const tombstone *v;
+} pinned_stones;
+
+typedef struct head_selection {
+    selection base;
+    head_querier *q;
+    names_view *view; /* of the labels pinned */
+    pinned *series;
+    pinned_stones *gone; /* by labels; of the series that have deletions */
+    size_t n_gone;
+    head_hist_pins hist; /* of the series */
+    bool newest_only;
+    label_id *ids; /* of the last labels call */
+} head_selection;
+
+static fer_code no_memory(fer_err *err)
+{
+    return fer_fail_budget(err, "selecting series");
+}
+
+/* ---- labels ---- */
+
+static pair_map_entry *map_place(pair_map_entry *map, uint32_t cap, uint32_t pair)
+{
+    uint32_t at = (pair * 2654435761U) & (cap - 1);
+    while (map[at].pair != pair && map[at].pair != DICT_NONE)
+        at = (at + 1) & (cap - 1);
+    return &map[at];
+}
+
+static bool map_grow(names_view *v, fer_arena *a)
+{
+    uint32_t cap = v->map_cap == 0 ? 64 : v->map_cap * 2;
+    pair_map_entry *map = fer_arena_alloc(a, cap * sizeof *map);
+    if (map == NULL)
+        return false;
+    memset(map, 0xff, cap * sizeof *map);
+    for (uint32_t i = 0; i < v->map_cap; i++)
+        if (v->map[i].pair != DICT_NONE)
+            *map_place(map, cap, v->map[i].pair) = v->map[i];
+    v->map = map;
+    v->map_cap = cap;
+    return true;
+}
+
+/* The query's id of a label name of the head; SYM_NONE past the budget. */
+static uint32_t name_id_of(names_view *v, const query_ctx *ctx, uint32_t name)
+{
+    if (name >= v->n_name_ids) {
+        uint32_t n = name + 64;
+        uint32_t *p =
+            fer_arena_grow(ctx->arena, v->name_ids, v->n_name_ids * sizeof *p, n * sizeof *p);
+        if (p == NULL)
+            return SYM_NONE;
+        memset(p + v->n_name_ids, 0xff, (n - v->n_name_ids) * sizeof *p);
+        v->name_ids = p;
+        v->n_name_ids = n;
+    }
+    if (v->name_ids[name] == SYM_NONE)
+        v->name_ids[name] = syms_intern(ctx->syms, dict_name_text(&v->names->dict, name));
+    return v->name_ids[name];
+}
+
+/* The query's ids of a pair; false past the budget. */
+static bool label_id_of(names_view *v, const query_ctx *ctx, uint32_t pair, label_id *ret)
+{
+    if (v->map_n * 2 >= v->map_cap && !map_grow(v, ctx->arena))
+        return false;
+    pair_map_entry *e = map_place(v->map, v->map_cap, pair);
+    if (e->pair == DICT_NONE) {
+        /* Copied: a result's texts are read after the querier has gone. */
+        label_id id = {name_id_of(v, ctx, dict_pair_of(&v->names->dict, pair)->name),
+                       syms_intern(ctx->syms, dict_pair_value(&v->names->dict, pair))};
+        if (id.name == SYM_NONE || id.value == SYM_NONE)
+            return false;
+        *e = (pair_map_entry){pair, id};
+        v->map_n++;
+    }
+    *ret = e->id;
+    return true;
+}
+
+/* The view of the head's present names; NULL past the budget. Under publish. */
+static names_view *view_of_now(head_querier *q)
+{
+    for (names_view *v = q->views; v != NULL; v = v->next)
+        if (v->names == q->h->names)
+            return v;
+    names_view *v = ARENA_NEW(q->base.ctx.arena, names_view);
+    if (v == NULL)
+        return NULL;
+    v->names = head_names_take(q->h);
+    v->next = q->views;
+    q->views = v;
+    return v;
+}
+
+static names_view *view_now(head_querier *q)
+{
+    fer_mutex_lock(&q->h->publish);
+    names_view *v = view_of_now(q);
+    fer_mutex_unlock(&q->h->publish);
+    return v;
+}
+
+static const label_id *selection_labels_of(selection *base, size_t i, size_t *ret_n)
+{
+    head_selection *s = (head_selection *)base;
+    if (s->ids == NULL)
+        s->ids = fer_arena_alloc(s->q->base.ctx.arena, LABELS_MAX * sizeof *s->ids);
+    if (s->ids == NULL)
+        return NULL;
+    pair_cursor c = head_pairs(s->view->names, s->series[i].pin.labels);
+    size_t n = 0;
+    for (uint32_t pair; pair_cursor_next(&c, &pair); n++)
+        if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n]))
+            return NULL;
+    *ret_n = n;
+    return s->ids;
+}
+
+/* ---- samples ---- */
+
+static fer_code read_open(const head_selection *s, const head_pin *pin, int64_t mint, int64_t maxt,
+                          samples *out)
+{
+    if (pin->is_hist) {
+        const head_hist_pin *c = &s->hist.v[pin->open - 1];
+        return chunk_decode(c->encoding, c->bytes, mint, maxt, out);
+    }
+    uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
+    head_pin_open_bytes(s->q->h, pin, bytes);
+    return xor_decode((fer_str){(const char *)bytes, pin->bytes}, pin->n, mint, maxt, out);
+}
+
+/* What of a chunk of chunks_head cannot be read is told and left out. */
+static fer_code read_full(const head_querier *q, const full_chunk *c, int64_t mint, int64_t maxt,
+                          samples *out)
+{
+    fer_err why = {0};
+    fer_code code = head_full_decode(q->h, c, mint, maxt, out, &why);
+    if ((code == FER_CORRUPT || code == FER_UNSUPPORTED) && c->file != 0) {
+        query_warn(q->warnings, "head: %s", why.msg);
+        return FER_OK;
+    }
+    return code;
+}
+
+static int by_pin(const void *a, const void *b)
+{
+    slab_ref x = ((const pinned_stones *)a)->labels, y = ((const pinned_stones *)b)->labels;
+    return (x > y) - (x < y);
+}
+
+/* NULL when nothing of the series is deleted. */
+static const pinned_stones *stones_of(const head_selection *s, const head_pin *pin)
+{
+    pinned_stones key = {.labels = pin->labels};
+    return s->n_gone == 0 ? NULL : bsearch(&key, s->gone, s->n_gone, sizeof key, by_pin);
+}
+
+static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
+                                  samples *out, fer_err *err)
+{
+    const head_selection *s = (const head_selection *)base;
+    const head *h = s->q->h;
+    const head_pin *pin = &s->series[i].pin;
+    int64_t newest_t = s->series[i].newest_t;
+    const pinned_stones *gone = stones_of(s, pin);
+    size_t from = out->n;
+    if (s->newest_only && gone == NULL && pin->open != 0 && !pin->is_hist && newest_t >= mint &&
+        newest_t <= maxt)
+        return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
+                   ? FER_OK
+                   : fer_fail_budget(err, "reading samples");
+    fer_code code = FER_OK;
+    const full_chunk *full = head_pin_full(h, pin);
+    for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
+        const full_chunk *c = &full[k];
+        if (full_maxt(c) < mint || c->mint > maxt ||
+            (gone != NULL && tombstones_cover(gone->v, gone->n, c->mint, full_maxt(c))))
+            continue;
+        code = read_full(s->q, c, mint, maxt, out);
+    }
+    if (code == FER_OK && pin->open != 0)
+        code = read_open(s, pin, mint, maxt, out);
+    if (code == FER_LIMIT)
+        return fer_fail_budget(err, "reading samples");
+    if (code != FER_OK)
+        return fer_fail(err, code, "a chunk of the head does not decode");
+    if (gone != NULL)
+        tombstones_apply(gone->v, gone->n, out, from);
+    return FER_OK;
+}
+
+static const selection_ops head_selection_ops = {selection_labels_of, selection_read_of};
+
+/* ---- select ---- */
+
+/* The deletions in force, NULL when there are none; *ret_ok false past the budget. Under publish. */
+static const tombstones *stones_of_now(head_querier *q, bool *ret_ok)
+{
+    *ret_ok = true;
+    if (q->h->stones == NULL)
+        return NULL;
+    for (held_stones *s = q->stones; s != NULL; s = s->next)
+        if (s->stones == q->h->stones)
+            return &s->stones->t;
+    held_stones *s = ARENA_NEW(q->base.ctx.arena, held_stones);
+    *ret_ok = s != NULL;
+    if (s == NULL)
+        return NULL;
+    *s = (held_stones){q->stones, head_stones_take(q->h)};
+    q->stones = s;
+    return &s->stones->t;
+}
+
+/* Whether the series has a chunk in the range that is not deleted as a whole. The open chunk never is, as in
+ * Prometheus. */
+static bool has_kept_chunk(const head *h, const pub_rec *s, const tombstone *gone, size_t n,
+                           int64_t mint, int64_t maxt)
+{
+    if (s->open != 0 && s->min_t <= maxt && s->app.t >= mint)
+        return true;
+    const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        const full_chunk *c = &list->c[i];
+        if (c->mint <= maxt && full_maxt(c) >= mint &&
+            !tombstones_cover(gone, n, c->mint, full_maxt(c)))
+            return true;
+    }
+    return false;
+}
+
+/* Notes what is deleted of the slots' series, and drops those of which all in the range is. */
+static fer_code drop_deleted(head_selection *s, const tombstones *t, slot_list *list, int64_t mint,
+                             int64_t maxt, fer_err *err)
+{
+    const head *h = s->q->h;
+    size_t kept = 0, room = list->n < t->n ? list->n : t->n;
+    s->gone = fer_arena_alloc(s->q->base.ctx.arena, room * sizeof *s->gone);
+    if (s->gone == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < list->n; i++) {
+        size_t n;
+        uint32_t slot = list->v[i];
+        const tombstone *gone = tombstones_of(t, head_ref(h, slot), &n);
+        if (gone != NULL && !has_kept_chunk(h, head_pub_rec(h, slot), gone, n, mint, maxt))
+            continue;
+        if (gone != NULL)
+            s->gone[s->n_gone++] = (pinned_stones){head_series_labels(h, slot), (uint32_t)n, gone};
+        list->v[kept++] = slot;
+    }
+    list->n = kept;
+    return FER_OK;
+}
+
+/* Drops the series without samples in the range. */
+static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64_t maxt)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (head_overlaps(h, head_pub_rec(h, list->v[i]), mint, maxt))
+            list->v[kept++] = list->v[i];
+    list->n = kept;
+}
+
+static bool pin_series(const head *h, uint32_t slot, const select_hints *hints,
+                       head_hist_pins *hist, pinned *ret)
+{
+    const xor_appender *open = &head_pub_rec(h, slot)->app;
+    ret->newest_t = open->t;
+    ret->newest_v = open->v;
+    return head_pin_take(h, slot, hints->mint, hints->maxt, hist, &ret->pin);
+}
+
+/* A pinned series' place in the order of refs. */
+typedef struct ref_place {
+    uint64_t ref;
+    size_t at;
+} ref_place;
+
+static int by_ref(const void *a, const void *b)
+{
+    uint64_t ra = ((const ref_place *)a)->ref, rb = ((const ref_place *)b)->ref;
+    return (ra > rb) - (ra < rb);
+}
+
+/* *ret: the refs of the slots where they are not ascending, else NULL. Slots are used again, so their order need
+ * not be that of refs; a label's list mostly is. */
+static fer_code note_order(const head *h, fer_arena *tmp, const slot_list *list, ref_place **ret,
+                           fer_err *err)
+{
+    *ret = NULL;
+    if (h->slots_in_ref_order || list->n == 0)
+        return FER_OK;
+    ref_place *order = fer_arena_alloc(tmp, list->n * sizeof *order);
+    if (order == NULL)
+        return no_memory(err);
+    bool ascending = true;
+    for (size_t i = 0; i < list->n; i++) {
+        order[i] = (ref_place){head_ref(h, list->v[i]), i};
+        ascending = ascending && (i == 0 || order[i - 1].ref < order[i].ref);
+    }
+    *ret = ascending ? NULL : order;
+    return FER_OK;
+}
+
+/* Puts the pins in the order of refs; no lock. */
+static fer_code put_in_order(head_selection *s, ref_place *order, fer_arena *tmp, fer_err *err)
+{
+    pinned *copy = fer_arena_alloc(tmp, s->base.n * sizeof *copy);
+    if (copy == NULL)
+        return no_memory(err);
+    memcpy(copy, s->series, s->base.n * sizeof *copy);
+    qsort(order, s->base.n, sizeof *order, by_ref);
+    for (size_t i = 0; i < s->base.n; i++)
+        s->series[i] = copy[order[i].at];
+    return FER_OK;
+}
+
+/* Under both locks: the series that match and have samples, pinned. *ret_order: how to put them in order of
+ * refs, or NULL when they are. */
+static fer_code pin_matching(head_querier *q, head_select *sel, const select_hints *hints,
+                             head_selection *s, ref_place **ret_order, fer_err *err)
+{
+    head *h = q->h;
+    slot_list list;
+    FER_TRY(head_select_slots(sel, &list, err));
+    keep_overlapping(h, &list, hints->mint, hints->maxt);
+    bool ok;
+    const tombstones *stones = stones_of_now(q, &ok);
+    if (!ok)
+        return no_memory(err);
+    if (stones != NULL)
+        FER_TRY(drop_deleted(s, stones, &list, hints->mint, hints->maxt, err));
+    FER_TRY(note_order(h, sel->tmp, &list, ret_order, err));
+    if (hints->limit != 0 && !hints->sorted && *ret_order == NULL && list.n > hints->limit)
+        list.n = hints->limit;
+
+    s->view = view_of_now(q);
+    s->series = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->series);
+    if (s->series == NULL || s->view == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < list.n; i++)
+        if (!pin_series(h, list.v[i], hints, &s->hist, &s->series[i]))
+            return no_memory(err);
+    s->base.n = list.n;
+    return FER_OK;
+}
+
+/* labels_cmp() on pair ids: equal ids are equal labels. */
+static int by_labels(const void *a, const void *b, void *arg)
+{
+    const head_names *names = arg;
+    pair_cursor ca = head_pairs(names, ((const pinned *)a)->pin.labels);
+    pair_cursor cb = head_pairs(names, ((const pinned *)b)->pin.labels);
+    uint32_t pa, pb;
+    for (;;) {
+        bool more_a = pair_cursor_next(&ca, &pa), more_b = pair_cursor_next(&cb, &pb);
+        if (!more_a || !more_b)
+            return more_a - more_b;
+        if (pa == pb)
+            continue;
+        const head_dict *d = &names->dict;
+        int c = str_cmp(dict_pair_name(d, pa), dict_pair_name(d, pb));
+        return c != 0 ? c : str_cmp(dict_pair_value(d, pa), dict_pair_value(d, pb));
+    }
+}
+
+static fer_code select_series(querier *base, const select_hints *h, const matcher *m, size_t nm,
+                              selection **ret, fer_err *err)
+{
+    head_querier *q = (head_querier *)base;
+    select_hints hints = *h;
+    if (hints.mint < base->mint)
+        hints.mint = base->mint;
+    if (hints.maxt > base->maxt)
+        hints.maxt = base->maxt;
+    head_selection *s = ARENA_NEW(base->ctx.arena, head_selection);
+    if (q->warnings == NULL)
+        q->warnings = query_warnings_new(&base->ctx, &base->warnings);
+    if (s == NULL || q->warnings == NULL)
+        return no_memory(err);
+    s->base.ops = &head_selection_ops;
+    s->q = q;
+    s->hist.arena = base->ctx.arena;
+    s->newest_only = h->newest_only;
+
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
+    head_select sel;
+    const names_view *view = view_now(q);
+    if (view == NULL)
+        return no_memory(err);
+    FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
+    ref_place *order = NULL;
+    fer_mutex_lock(&q->h->publish);
+    fer_mutex_lock(&q->h->mu);
+    fer_code code = pin_matching(q, &sel, &hints, s, &order, err);
+    fer_mutex_unlock(&q->h->mu);
+    fer_mutex_unlock(&q->h->publish);
+    if (code != FER_OK)
+        return code;
+
+    if (s->n_gone != 0)
+        qsort(s->gone, s->n_gone, sizeof *s->gone, by_pin);
+    if (order != NULL && !hints.sorted)
+        FER_TRY(put_in_order(s, order, tmp, err));
+    if (hints.sorted)
+        qsort_r(s->series, s->base.n, sizeof *s->series, by_labels, s->view->names);
+    if (hints.limit != 0 && s->base.n > hints.limit)
+        s->base.n = hints.limit;
+    *ret = &s->base;
+    return FER_OK;
+}
+
+/* ---- label names and values ---- */
+
+/* Whether the head has published samples in the querier's range. Under publish. */
+static bool in_range(const head_querier *q)
+{
+    return q->h->min_time <= q->base.maxt && q->h->max_time >= q->base.mint;
+}
+
+/* A slot that is used again counts when its series has a sample; one of a series just removed still counts, until
+ * the labels are numbered anew. */
+static bool slot_is_visible(const void *arg, uint32_t slot)
+{
+    const head *h = arg;
+    if (slot >= h->published)
+        return false;
+    return head_pub_rec(h, slot)->open != 0 || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
+}
+
+static bool pair_is_visible(const head *h, uint32_t pair)
+{
+    const head_dict *d = &h->names->dict;
+    return postings_any(&d->posts, &dict_pair_of(d, pair)->post, slot_is_visible, h);
+}
+
+/* A growing list of texts of the dictionary: which are in it is decided under the locks, they are
+ * sorted and copied without. */
+typedef struct text_list {
+    fer_arena *tmp;
+    fer_str *v;
+    size_t n, cap;
+} text_list;
+
+static fer_code text_add(text_list *l, fer_str text, fer_err *err)
+{
+    if (l->n == l->cap) {
+        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+        fer_str *v = fer_arena_grow(l->tmp, l->v, l->cap * sizeof *v, cap * sizeof *v);
+        if (v == NULL)
+            return no_memory(err);
+        l->v = v;
+        l->cap = cap;
+    }
+    l->v[l->n++] = text;
+    return FER_OK;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const fer_str *)a, *(const fer_str *)b);
+}
+
+static fer_code give_sorted(text_list *l, fer_arena *a, uint64_t limit, str_list *ret, fer_err *err)
+{
+    if (l->n != 0)
+        qsort(l->v, l->n, sizeof *l->v, by_text);
+    size_t n = limit != 0 && limit < l->n ? (size_t)limit : l->n;
+    for (size_t i = 0; i < n; i++)
+        FER_TRY(str_list_add(ret, a, l->v[i], err));
+    return FER_OK;
+}
+
+static bool name_is_visible(const head *h, const dict_name *name)
+{
+    for (uint32_t i = 0; i < name->n; i++)
+        if (pair_is_visible(h, name->pairs[i]))
+            return true;
+    return false;
+}
+
+static fer_code all_names(const head *h, text_list *l, fer_err *err)
+{
+    const head_dict *d = &h->names->dict;
+    for (uint32_t i = 0; i < d->n_names; i++)
+        if (name_is_visible(h, dict_name_of(d, i)))
+            FER_TRY(text_add(l, dict_name_text(d, i), err));
+    return FER_OK;
+}
+
+static fer_code all_values(const head *h, uint32_t name, text_list *l, fer_err *err)
+{
+    const head_dict *d = &h->names->dict;
+    const dict_name *nm = dict_name_of(d, name);
+    for (uint32_t i = 0; i < nm->n; i++)
+        if (pair_is_visible(h, nm->pairs[i]))
+            FER_TRY(text_add(l, dict_pair_value(d, nm->pairs[i]), err));
+    return FER_OK;
+}
+
+/* Names of the slots' labels, or the values of `name` unless it is DICT_NONE; each once. */
+static fer_code texts_of_slots(const head *h, slot_list list, uint32_t name, text_list *l,
+                               fer_err *err)
+{
+    const head_dict *d = &h->names->dict;
+    uint32_t n_bits = name == DICT_NONE ? d->n_names : d->n_pairs;
+    uint64_t *seen = ARENA_ARRAY(l->tmp, uint64_t, n_bits / 64 + 1);
+    if (seen == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < list.n; i++) {
+        slab_ref series_labels = head_series_labels(h, list.v[i]);
+        if (series_labels == 0 || !slot_is_visible(h, list.v[i]))
+            continue;
+        pair_cursor c = head_pairs(h->names, series_labels);
+        for (uint32_t pair; pair_cursor_next(&c, &pair);) {
+            uint32_t pair_name = dict_pair_of(d, pair)->name;
+            if (name != DICT_NONE && pair_name != name)
+                continue;
+            uint32_t at = name == DICT_NONE ? pair_name : pair;
+            if (seen[at / 64] >> (at % 64) & 1)
+                continue;
+            seen[at / 64] |= UINT64_C(1) << (at % 64);
+            fer_str text = name == DICT_NONE ? dict_name_text(d, at) : dict_pair_value(d, at);
+            FER_TRY(text_add(l, text, err));
+        }
+    }
+    return FER_OK;
+}
+
+/* Under both locks. `name` empty: label names. */
+static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, text_list *l,
+                              fer_err *err)
+{
+    head *h = q->h;
+    uint32_t id = DICT_NONE;
+    if (!in_range(q))
+        return FER_OK;
+    if (name.n != 0) {
+        id = dict_name_find(&h->names->dict, name);
+        if (id == DICT_NONE)
+            return FER_OK;
+    }
+    if (sel->n == 0)
+        return name.n == 0 ? all_names(h, l, err) : all_values(h, id, l, err);
+    slot_list list;
+    FER_TRY(head_select_slots(sel, &list, err));
+    return texts_of_slots(h, list, id, l, err);
+}
+
+static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_t nm,
+                            uint64_t limit, str_list *ret, fer_err *err)
+{
+    head_querier *q = (head_querier *)base;
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
+    head_select sel;
+    const names_view *view = view_now(q);
+    if (view == NULL)
+        return no_memory(err);
+    FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
+    text_list texts = {.tmp = tmp};
+    fer_mutex_lock(&q->h->publish);
+    fer_mutex_lock(&q->h->mu);
+    view = view_of_now(q); /* the texts are read when the locks are released */
+    fer_code code = view == NULL ? no_memory(err) : collect_texts(q, &sel, name, &texts, err);
+    fer_mutex_unlock(&q->h->mu);
+    fer_mutex_unlock(&q->h->publish);
+    if (code != FER_OK)
+        return code;
+    return give_sorted(&texts, base->ctx.arena, limit, ret, err);
+}
+
+static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
+                            str_list *ret, fer_err *err)
+{
+    return label_texts(base, (fer_str){NULL, 0}, m, nm, limit, ret, err);
+}
+
+static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
+                             uint64_t limit, str_list *ret, fer_err *err)
+{
+    if (name.n == 0)
+        return FER_OK;
+    return label_texts(base, name, m, nm, limit, ret, err);
+}
+
+static void close_querier(querier *base)
+{
+    head_querier *q = (head_querier *)base;
+    for (names_view *v = q->views; v != NULL; v = v->next) {
+        fer_mutex_lock(&q->h->publish);
+        head_names *gone = head_names_drop(q->h, v->names);
+        fer_mutex_unlock(&q->h->publish);
+        head_names_free(gone);
+    }
+    q->views = NULL;
+    for (held_stones *s = q->stones; s != NULL; s = s->next)
+        head_stones_drop(s->stones);
+    q->stones = NULL;
+    fer_mutex_lock(&q->h->publish);
+    head_reader_end(q->h, &q->reader);
+    fer_mutex_unlock(&q->h->publish);
+}
+
+static const querier_ops head_querier_ops = {select_series, label_names, label_values,
+                                             close_querier};
+
+fer_code head_querier_open(head *h, const query_ctx *ctx, int64_t mint, int64_t maxt,
+                           query_warnings *w, querier **ret, fer_err *err)
+{
+    head_querier *q = ARENA_NEW(ctx->arena, head_querier);
+    if (q == NULL)
+        return no_memory(err);
+    q->base = (querier){.ops = &head_querier_ops, .ctx = *ctx, .mint = mint, .maxt = maxt};
+    q->h = h;
+    q->warnings = w;
+    /* From now on, not from the first select: who gives up samples waits for readers (db_querier.c). */
+    fer_mutex_lock(&h->publish);
+    head_reader_begin(h, &q->reader);
+    fer_mutex_unlock(&h->publish);
+    *ret = &q->base;
+    return FER_OK;
+}

@@ -1,0 +1,222 @@
+/* slab.c - size classes, regions and their free lists.
+ *
+ * Class sizes: 8, 16, ... 128; then eight steps to each doubling: 144, 160, ... 256, 288, ... 8192.
+ * A region with room is in its class' list; a full one is in none. Freed items are linked through
+ * their first two bytes.
+ */
+#include "tsdb/head/slab.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { LINEAR_CLASSES = 16, LINEAR_MAX = 128 };
+
+static unsigned class_of(size_t n)
+{
+    if (n <= LINEAR_MAX)
+        return n == 0 ? 0 : (unsigned)((n - 1) / SLAB_UNIT_BYTES);
+    unsigned top = 63 - (unsigned)__builtin_clzll(n - 1); /* 2^top < n <= 2^(top+1) */
+    unsigned step = top - 3;
+    return LINEAR_CLASSES + (top - 7) * 8 + (unsigned)((n - 1 - ((size_t)1 << top)) >> step);
+}
+
+static size_t class_bytes(unsigned cls)
+{
+    if (cls < LINEAR_CLASSES)
+        return (size_t)(cls + 1) * SLAB_UNIT_BYTES;
+    unsigned top = 7 + (cls - LINEAR_CLASSES) / 8;
+    unsigned part = (cls - LINEAR_CLASSES) % 8;
+    return ((size_t)1 << top) + ((size_t)(part + 1) << (top - 3));
+}
+
+void slab_init(slab *s, fer_account *acct)
+{
+    memset(s, 0, sizeof *s);
+    s->acct = acct;
+}
+
+static void charge(slab *s, size_t bytes)
+{
+    fer_account_force(s->acct, bytes);
+    atomic_fetch_add_explicit(&s->bytes, (int64_t)bytes, memory_order_relaxed);
+}
+
+static void release(slab *s, size_t bytes)
+{
+    fer_account_release(s->acct, bytes);
+    atomic_fetch_sub_explicit(&s->bytes, (int64_t)bytes, memory_order_relaxed);
+}
+
+void slab_done(slab *s)
+{
+    for (uint32_t i = 1; i <= s->n_regions; i++) {
+        slab_region *r = slab_region_of(s, i);
+        if (r->p != NULL) {
+            fer_free(r->p);
+            release(s, r->bytes);
+        }
+    }
+    for (size_t i = 0; i < SLAB_PAGES; i++) {
+        if (s->pages[i] != NULL)
+            release(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
+        fer_free(s->pages[i]);
+    }
+    memset(s->pages, 0, sizeof s->pages);
+}
+
+static void link_region(slab *s, uint32_t number)
+{
+    slab_region *r = slab_region_of(s, number);
+    r->prev = 0;
+    r->next = s->room[r->cls];
+    if (r->next != 0)
+        slab_region_of(s, r->next)->prev = number;
+    s->room[r->cls] = number;
+}
+
+static void unlink_region(slab *s, uint32_t number)
+{
+    slab_region *r = slab_region_of(s, number);
+    if (r->prev != 0)
+        slab_region_of(s, r->prev)->next = r->next;
+    else
+        s->room[r->cls] = r->next;
+    if (r->next != 0)
+        slab_region_of(s, r->next)->prev = r->prev;
+}
+
+/* Few items take little: the first regions of a class are small. */
+static uint32_t region_bytes(uint32_t before, size_t item)
+{
+    if (before == 0)
+        return item <= 1024 ? 4 * 1024 : 16 * 1024;
+    return before < 4 ? 16 * 1024 : SLAB_REGION_BYTES;
+}
+
+/* A number without a region. */
+static uint32_t take_number(slab *s)
+{
+    uint32_t number = s->free_region;
+    if (number != 0) {
+        s->free_region = slab_region_of(s, number)->next;
+        return number;
+    }
+    number = ++s->n_regions;
+    assert(number < SLAB_PAGES * SLAB_PAGE_REGIONS);
+    slab_region **page = &s->pages[number / SLAB_PAGE_REGIONS];
+    if (*page == NULL) {
+        *page = fer_calloc(SLAB_PAGE_REGIONS, sizeof(slab_region));
+        charge(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
+    }
+    return number;
+}
+
+static uint32_t new_region(slab *s, unsigned cls)
+{
+    uint32_t number = take_number(s);
+    uint32_t bytes = region_bytes(s->regions[cls]++, class_bytes(cls));
+    *slab_region_of(s, number) =
+        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = (uint8_t)cls};
+    charge(s, bytes);
+    link_region(s, number);
+    return number;
+}
+
+static slab_ref alloc_large(slab *s, size_t n)
+{
+    assert(n <= SLAB_LARGE_MAX);
+    uint32_t number = take_number(s), bytes = (uint32_t)slab_round(n);
+    *slab_region_of(s, number) =
+        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = SLAB_LARGE, .live = 1};
+    charge(s, bytes);
+    return number << 13;
+}
+
+static bool is_full(const slab_region *r)
+{
+    return r->free_unit == 0 && (size_t)(r->fresh + 1) * class_bytes(r->cls) > r->bytes;
+}
+
+slab_ref slab_alloc(slab *s, size_t n)
+{
+    if (n > SLAB_ITEM_MAX)
+        return alloc_large(s, n);
+    unsigned cls = class_of(n);
+    uint32_t number = s->room[cls];
+    if (number == 0)
+        number = new_region(s, cls);
+    slab_region *r = slab_region_of(s, number);
+
+    uint32_t unit;
+    if (r->free_unit != 0) {
+        unit = r->free_unit - 1U;
+        memcpy(&r->free_unit, r->p + (size_t)unit * SLAB_UNIT_BYTES, sizeof r->free_unit);
+    } else {
+        unit = (uint32_t)(r->fresh * class_bytes(cls) / SLAB_UNIT_BYTES);
+        r->fresh++;
+    }
+    r->live++;
+    if (is_full(r))
+        unlink_region(s, number);
+    return number << 13 | unit;
+}
+
+static void free_region(slab *s, uint32_t number)
+{
+    slab_region *r = slab_region_of(s, number);
+    fer_free(r->p);
+    release(s, r->bytes);
+    r->p = NULL;
+    r->next = s->free_region;
+    s->free_region = number;
+}
+
+static void give_back(slab *s, uint32_t number)
+{
+    unlink_region(s, number);
+    s->regions[slab_region_of(s, number)->cls]--;
+    free_region(s, number);
+}
+
+void slab_free(slab *s, slab_ref ref)
+{
+    if (ref == 0)
+        return;
+    uint32_t number = ref >> 13;
+    uint32_t unit = ref & 8191;
+    slab_region *r = slab_region_of(s, number);
+    assert(r->live > 0);
+    if (r->cls == SLAB_LARGE) {
+        free_region(s, number);
+        return;
+    }
+    if (is_full(r))
+        link_region(s, number);
+    memcpy(r->p + (size_t)unit * SLAB_UNIT_BYTES, &r->free_unit, sizeof r->free_unit);
+    r->free_unit = (uint16_t)(unit + 1);
+    r->live--;
+    if (r->live == 0 && (r->next != 0 || r->prev != 0))
+        give_back(s, number);
+}
+
+void slab_trim(slab *s, unsigned cls)
+{
+    for (uint32_t number = s->room[cls], next; number != 0; number = next) {
+        next = slab_region_of(s, number)->next;
+        if (slab_region_of(s, number)->live == 0)
+            give_back(s, number);
+    }
+}
+
+size_t slab_size(const slab *s, slab_ref ref)
+{
+    const slab_region *r = slab_region_of(s, ref >> 13);
+    return r->cls == SLAB_LARGE ? r->bytes : class_bytes(r->cls);
+}
+
+size_t slab_round(size_t n)
+{
+    if (n > SLAB_ITEM_MAX)
+        return (n + SLAB_UNIT_BYTES - 1) / SLAB_UNIT_BYTES * SLAB_UNIT_BYTES;
+    return class_bytes(class_of(n));
+}

@@ -1,0 +1,13 @@
+/* compact_head.h - a range of the head becomes a block. Threads: as head_export.h. */
+#ifndef FERULA_TSDB_COMPACT_HEAD_H
+#define FERULA_TSDB_COMPACT_HEAD_H
+
+#include "tsdb/head/head.h"
+#include "tsdb/maintenance/compact.h"
+
+/* Writes the samples in [mint, maxt). The block's meta is in the arena; with stats.samples 0 there is none. A failure is as that of
+ * compact_blocks(). */
+FER_MUST_CHECK fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t maxt,
+                                     fer_arena *a, block_meta *ret, fer_err *err);
+
+#endif

@@ -1,0 +1,295 @@
+/* record.c - WAL records (docs/formats/wal.md).
+ *
+ *   series      1 { ref u64, uvarint n, n x { str name, str value } }...
+ *   samples     2 [ base_ref u64, base_t u64, { varint ref-base_ref, varint t-base_t, value u64 }... ]
+ *   tombstones  3 { ref u64, varint mint, varint maxt }...
+ *   metadata    6 { uvarint ref, type u8, uvarint n, n x { str key, str value } }...
+ *
+ * Fixed integers are big-endian; str is a uvarint length and the bytes. Differences wrap around, so
+ * any two refs or times have one.
+ */
+#include "tsdb/wal/record.h"
+
+#include "base/mem.h"
+#include "base/varint.h"
+
+/* ---- encoding ---- */
+
+static void put_u64(fer_buf *out, uint64_t v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, 8);
+    if (p == NULL)
+        return;
+    be64_put(p, v);
+    out->n += 8;
+}
+
+static void put_uvarint(fer_buf *out, uint64_t v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, VARINT_MAX);
+    if (p != NULL)
+        out->n += uvarint_put(p, v);
+}
+
+static void put_str(fer_buf *out, fer_str s)
+{
+    put_uvarint(out, s.n);
+    fer_buf_puts(out, s);
+}
+
+void record_series_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_SERIES);
+}
+
+void record_series_add(fer_buf *out, uint64_t ref, labels ls)
+{
+    put_u64(out, ref);
+    put_uvarint(out, ls.n);
+    for (size_t i = 0; i < ls.n; i++) {
+        put_str(out, ls.l[i].name);
+        put_str(out, ls.l[i].value);
+    }
+}
+
+void record_samples_begin(record_samples *s, fer_buf *out)
+{
+    *s = (record_samples){0};
+    fer_buf_putc(out, RECORD_SAMPLES);
+}
+
+void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t, double v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, 16 + 2 * VARINT_MAX + 8);
+    if (p == NULL)
+        return;
+    uint8_t *at = p;
+    if (s->n++ == 0) {
+        s->base_ref = ref;
+        s->base_t = t;
+        be64_put(at, ref);
+        be64_put(at + 8, (uint64_t)t);
+        at += 16;
+    }
+    at += varint_put(at, (int64_t)(ref - s->base_ref));
+    at += varint_put(at, (int64_t)((uint64_t)t - (uint64_t)s->base_t));
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    be64_put(at, bits);
+    out->n += (size_t)(at + 8 - p);
+}
+
+static void put_varint(fer_buf *out, int64_t v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, VARINT_MAX);
+    if (p != NULL)
+        out->n += varint_put(p, v);
+}
+
+void record_tombstones_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_TOMBSTONES);
+}
+
+void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t maxt)
+{
+    put_u64(out, ref);
+    put_varint(out, mint);
+    put_varint(out, maxt);
+}
+
+void record_metadata_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_METADATA);
+}
+
+void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+{
+    put_uvarint(out, ref);
+    fer_buf_putc(out, (char)type);
+    put_uvarint(out, 2);
+    put_str(out, STR("UNIT"));
+    put_str(out, unit);
+    put_str(out, STR("HELP"));
+    put_str(out, help);
+}
+
+/* ---- decoding ---- */
+
+/* Label sets up to this size need no allocation. */
+enum { LABELS_ON_STACK = 64 };
+
+static fer_code cut_short(fer_err *err, const char *what, fer_str rec, const fer_rd *r)
+{
+    return fer_fail(err, FER_CORRUPT, "%s record: bad or missing bytes at %zu of %zu", what,
+                    rec.n - rd_left(r), rec.n);
+}
+
+static fer_code read_labels(fer_rd *r, label *l, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        FER_TRY(rd_str(r, &l[i].name));
+        FER_TRY(rd_str(r, &l[i].value));
+    }
+    return FER_OK;
+}
+
+/* One series. A failure of the visitor comes as *ret_visit. */
+static fer_code read_series(fer_rd *r, const record_visitor *v, fer_code *ret_visit)
+{
+    uint64_t ref, n;
+    FER_TRY(rd_be64(r, &ref));
+    FER_TRY(rd_uvarint(r, &n));
+    if (n > rd_left(r) / 2) /* each takes two bytes at least */
+        return FER_CORRUPT;
+    label on_stack[LABELS_ON_STACK];
+    label *l = n <= LABELS_ON_STACK ? on_stack : fer_alloc((size_t)n * sizeof *l);
+    fer_code code = read_labels(r, l, (size_t)n);
+    if (code == FER_OK)
+        *ret_visit = v->series(v->arg, ref, (labels){l, (size_t)n});
+    if (l != on_stack)
+        fer_free(l);
+    return code;
+}
+
+static fer_code decode_series(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    fer_rd r = rd_of(str_from(rec, 1));
+    while (rd_left(&r) != 0) {
+        fer_code visit = FER_OK;
+        if (read_series(&r, v, &visit) != FER_OK)
+            return cut_short(err, "series", rec, &r);
+        FER_TRY(visit);
+    }
+    return FER_OK;
+}
+
+/* A varint where at least VARINT_MAX bytes can be read; NULL if it does not fit 64 bits. */
+static inline const uint8_t *varint_unbounded(const uint8_t *p, int64_t *ret)
+{
+    uint64_t v = *p & 0x7f;
+    for (unsigned shift = 7; *p++ >= 0x80; shift += 7) {
+        if (shift == 63 && *p > 1)
+            return NULL;
+        v |= (uint64_t)(*p & 0x7f) << shift;
+    }
+    *ret = zigzag_get(v);
+    return p;
+}
+
+static inline double double_at(const uint8_t *p)
+{
+    uint64_t bits = be64_get(p);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+static fer_code read_sample(fer_rd *r, int64_t *ret_dref, int64_t *ret_dt, double *ret_v)
+{
+    enum { SAMPLE_BYTES_MAX = 2 * VARINT_MAX + 8 };
+    if (rd_left(r) < SAMPLE_BYTES_MAX) {
+        fer_str bytes;
+        FER_TRY(rd_varint(r, ret_dref));
+        FER_TRY(rd_varint(r, ret_dt));
+        FER_TRY(rd_bytes(r, 8, &bytes));
+        *ret_v = double_at((const uint8_t *)bytes.p);
+        return FER_OK;
+    }
+    const uint8_t *p = varint_unbounded(r->p, ret_dref);
+    if (p == NULL || (p = varint_unbounded(p, ret_dt)) == NULL)
+        return FER_CORRUPT;
+    *ret_v = double_at(p);
+    r->p = p + 8;
+    return FER_OK;
+}
+
+static fer_code decode_samples(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    fer_rd r = rd_of(str_from(rec, 1));
+    if (rd_left(&r) == 0)
+        return FER_OK; /* a record of no samples has no base */
+    uint64_t base_ref, base_t;
+    if (rd_be64(&r, &base_ref) != FER_OK || rd_be64(&r, &base_t) != FER_OK)
+        return cut_short(err, "samples", rec, &r);
+    while (rd_left(&r) != 0) {
+        int64_t dref, dt;
+        double value;
+        if (read_sample(&r, &dref, &dt, &value) != FER_OK)
+            return cut_short(err, "samples", rec, &r);
+        FER_TRY(
+            v->sample(v->arg, base_ref + (uint64_t)dref, (int64_t)(base_t + (uint64_t)dt), value));
+    }
+    return FER_OK;
+}
+
+static fer_code decode_tombstones(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    fer_rd r = rd_of(str_from(rec, 1));
+    while (rd_left(&r) != 0) {
+        uint64_t ref;
+        int64_t mint, maxt;
+        if (rd_be64(&r, &ref) != FER_OK || rd_varint(&r, &mint) != FER_OK ||
+            rd_varint(&r, &maxt) != FER_OK)
+            return cut_short(err, "tombstones", rec, &r);
+        FER_TRY(v->tombstone(v->arg, ref, mint, maxt));
+    }
+    return FER_OK;
+}
+
+/* Fields that are neither unit nor help are passed over, as Prometheus does. */
+static fer_code read_metadata(fer_rd *r, uint64_t *ret_ref, uint8_t *ret_type, fer_str *ret_unit,
+                              fer_str *ret_help)
+{
+    uint64_t n;
+    FER_TRY(rd_uvarint(r, ret_ref));
+    FER_TRY(rd_u8(r, ret_type));
+    FER_TRY(rd_uvarint(r, &n));
+    *ret_unit = *ret_help = STR("");
+    for (uint64_t i = 0; i < n; i++) {
+        fer_str key, value;
+        FER_TRY(rd_str(r, &key));
+        FER_TRY(rd_str(r, &value));
+        if (str_eq(key, STR("UNIT")))
+            *ret_unit = value;
+        else if (str_eq(key, STR("HELP")))
+            *ret_help = value;
+    }
+    return FER_OK;
+}
+
+static fer_code decode_metadata(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    fer_rd r = rd_of(str_from(rec, 1));
+    while (rd_left(&r) != 0) {
+        uint64_t ref;
+        uint8_t type;
+        fer_str unit, help;
+        if (read_metadata(&r, &ref, &type, &unit, &help) != FER_OK)
+            return cut_short(err, "metadata", rec, &r);
+        FER_TRY(v->metadata(v->arg, ref, type, unit, help));
+    }
+    return FER_OK;
+}
+
+uint8_t record_type_of(fer_str rec)
+{
+    return rec.n == 0 ? 0 : (uint8_t)rec.p[0];
+}
+
+fer_code record_decode(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    uint8_t type = record_type_of(rec);
+    switch (type) {
+    case RECORD_SERIES:
+        return v->series == NULL ? FER_OK : decode_series(rec, v, err);
+    case RECORD_SAMPLES:
+        return v->sample == NULL ? FER_OK : decode_samples(rec, v, err);
+    case RECORD_TOMBSTONES:
+        return v->tombstone == NULL ? FER_OK : decode_tombstones(rec, v, err);
+    case RECORD_METADATA:
+        return v->metadata == NULL ? FER_OK : decode_metadata(rec, v, err);
+    default:
+        return fer_fail(err, FER_UNSUPPORTED, "record of type %u", type);
+    }
+}

@@ -1,0 +1,29 @@
+/* replay.h - filling the head from chunks_head and the log at start.
+ *
+ * Lists the chunks of h->files, then reads the newest checkpoint and the segments behind it, Prometheus' as well as ours (FORMAT.md 12).
+ * Damage is logged and counted and costs the records it touches; it never refuses the start.
+ * Threads: one, before anybody else knows the head.
+ */
+#ifndef FERULA_TSDB_REPLAY_H
+#define FERULA_TSDB_REPLAY_H
+
+#include "base/vfs.h"
+#include "tsdb/head/head.h"
+#include "tsdb/tsdb.h"
+
+typedef struct replay_stats {
+    uint64_t samples;      /* in the log */
+    uint64_t chunks;       /* of chunks_head that belong to series of the log */
+    uint64_t old_samples;  /* read a second time, in a chunk, or older than the blocks */
+    uint64_t late_samples; /* older than their series' newest and missing: put in their place */
+    uint64_t unknown_refs; /* samples and deletions whose series is not in the log */
+    uint64_t deletions;    /* intervals taken from the log */
+    uint64_t skipped;      /* records of other kinds */
+    uint64_t corruptions;
+    uint64_t ns;
+} replay_stats;
+
+FER_MUST_CHECK fer_code replay_log(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
+                                   tsdb_progress *progress, replay_stats *ret, fer_err *err);
+
+#endif

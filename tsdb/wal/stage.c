@@ -1,0 +1,502 @@
+/* stage.c - one request's rows, in order, against the newest staged sample of their series.
+ *
+ * Rules in Prometheus' order (FORMAT.md 13, BEHAVIOUR.md): too far in the future; older than the
+ * newest sample of the head, as of the request's begin, less half a chunk range; then, for a known
+ * series, equal to its newest (nothing to store), another value at that time, older than that.
+ * A series is created only by a sample that is stored. Histograms are judged likewise; of a series' newest one a mark is
+ * kept that stands for it (hist_check.h).
+ *
+ * A sender's rows come in the order in which their series once came, so the series behind the one
+ * just found is tried first; the table is asked when the guess fails.
+ */
+#include "tsdb/wal/stage.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "tsdb/hist_check.h"
+#include "tsdb/samples.h"
+#include "tsdb/wal/record_hist.h"
+
+enum {
+    PREFETCH_TABLE = 8,
+    /* A large request becomes several records, so that damage to one costs less. */
+    RECORD_BYTES_FULL = 128 * 1024,
+    RECORD_SAMPLES_FULL = 8192
+};
+#define FUTURE_MS (INT64_C(10) * 60 * 1000)
+
+typedef struct stager {
+    head *h;
+    batch *b;
+    const stage_request *req;
+    tsdb_report *report;
+    record_samples rec;
+    record_base hist_base;
+    record_type hist_type; /* of the record begun */
+    record_base exemplar_base;
+    bool series_begun, samples_begun, hists_begun, exemplars_begun;
+    int64_t too_far; /* times above it are */
+    int64_t floor;   /* times below it are out of bounds */
+    int64_t max_t;   /* newest accepted */
+    uint32_t guess;  /* slot to try first */
+    bool guessed;    /* it was right the last time */
+} stager;
+
+static const char *reason(tsdb_reject why)
+{
+    switch (why) {
+    case REJECT_OUT_OF_ORDER:
+        return "out of order sample";
+    case REJECT_OUT_OF_BOUNDS:
+        return "out of bounds";
+    case REJECT_TOO_FAR:
+        return "out of bounds: timestamp is too far in the future";
+    case REJECT_DUPLICATE:
+        return "duplicate sample for timestamp";
+    default:
+        return "rejected";
+    }
+}
+
+static uint64_t *counter(head *h, tsdb_reject why)
+{
+    switch (why) {
+    case REJECT_OUT_OF_ORDER:
+        return &h->count.out_of_order;
+    case REJECT_OUT_OF_BOUNDS:
+        return &h->count.out_of_bounds;
+    case REJECT_TOO_FAR:
+        return &h->count.too_far;
+    case REJECT_DUPLICATE:
+        return &h->count.duplicates;
+    case REJECT_LIMIT:
+        return &h->count.refused_series;
+    default:
+        return NULL;
+    }
+}
+
+/* ---- telling about bad rows ---- */
+
+/* Counts the row; true when its text is wanted. */
+static bool note_reject(stager *s, tsdb_reject why)
+{
+    s->report->rejected[why]++;
+    s->report->n_rejected++;
+    uint64_t *n = counter(s->h, why);
+    if (n != NULL)
+        ++*n;
+    return s->report->n_texts < TSDB_REPORT_TEXTS;
+}
+
+static void add_text(stager *s, fer_str what, labels ls)
+{
+    fer_buf text;
+    fer_buf_init(&text, 1 << 20, NULL);
+    fer_buf_puts(&text, what);
+    fer_buf_puts(&text, STR(" for series "));
+    labels_print(&text, ls);
+    fer_str copy = fer_arena_dup(s->req->scratch, fer_buf_str(&text));
+    fer_buf_done(&text);
+    if (copy.p != NULL)
+        s->report->texts[s->report->n_texts++] = copy;
+}
+
+/* A bad sample of a series the head knows. */
+static void reject_known(stager *s, tsdb_reject why, uint32_t slot, fer_str text)
+{
+    if (!note_reject(s, why))
+        return;
+    label *l = ARENA_ARRAY(s->req->scratch, label, LABELS_MAX);
+    if (l != NULL)
+        add_text(s, text, head_labels(s->h, slot, l));
+}
+
+static void reject_duplicate(stager *s, uint32_t slot, const tsdb_row *row, double existing)
+{
+    static const char is_hist[] = "is a histogram";
+    char was[NUM_TEXT_MAX], is[NUM_TEXT_MAX], text[2 * NUM_TEXT_MAX + 128];
+    size_t was_n = sizeof is_hist - 1, is_n = num_format_g(is, row->v);
+    if (hist_is_mark(f64_bits(existing)))
+        memcpy(was, is_hist, was_n);
+    else
+        was_n = num_format_g(was, existing);
+    int n = snprintf(text, sizeof text,
+                     "%s %" PRId64 "; overrides not allowed: existing %.*s, new value %.*s",
+                     reason(REJECT_DUPLICATE), row->t, (int)was_n, was, (int)is_n, is);
+    reject_known(s, REJECT_DUPLICATE, slot, (fer_str){text, (size_t)n});
+}
+
+/* A row whose labels were read just now, or could not be. */
+static void reject_labels(stager *s, tsdb_reject why, fer_str text, labels ls)
+{
+    if (note_reject(s, why))
+        add_text(s, text, ls);
+}
+
+/* ---- series ---- */
+
+/* Reads a row's labels; on failure the row is reported and false returned. */
+static bool parse_labels(stager *s, fer_str raw, labels *ret)
+{
+    fer_err err;
+    label *l = NULL;
+    size_t n = 0;
+    fer_code code = s->req->parse(s->req->parse_arg, raw, s->req->scratch, &l, &n, &err);
+    if (code == FER_OK)
+        code = labels_canonical(l, n, true, ret, &err);
+    if (code == FER_OK)
+        return true;
+    reject_labels(s, REJECT_LABELS, str_of(err.msg), (labels){l, n});
+    return false;
+}
+
+static void reject_for_limit(stager *s, labels ls)
+{
+    char text[160];
+    int n = snprintf(text, sizeof text,
+                     "new series refused: the head's memory limit of %" PRId64
+                     " bytes is reached (in use %" PRId64 ")",
+                     s->h->acct.limit_bytes, fer_account_used(&s->h->acct));
+    if (s->h->acct.limit_bytes == 0)
+        n = snprintf(text, sizeof text,
+                     "new series refused: the server's memory limit is reached (head: %" PRId64
+                     " bytes)",
+                     fer_account_used(&s->h->acct));
+    reject_labels(s, REJECT_LIMIT, (fer_str){text, (size_t)n}, ls);
+}
+
+static uint32_t create_series(stager *s, head_key *key)
+{
+    if (!head_has_room(s->h, key->ls)) {
+        reject_for_limit(s, key->ls);
+        return SLOT_NONE;
+    }
+    fer_err err;
+    uint32_t slot;
+    if (head_create(s->h, key, 0, &slot, &err) != FER_OK) {
+        reject_labels(s, REJECT_LIMIT, str_of(err.msg), key->ls);
+        return SLOT_NONE;
+    }
+    if (!s->series_begun)
+        record_series_begin(&s->b->series.bytes);
+    s->series_begun = true;
+    record_series_add(&s->b->series.bytes, head_ref(s->h, slot), key->ls);
+    if (batch_end_record(&s->b->series, RECORD_BYTES_FULL))
+        s->series_begun = false;
+    s->report->new_series++;
+    return slot;
+}
+
+/* The series of a fingerprint the head does not know; SLOT_NONE when the row was reported. */
+static uint32_t meet_series(stager *s, fer_hash128 fp, fer_str raw)
+{
+    labels ls;
+    if (!parse_labels(s, raw, &ls))
+        return SLOT_NONE;
+    fer_err err;
+    head_key key;
+    uint32_t slot;
+    if (head_find_labels(s->h, ls, &key, &slot, &err) != FER_OK) {
+        reject_labels(s, REJECT_LABELS, str_of(err.msg), ls);
+        return SLOT_NONE;
+    }
+    if (slot == SLOT_NONE)
+        slot = create_series(s, &key);
+    if (slot != SLOT_NONE)
+        head_remember_fp(s->h, slot, fp);
+    return slot;
+}
+
+static uint32_t find_series(stager *s, fer_hash128 fp)
+{
+    s->guessed = s->guess < s->h->n_slots && fp_eq(head_stage_rec(s->h, s->guess)->fp, fp);
+    return s->guessed ? s->guess : head_find_fp(s->h, fp);
+}
+
+/* ---- rows ---- */
+
+/* A row that is bad whatever its series holds. */
+static void reject_row(stager *s, fer_hash128 fp, fer_str raw, tsdb_reject why, fer_str text)
+{
+    uint32_t slot = find_series(s, fp);
+    if (slot != SLOT_NONE) {
+        s->guess = slot + 1;
+        reject_known(s, why, slot, text);
+        return;
+    }
+    labels ls;
+    if (parse_labels(s, raw, &ls))
+        reject_labels(s, why, text, ls);
+}
+
+/* The oldest time that may follow a sample at t. */
+static int64_t floor_after(const head *h, int64_t t)
+{
+    int64_t floor;
+    if (__builtin_sub_overflow(t, h->chunk_range_ms / 2, &floor))
+        floor = INT64_MIN;
+    return floor > h->min_valid_time ? floor : h->min_valid_time;
+}
+
+/* The first sample sets the bounds of an empty head. */
+static void note_first(stager *s, int64_t t)
+{
+    if (s->h->staged_max != INT64_MIN)
+        return;
+    s->h->staged_max = t;
+    s->floor = floor_after(s->h, t);
+}
+
+static void take_hist(stager *s, uint32_t slot, stage_rec *rec, int64_t t, const hist_sample *h)
+{
+    rec->t = t;
+    rec->v = hist_mark(h);
+    note_first(s, t);
+    fer_buf *out = &s->b->hists.bytes;
+    record_type type = record_type_of_histogram(h);
+    if (s->hists_begun && type != s->hist_type) {
+        batch_end_record(&s->b->hists, 0);
+        s->hists_begun = false;
+    }
+    if (!s->hists_begun) {
+        s->hist_type = type;
+        s->hist_base = (record_base){head_ref(s->h, slot), t};
+        record_based_begin(out, type, s->hist_base);
+    }
+    record_histogram_add(out, s->hist_base, head_ref(s->h, slot), t, h);
+    s->hists_begun = !batch_end_record(&s->b->hists, RECORD_BYTES_FULL);
+    batch_add_hist(s->b, slot, t, h);
+    if (t > s->max_t)
+        s->max_t = t;
+    s->report->accepted++;
+}
+
+/* The stale marker behind a histogram. */
+static hist_sample stale_like(const stage_rec *rec, double stale)
+{
+    return (hist_sample){.is_float = hist_is_float_mark(f64_bits(rec->v)), .sum = stale};
+}
+
+/* Whether the row is the stale marker that the series' newest histogram is. */
+static bool is_same_stale(const tsdb_row *row, const stage_rec *rec)
+{
+    if (!sample_is_stale(row->v) || !hist_is_mark(f64_bits(rec->v)))
+        return false;
+    const hist_sample stale = stale_like(rec, row->v);
+    return f64_bits(hist_mark(&stale)) == f64_bits(rec->v);
+}
+
+/* A float behind a histogram. A stale marker is one of histograms, too. False when it is a sample like others. */
+static bool take_behind_hist(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row *row)
+{
+    if (sample_is_stale(row->v)) {
+        const hist_sample stale = stale_like(rec, row->v);
+        take_hist(s, slot, rec, row->t, &stale);
+        return true;
+    }
+    batch_end_record(&s->b->samples, 0);
+    batch_end_record(&s->b->hists, 0);
+    s->samples_begun = s->hists_begun = false;
+    batch_put_hists_first(s->b);
+    return false;
+}
+
+static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row *row)
+{
+    if (__builtin_expect(hist_is_mark(f64_bits(rec->v)), 0) && take_behind_hist(s, slot, rec, row))
+        return;
+    rec->t = row->t;
+    rec->v = row->v;
+    note_first(s, row->t);
+    if (!s->samples_begun)
+        record_samples_begin(&s->rec, &s->b->samples.bytes);
+    s->samples_begun = true;
+    record_samples_add(&s->rec, &s->b->samples.bytes, head_ref(s->h, slot), row->t, row->v);
+    if (s->rec.n == RECORD_SAMPLES_FULL && batch_end_record(&s->b->samples, 0))
+        s->samples_begun = false;
+    batch_add_sample(s->b, slot, row->t, row->v);
+    if (row->t > s->max_t)
+        s->max_t = row->t;
+    s->report->accepted++;
+}
+
+static void stage_row(stager *s, const tsdb_row *row)
+{
+    if (row->t > s->too_far) {
+        reject_row(s, row->fp, row->raw, REJECT_TOO_FAR, str_of(reason(REJECT_TOO_FAR)));
+        return;
+    }
+    if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
+        reject_row(s, row->fp, row->raw, REJECT_OUT_OF_BOUNDS,
+                   str_of(reason(REJECT_OUT_OF_BOUNDS)));
+        return;
+    }
+    uint32_t slot = find_series(s, row->fp);
+    if (slot == SLOT_NONE)
+        slot = meet_series(s, row->fp, row->raw);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+
+    stage_rec *rec = head_stage_rec(s->h, slot);
+    if (row->t > rec->t) {
+        take_sample(s, slot, rec, row);
+    } else if (row->t < rec->t) {
+        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+    } else if (f64_bits(row->v) == f64_bits(rec->v) || is_same_stale(row, rec)) {
+        s->report->accepted++;
+        s->report->duplicate_equal++;
+    } else {
+        reject_duplicate(s, slot, row, rec->v);
+    }
+}
+
+static bool is_refused(stager *s, const tsdb_hist_row *row)
+{
+    tsdb_reject why = REJECT_NONE;
+    if (row->refuse.n != 0)
+        why = REJECT_HISTOGRAM;
+    else if (row->t > s->too_far)
+        why = REJECT_TOO_FAR;
+    else if (row->t < s->floor || row->t == SAMPLE_T_NONE)
+        why = REJECT_OUT_OF_BOUNDS;
+    if (why != REJECT_NONE)
+        reject_row(s, row->fp, row->raw, why,
+                   why == REJECT_HISTOGRAM ? row->refuse : str_of(reason(why)));
+    return why != REJECT_NONE;
+}
+
+static void judge_hist(stager *s, const tsdb_hist_row *row)
+{
+    if (is_refused(s, row))
+        return;
+    uint32_t slot = find_series(s, row->fp);
+    if (slot == SLOT_NONE)
+        slot = meet_series(s, row->fp, row->raw);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+    stage_rec *rec = head_stage_rec(s->h, slot);
+    if (row->t > rec->t) {
+        take_hist(s, slot, rec, row->t, &row->h);
+    } else if (row->t < rec->t) {
+        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+    } else if (f64_bits(hist_mark(&row->h)) == f64_bits(rec->v)) {
+        s->report->accepted++;
+        s->report->duplicate_equal++;
+    } else {
+        reject_known(s, REJECT_DUPLICATE, slot, str_of(reason(REJECT_DUPLICATE)));
+    }
+}
+
+static void stage_hist(stager *s, const tsdb_hist_row *row)
+{
+    uint64_t accepted = s->report->accepted, rejected = s->report->n_rejected;
+    judge_hist(s, row);
+    s->report->hists_accepted += s->report->accepted - accepted;
+    s->report->hists_rejected += s->report->n_rejected - rejected;
+}
+
+/* The series of an exemplar, if the head knows it: none is made for it. */
+static uint32_t known_series(stager *s, const tsdb_exemplar_row *row)
+{
+    uint32_t slot = find_series(s, row->fp);
+    labels ls;
+    label *l = NULL;
+    size_t n = 0;
+    head_key key;
+    if (slot != SLOT_NONE)
+        return slot;
+    if (s->req->parse(s->req->parse_arg, row->raw, s->req->scratch, &l, &n, NULL) != FER_OK ||
+        labels_canonical(l, n, true, &ls, NULL) != FER_OK ||
+        head_find_labels(s->h, ls, &key, &slot, NULL) != FER_OK)
+        return SLOT_NONE;
+    return slot;
+}
+
+static void stage_exemplar(stager *s, const tsdb_exemplar_row *row)
+{
+    label l[LABELS_MAX];
+    uint32_t slot = known_series(s, row);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+    labels series = head_labels(s->h, slot, l);
+    exemplar_verdict v = exemplar_store_check(s->h->exemplars, series, &row->e);
+    s->report->exemplars_accepted += v == EXEMPLAR_NEW || v == EXEMPLAR_DUPLICATE;
+    if (v != EXEMPLAR_NEW)
+        return;
+    fer_buf *out = &s->b->exemplars.bytes;
+    if (!s->exemplars_begun) {
+        s->exemplar_base = (record_base){head_ref(s->h, slot), row->e.t};
+        record_based_begin(out, RECORD_EXEMPLARS, s->exemplar_base);
+    }
+    record_exemplar_add(out, s->exemplar_base, head_ref(s->h, slot), row->e.t, row->e.v, row->e.ls);
+    s->exemplars_begun = !batch_end_record(&s->b->exemplars, RECORD_BYTES_FULL);
+    batch_add_exemplar(s->b, series, &row->e);
+}
+
+static void stage_floats(stager *s, size_t from, size_t to)
+{
+    const tsdb_row *rows = s->req->rows.floats;
+    for (size_t i = from; i < to; i++) {
+        if (!s->guessed && i + PREFETCH_TABLE < to)
+            head_table_prefetch(&s->h->by_fp, head_fp_hash(rows[i + PREFETCH_TABLE].fp));
+        stage_row(s, &rows[i]);
+    }
+}
+
+/* Rows of all kinds in the order of the request. */
+static void stage_rows(stager *s)
+{
+    const tsdb_rows *rows = &s->req->rows;
+    size_t at = 0;
+    for (size_t i = 0; i < rows->n_hists; i++) {
+        stage_floats(s, at, rows->hists[i].before);
+        at = rows->hists[i].before;
+        stage_hist(s, &rows->hists[i]);
+    }
+    stage_floats(s, at, rows->n_floats);
+    for (size_t i = 0; i < rows->n_exemplars; i++)
+        stage_exemplar(s, &rows->exemplars[i]);
+}
+
+static stager stager_of(committer *c, const stage_request *req, tsdb_report *report)
+{
+    head *h = c->h;
+    stager s = {.h = h, .b = c->open, .req = req, .report = report};
+    s.too_far = req->now_ms > INT64_MAX - FUTURE_MS ? INT64_MAX : req->now_ms + FUTURE_MS;
+    s.floor = h->staged_max == INT64_MIN ? h->min_valid_time : floor_after(h, h->staged_max);
+    s.max_t = INT64_MIN;
+    return s;
+}
+
+fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report *report,
+                            fer_err *err)
+{
+    memset(report, 0, sizeof *report);
+    head *h = c->h;
+    fer_mutex_lock(&h->mu);
+    if (committer_is_full(c)) {
+        size_t staged = c->staged_bytes;
+        fer_mutex_unlock(&h->mu);
+        return fer_fail(err, FER_BUSY,
+                        "too much is waiting for the disk: %zu bytes staged, limit %zu", staged,
+                        c->limit_bytes);
+    }
+    stager s = stager_of(c, req, report);
+    stage_rows(&s);
+    batch_end_record(&s.b->series, 0);
+    batch_end_record(&s.b->samples, 0);
+    batch_end_record(&s.b->hists, 0);
+    batch_end_record(&s.b->exemplars, 0);
+    if (s.max_t > h->staged_max)
+        h->staged_max = s.max_t;
+    committer_add_wait(c, req->done, req->done_arg);
+    fer_mutex_unlock(&h->mu);
+    fer_cond_signal(&c->wake);
+    return FER_OK;
+}
