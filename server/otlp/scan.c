@@ -68,7 +68,8 @@ static fer_hash128 fp_series(const scan *s, const spot *at, otlp_part part, doub
         double bound;
         uint64_t part;
     } key = {at->metric_fp, at->point_fp, bound, part};
-    return s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key});
+    fer_hash128 ret = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key});
+    return ret;
 }
 
 /* What a row's raw bytes are; .p NULL past the budget. */
