@@ -35,6 +35,15 @@ def peer(name):
     return ran.stdout.strip()
 
 
+def promtool_dump(promtool, folder):
+    """`promtool tsdb dump` of a data directory, as subprocess.run() gives it. 2.53 reads only what lies where it looks by
+    default: a folder "data" where it runs."""
+    with tempfile.TemporaryDirectory(prefix="promtool-e2e-") as here:
+        os.symlink(os.path.abspath(folder), os.path.join(here, "data"))
+        return subprocess.run([promtool, "tsdb", "dump"], check=True, cwd=here, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

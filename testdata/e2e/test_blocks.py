@@ -44,8 +44,7 @@ def blocks(folder):
 
 def dump(promtool, folder):
     """Each line a sample; the set has as many as the listing, so none is there twice."""
-    lines = subprocess.run([promtool, "tsdb", "dump", folder], check=True, stdout=subprocess.PIPE,
-                           text=True).stdout.splitlines()
+    lines = programs.promtool_dump(promtool, folder).stdout.splitlines()
     assert len(set(lines)) == len(lines)
     return set(lines)
 

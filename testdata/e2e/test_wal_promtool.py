@@ -39,8 +39,7 @@ class WalPromtool(unittest.TestCase):
                 self.assertGreater(len(segments), 3)
             if how == "torn":  # what was torn was cut off: whole pages only where a log was closed
                 self.assertTrue(any(os.path.getsize(f"{folder}/wal/{s}") % 32768 for s in segments))
-            dump = subprocess.run([promtool, "tsdb", "dump", folder], check=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            dump = programs.promtool_dump(promtool, folder)
         self.assertEqual(dump.stderr, "")
         want, got = parse(wrote.stdout), parse(dump.stdout)
         if how == "checkpoint":  # the segments behind it hold older samples, too
