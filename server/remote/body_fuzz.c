@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(out.n <= OUT_BYTES_MAX);
     if (e == RW_ZSTD)
         check_zstd(body, c, &out);
-    else
+    if (e == RW_SNAPPY)
         check_snappy(body, c, &out);
     rw_decoder_done(&d);
     fer_buf_done(&out);

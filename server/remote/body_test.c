@@ -1,10 +1,11 @@
-/* body_test.c - snappy and zstd bodies: what is decoded, what is refused, and before which cost. */
+/* body_test.c - snappy, zstd and gzip bodies: what is decoded, what is refused, and before which cost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 #include <snappy-c.h>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "base/rng.h"
@@ -60,6 +61,63 @@ static fer_str zstd_frame(fer_str text, int level, bool with_size, char *to, siz
     assert_false(ZSTD_isError(n));
     ZSTD_freeCCtx(z);
     return (fer_str){to, n};
+}
+
+static fer_str gzip_member(fer_str text, char *to, size_t cap)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)text.p,
+                  .avail_in = (unsigned)text.n,
+                  .next_out = (Bytef *)to,
+                  .avail_out = (unsigned)cap};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    return (fer_str){to, cap - z.avail_out};
+}
+
+static void gzip_members_come_out_whole(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    const size_t sizes[] = {0, 1, 1000, 300000, LIMIT};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        fer_str text = {some_text(sizes[i] + 1), sizes[i]};
+        size_t cap = text.n + 1024;
+        char *packed = fer_alloc(2 * cap);
+        fer_str first = gzip_member(text, packed, cap);
+        assert_int_equal(decode(&f, RW_GZIP, first), FER_OK);
+        assert_true(str_eq(fer_buf_str(&f.out), text));
+        fer_str second = gzip_member(STR("and more"), packed + first.n, cap);
+        fer_code c = decode(&f, RW_GZIP, (fer_str){packed, first.n + second.n});
+        assert_int_equal(c, text.n == LIMIT ? FER_INVALID : FER_OK);
+        if (c == FER_OK)
+            assert_int_equal(f.out.n, text.n + 8);
+        fer_free(packed);
+        fer_free((char *)(uintptr_t)text.p);
+    }
+    tear_down(&f);
+}
+
+static void every_cut_and_every_flip_of_a_gzip_member_is_refused(void **state)
+{
+    (void)state;
+    enum { HEADER = 10 }; /* times and flags there mean nothing to us */
+    fixture f;
+    set_up(&f);
+    char packed[256];
+    fer_str text = STR("the quick brown fox jumps over the lazy dog");
+    fer_str member = gzip_member(text, packed, 256);
+    for (size_t n = 0; n < member.n; n++)
+        assert_int_equal(decode(&f, RW_GZIP, str_head(member, n)), FER_INVALID);
+    for (size_t i = HEADER; i < member.n; i++) {
+        packed[i] ^= 4;
+        if (decode(&f, RW_GZIP, member) !=
+            FER_INVALID) /* the last bits before the trailer are no bits */
+            assert_true(i == member.n - 9 && str_eq(fer_buf_str(&f.out), text));
+        packed[i] ^= 4;
+    }
+    tear_down(&f);
 }
 
 static void bodies_of_all_kinds_come_out_whole(void **state)
@@ -182,6 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_of_all_kinds_come_out_whole),
+        cmocka_unit_test(gzip_members_come_out_whole),
+        cmocka_unit_test(every_cut_and_every_flip_of_a_gzip_member_is_refused),
         cmocka_unit_test(several_frames_are_one_body),
         cmocka_unit_test(every_cut_and_every_flip_of_a_frame_is_refused),
         cmocka_unit_test(a_size_above_the_limit_is_refused_before_memory_is_taken),
