@@ -3,6 +3,8 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "base/text.h"
@@ -183,8 +185,11 @@ static void committer_main(void *arg)
     tsdb_run_committer(arg);
 }
 
+/* In Linux a priority is the thread's own: requests go before merges where processors are short. */
 static void maintenance_main(void *arg)
 {
+    enum { MERGE_NICE = 10 };
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), MERGE_NICE);
     tsdb_run_maintenance(arg);
 }
 

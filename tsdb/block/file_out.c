@@ -5,7 +5,7 @@
 #include "base/crc32c.h"
 #include "base/varint.h"
 
-enum { BUF_BYTES = 64 * 1024 };
+enum { BUF_BYTES = 64 * 1024, SYNC_BYTES = 1024 * 1024 };
 
 fer_code file_out_open(file_out *o, vfs *fs, const char *path, fer_err *err)
 {
@@ -15,10 +15,16 @@ fer_code file_out_open(file_out *o, vfs *fs, const char *path, fer_err *err)
     return FER_OK;
 }
 
+/* Long files are synced as they grow: one large flush at the end would hold up the log's. */
 static void write_at(file_out *o, const void *p, size_t n, uint64_t off)
 {
     if (o->failed == FER_OK && n != 0)
         o->failed = vfs_pwrite(o->f, p, n, off, &o->err);
+    o->unsynced += n;
+    if (o->failed == FER_OK && o->unsynced >= SYNC_BYTES) {
+        o->failed = vfs_sync(o->f, &o->err);
+        o->unsynced = 0;
+    }
 }
 
 static void flush(file_out *o)

@@ -14,6 +14,7 @@ typedef struct file_out {
     uint8_t *buf;
     size_t n;         /* bytes in buf */
     uint64_t flushed; /* bytes in the file */
+    size_t unsynced;  /* bytes of them written since the last sync */
     uint32_t crc;     /* over what was put since it was last set to 0 */
     fer_code failed;
     fer_err err;
