@@ -33,16 +33,24 @@ enum {
 /* Labels in order of their names; the value of a pod, whose number is given. */
 static const char *const names[LABELS] = {"__name__", "cluster",   "container", "image", "instance",
                                           "job",      "namespace", "node",      "pod",   "region"};
-static const char *const values[LABELS] = {"application_requests_kind_%03u_total",
-                                           "production-cluster-01",
-                                           "container-%02u",
-                                           "registry.example.org/team/image:v%02u",
-                                           "10.0.%u.17:9100",
-                                           "kubernetes-pods-%02u",
-                                           "namespace-%03u",
-                                           "node-%04u.example.org",
-                                           "deployment-pod-%06u",
-                                           "eu-central-%u"};
+/* A value: text, a number of at least so many digits (0: none), text. */
+typedef struct value_form {
+    const char *before;
+    int digits;
+    const char *after;
+} value_form;
+static const value_form values[LABELS] = {
+    {"application_requests_kind_", 3, "_total"},
+    {"production-cluster-01", 0, ""},
+    {"container-", 2, ""},
+    {"registry.example.org/team/image:v", 2, ""},
+    {"10.0.", 1, ".17:9100"},
+    {"kubernetes-pods-", 2, ""},
+    {"namespace-", 3, ""},
+    {"node-", 4, ".example.org"},
+    {"deployment-pod-", 6, ""},
+    {"eu-central-", 1, ""},
+};
 static const unsigned kinds[LABELS] = {METRICS, 1, 20, 40, 250, 10, 50, 200, 0, 3};
 
 typedef struct generator {
@@ -67,11 +75,11 @@ static void check(const generator *g, fer_code code)
 static void text_of(char ret[TEXT_MAX], size_t i, unsigned number)
 {
     unsigned kind = kinds[i] == 0 ? number : number % kinds[i];
-    /* Every format of the table takes one unsigned, or none. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(ret, TEXT_MAX, values[i], kind);
-#pragma GCC diagnostic pop
+    const value_form *form = &values[i];
+    if (form->digits == 0)
+        snprintf(ret, TEXT_MAX, "%s", form->before);
+    else
+        snprintf(ret, TEXT_MAX, "%s%0*u%s", form->before, form->digits, kind, form->after);
 }
 
 static int by_text(const void *a, const void *b)
