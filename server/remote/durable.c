@@ -1,3 +1,4 @@
+/* durable.c - the later of two sides sends. */
 #include "server/remote/durable.h"
 
 void durable_reply_init(durable_reply *d, http_req *r, void (*send)(durable_reply *d))
