@@ -1,23 +1,24 @@
-/* parse.c - request heads and body framing over llhttp.
+/* parse.c - request heads, over llhttp, and where bodies end.
  *
  * A head is collected whole in the arena, line by line, then read in one go: the request line here,
  * the header fields by llhttp, which is given "GET / HTTP/1.1" in place of the real line. So slices
  * of it never straddle two reads, and the outcome cannot depend on how the bytes were cut.
  *
- * Bodies of known length only count down. Chunked ones pass through llhttp; what it consumes beyond
- * the data is framing, of which each chunk may have CHUNK_FRAMING bytes for nothing and the whole
- * body framing_max_bytes more.
+ * Tabs around values become spaces before llhttp sees them: its versions do not agree on them.
+ *
+ * Bodies of known length only count down; chunked ones are chunked.c's.
  */
 #include "server/http/parse.h"
 
 #include <assert.h>
 #include <llhttp.h>
 
+#include "server/http/chunked.h"
+
 enum {
     METHOD_BYTES_MAX = 32,
     HEAD_BYTES_FIRST = 1024,
     FIELDS_FIRST = 16,
-    CHUNK_FRAMING = 24, /* 16 digits of the size and two line ends, roughly */
 };
 
 struct http_parser {
@@ -41,12 +42,12 @@ struct http_parser {
     http_body_sink sink;
     void *sink_arg;
     uint64_t left;
-    uint64_t body_bytes, fed_bytes, chunks; /* of a chunked body */
+    http_chunked chunked;
 };
 
 /* ---- bytes ---- */
 
-static bool token_byte(unsigned char c)
+bool http_token_byte(unsigned char c)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -56,7 +57,7 @@ static bool token_byte(unsigned char c)
 bool http_is_token(fer_str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!token_byte((unsigned char)s.p[i]))
+        if (!http_token_byte((unsigned char)s.p[i]))
             return false;
     return s.n != 0;
 }
@@ -171,7 +172,8 @@ void http_parser_next(http_parser *p, fer_arena *a)
     p->head = (http_head){0};
     p->cap_fields = 0;
     p->sink = NULL;
-    p->left = p->body_bytes = p->fed_bytes = p->chunks = 0;
+    p->left = 0;
+    p->chunked = (http_chunked){0};
 }
 
 http_parse_state http_parser_state(const http_parser *p)
@@ -213,7 +215,7 @@ static fer_str without_authority(fer_str t)
                 at++;
             return str_from(t, at);
         }
-        if (!token_byte((unsigned char)t.p[i]))
+        if (!http_token_byte((unsigned char)t.p[i]))
             break;
     }
     return (fer_str){0};
@@ -327,31 +329,6 @@ static int on_headers_complete(llhttp_t *ll)
     return 0;
 }
 
-static int on_body(llhttp_t *ll, const char *at, size_t n)
-{
-    http_parser *p = owner(ll);
-    p->body_bytes += n;
-    if (p->sink == NULL)
-        return 0;
-    int status = p->sink(p->sink_arg, at, n);
-    return status == 0 ? 0 : refuse(p, status, "");
-}
-
-static int on_chunk_header(llhttp_t *ll)
-{
-    owner(ll)->chunks++;
-    return 0;
-}
-
-static int on_message_complete(llhttp_t *ll)
-{
-    http_parser *p = owner(ll);
-    if (p->state != HTTP_PARSE_BODY)
-        return 0;
-    p->state = HTTP_PARSE_DONE;
-    return HPE_PAUSED;
-}
-
 static const llhttp_settings_t *settings(void)
 {
     static const llhttp_settings_t s = {
@@ -360,9 +337,6 @@ static const llhttp_settings_t *settings(void)
         .on_header_value = on_value,
         .on_header_value_complete = on_value_complete,
         .on_headers_complete = on_headers_complete,
-        .on_body = on_body,
-        .on_chunk_header = on_chunk_header,
-        .on_message_complete = on_message_complete,
     };
     return &s;
 }
@@ -387,12 +361,8 @@ static bool fail_llhttp(http_parser *p, llhttp_errno_t e)
         if (has_field(p, STR("Content-Length"))) /* llhttp 9; 8 blames the length itself */
             return fail(p, 400, "invalid Content-Length");
         return fail(p, 501, "Unsupported transfer encoding");
-    case HPE_INVALID_CHUNK_SIZE:
-        return fail(p, 400, "malformed chunked encoding");
     default:
-        return fail(p, 400,
-                    p->state == HTTP_PARSE_BODY ? "malformed chunked encoding"
-                                                : "malformed header");
+        return fail(p, 400, "malformed header");
     }
 }
 
@@ -400,6 +370,7 @@ static bool fail_llhttp(http_parser *p, llhttp_errno_t e)
 static bool read_framing(http_parser *p)
 {
     size_t hosts = 0, lengths = 0, encodings = 0;
+    bool unknown_encoding = false;
     for (size_t i = 0; i < p->head.n_fields; i++) {
         const http_field *f = &p->head.fields[i];
         if (http_str_ieq(f->name, STR("Host"))) {
@@ -408,8 +379,7 @@ static bool read_framing(http_parser *p)
             lengths++;
         } else if (http_str_ieq(f->name, STR("Transfer-Encoding"))) {
             encodings++;
-            if (!http_str_ieq(f->value, STR("chunked")))
-                return fail(p, 501, "Unsupported transfer encoding");
+            unknown_encoding |= !http_str_ieq(f->value, STR("chunked"));
         } else if (http_str_ieq(f->name, STR("Expect"))) {
             if (p->head.minor != 0 && !http_str_ieq(f->value, STR("100-continue")))
                 return fail(p, 417, "");
@@ -422,6 +392,8 @@ static bool read_framing(http_parser *p)
         return fail(p, 400, "too many Host headers");
     if (lengths > 1 || (lengths != 0 && encodings != 0))
         return fail(p, 400, "invalid Content-Length");
+    if (unknown_encoding)
+        return fail(p, 501, "Unsupported transfer encoding");
     if (encodings > 1 || (encodings != 0 && p->head.minor == 0))
         return fail(p, 400, "invalid Transfer-Encoding");
     p->head.chunked = encodings != 0;
@@ -463,11 +435,22 @@ static bool append(http_parser *p, const char *data, size_t n)
     return true;
 }
 
+static void spaces_around_value(char *line, size_t len)
+{
+    char *colon = memchr(line, ':', len);
+    if (colon == NULL)
+        return;
+    for (char *p = colon + 1; blank_byte(*p); p++) /* the line end stops it */
+        *p = ' ';
+    for (char *p = line + len - 3; p > colon && blank_byte(*p); p--)
+        *p = ' ';
+}
+
 /* A whole line stands at the end of buf. True when more lines are to come. */
 static bool end_of_line(http_parser *p)
 {
     size_t len = p->n - p->line; /* with its line end */
-    const char *line = p->buf + p->line;
+    char *line = p->buf + p->line;
     if (len < 2 || line[len - 2] != '\r' || memchr(line, '\r', len) != line + len - 2)
         return fail(p, 400, "malformed line end");
     if (p->first_line == 0) {
@@ -481,6 +464,8 @@ static bool end_of_line(http_parser *p)
         if (read_request_line(p, (fer_str){p->buf, p->first_line - 2}) && read_fields(p))
             p->state = HTTP_PARSE_GOT_HEAD;
         return false;
+    } else {
+        spaces_around_value(line, len);
     }
     p->line = p->n;
     return true;
@@ -502,7 +487,7 @@ static size_t skip_blank(http_parser *p, const char *data, size_t n)
         }
         i++;
     }
-    if (i < n && (p->blank % 2 != 0 || !token_byte((unsigned char)data[i])))
+    if (i < n && (p->blank % 2 != 0 || !http_token_byte((unsigned char)data[i])))
         fail(p, 400, "malformed request line");
     return i;
 }
@@ -558,30 +543,25 @@ static size_t feed_counted(http_parser *p, const char *data, size_t n)
     return n;
 }
 
-/* Bytes that may come before the framing must be looked at again: one more than it may have. */
-static size_t framing_room(const http_parser *p)
-{
-    uint64_t framing = p->fed_bytes - p->body_bytes;
-    uint64_t allowed = p->limits.framing_max_bytes + (p->chunks + 1) * CHUNK_FRAMING;
-    return framing > allowed ? 0 : (size_t)(allowed - framing) + 1;
-}
-
 static size_t feed_chunked(http_parser *p, const char *data, size_t n)
 {
-    size_t used = 0;
-    while (used < n && p->state == HTTP_PARSE_BODY) {
-        size_t step = framing_room(p);
-        if (step > n - used)
-            step = n - used;
-        llhttp_errno_t e = llhttp_execute(&p->ll, data + used, step);
-        if (e != HPE_OK && p->state == HTTP_PARSE_BODY)
-            fail_llhttp(p, e);
-        if (e != HPE_OK)
-            step = (size_t)(llhttp_get_error_pos(&p->ll) - (data + used));
-        p->fed_bytes += step;
-        used += step;
-        if (p->state == HTTP_PARSE_BODY && framing_room(p) == 0)
-            fail(p, 400, "too much chunk framing");
+    size_t used;
+    switch (http_chunked_feed(&p->chunked, data, n, p->limits.framing_max_bytes, p->sink,
+                              p->sink_arg, &used)) {
+    case HTTP_CHUNKED_MORE:
+        break;
+    case HTTP_CHUNKED_DONE:
+        p->state = HTTP_PARSE_DONE;
+        break;
+    case HTTP_CHUNKED_MALFORMED:
+        fail(p, 400, "malformed chunked encoding");
+        break;
+    case HTTP_CHUNKED_TOO_MUCH:
+        fail(p, 400, "too much chunk framing");
+        break;
+    case HTTP_CHUNKED_REFUSED:
+        fail(p, p->chunked.status, "");
+        break;
     }
     return used;
 }

@@ -10,8 +10,8 @@
  *   any --malformed or too large--> FAILED
  *
  * The request line is read here, because browsers and Grafana send bytes in it that llhttp's strict
- * mode refuses; header fields, framing and chunks are llhttp's, without leniency and with the checks
- * its versions do not agree on made here: CRLF only, no folded lines, one Content-Length or one
+ * mode refuses; header fields are llhttp's, without leniency and with the checks its versions do not agree
+ * on made here, chunks are ours (chunked.h): CRLF only, no folded lines, one Content-Length or one
  * "Transfer-Encoding: chunked" but not both, exactly one Host in HTTP/1.1.
  * Sources: RFC 9110, RFC 9112; texts and codes of refusals after Go's net/http.
  * Threads: one at a time.
@@ -89,6 +89,7 @@ void http_parser_body_filled(http_parser *p, size_t n);
 int http_parser_failure(const http_parser *p, const char **ret_text);
 
 /* Letters that may stand in a token (RFC 9110 section 5.6.2). */
+bool http_token_byte(unsigned char c);
 bool http_is_token(fer_str s);
 /* ASCII without regard to case. */
 bool http_str_ieq(fer_str a, fer_str b);
