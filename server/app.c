@@ -72,6 +72,7 @@ static fer_code make_http(app *a, fer_err *err)
         .listen = a->o.listen,
         .n_listen = a->o.n_listen,
         .max_connections = a->o.max_connections,
+        .idle_timeout_ms = (uint64_t)a->o.idle_timeout_ms,
         .account = &a->memory_http,
         .route_prefix = a->route_prefix,
         .clock = a->clock,
@@ -136,6 +137,7 @@ static fer_code take_retention(app *a, fer_err *err)
 static fer_code set_up(app *a, fer_err *err)
 {
     FER_TRY(live_config_new(a->o.config_file, a->log, a->clock, &a->config, err));
+    live_config_watch(a->config, a->o.auto_reload_ms);
     FER_TRY(take_retention(a, err));
     a->limits = (promql_limits){
         .lookback_ms = a->o.query_lookback_ms,

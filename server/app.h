@@ -43,7 +43,9 @@ typedef struct app_options {
     const char **listen;
     size_t n_listen;
     unsigned max_connections;
+    int64_t idle_timeout_ms; /* of connections without a request; 0: the default */
     const char *config_file; /* NULL: none, the defaults serve */
+    int64_t auto_reload_ms;  /* how often to look whether its files have changed; 0: never */
     const char *data_path;
     int64_t retention_ms;     /* 0: no limit of time */
     uint64_t retention_bytes; /* 0: no limit of size */

@@ -26,16 +26,19 @@ enum { EFFECT = 1, NO_EFFECT = 0, HIDDEN = 1, SHOWN = 0 };
 static const flag_def defs[] = {
     {"config.file", K_STRING, "prometheus.yml", NULL, EFFECT, SHOWN,
      "Prometheus configuration file path."},
-    {"config.auto-reload", K_BOOL, "false", NULL, NO_EFFECT, SHOWN,
+    {"config.auto-reload", K_BOOL, "false", NULL, EFFECT, SHOWN,
      "Reload the configuration file when it changes."},
-    {"config.auto-reload-interval", K_DURATION, "30s", NULL, NO_EFFECT, SHOWN,
-     "How often to look for changes."},
+    {"config.auto-reload-interval", K_DURATION, "30s", NULL, EFFECT, SHOWN,
+     "How often to look for changes, with --config.auto-reload or the feature auto-reload-config; "
+     "1s at least."},
     {"web.listen-address", K_LIST, "0.0.0.0:9090", NULL, EFFECT, SHOWN,
      "Address to listen on for the API and telemetry. Can be repeated."},
     {"web.config.file", K_STRING, "", NULL, NO_EFFECT, SHOWN,
      "Path to a file that can enable TLS or authentication."},
-    {"web.read-timeout", K_DURATION, "5m", NULL, NO_EFFECT, SHOWN,
-     "Maximum duration before timing out read of the request, and closing idle connections."},
+    {"web.read-timeout", K_DURATION, "5m", NULL, EFFECT, SHOWN,
+     "How long a connection may stay open without a request. (Reading one has bounds of its own: "
+     "10s for the head, "
+     "30s without progress of the body.)"},
     {"web.max-connections", K_UINT, "512", NULL, EFFECT, SHOWN,
      "Maximum number of simultaneous connections across all listeners."},
     {"web.max-notifications-subscribers", K_UINT, "16", NULL, EFFECT, SHOWN,
@@ -44,6 +47,8 @@ static const flag_def defs[] = {
      "The URL under which the server is externally reachable; its path is the default prefix."},
     {"web.route-prefix", K_STRING, "", NULL, EFFECT, SHOWN,
      "Prefix for the internal routes of web endpoints."},
+    {"web.local-assets", K_STRING, "", NULL, NO_EFFECT, SHOWN,
+     "Path to the assets of the web interface (Debian's build)."},
     {"web.user-assets", K_STRING, "", NULL, NO_EFFECT, SHOWN,
      "Path to static asset directory, available at /user."},
     {"web.enable-lifecycle", K_BOOL, "false", NULL, EFFECT, SHOWN,
@@ -183,8 +188,20 @@ static const char *nearest(fer_str name)
     return best;
 }
 
+/* Of Prometheus' agent, or the flag that asks for it. */
+static bool is_agents(fer_str name)
+{
+    return str_has_prefix(name, STR("storage.agent.")) ||
+           str_has_prefix(name, STR("no-storage.agent.")) || str_eq(name, STR("agent"));
+}
+
 static fer_code unknown(fer_str name, fer_err *err)
 {
+    if (is_agents(name))
+        return fer_fail(err, FER_UNSUPPORTED,
+                        "The following flag can only be used in agent mode, which this server does "
+                        "not have: --%.*s",
+                        STR_FMT(name));
     const char *near = nearest(name);
     if (near == NULL)
         return fer_fail(err, FER_INVALID, "unknown long flag '--%.*s'", STR_FMT(name));
@@ -535,6 +552,17 @@ static fer_code fill_listen(flags *f, app_options *o, fer_err *err)
     return FER_OK;
 }
 
+static fer_code fill_auto_reload(const flags *f, app_options *o, fer_err *err)
+{
+    int64_t ms = duration_of(f, "config.auto-reload-interval");
+    if (ms < 1000)
+        return fer_fail(err, FER_INVALID,
+                        "flag '--config.auto-reload-interval' must be at least 1s");
+    bool on = bool_of(f, "config.auto-reload") || has_feature(f, STR("auto-reload-config"));
+    o->auto_reload_ms = on ? ms : 0;
+    return FER_OK;
+}
+
 static fer_code show_duration(flags *f, const char *name, int64_t ms, fer_err *err)
 {
     fer_buf text;
@@ -576,6 +604,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
     FER_TRY(fill_shown(f, err));
     app_options o = {
         .max_connections = (unsigned)uint_of(f, "web.max-connections"),
+        .idle_timeout_ms = duration_of(f, "web.read-timeout"),
         .data_path = cstr_of(f, "storage.tsdb.path"),
         .no_lockfile = bool_of(f, "storage.tsdb.no-lockfile"),
         .enable_remote_write_receiver = bool_of(f, "web.enable-remote-write-receiver"),
@@ -608,6 +637,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
     o.enable_search = has_feature(f, STR("search-api"));
     o.search_max_limit = uint_of(f, "web.search.max-limit");
     FER_TRY(fill_messages(f, &o.rw_messages, err));
+    FER_TRY(fill_auto_reload(f, &o, err));
     FER_TRY(fill_retention(f, &o, err));
     FER_TRY(fill_listen(f, &o, err));
     fer_str l = text_of(f, "log.level");

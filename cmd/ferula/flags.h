@@ -14,7 +14,7 @@ typedef struct flags flags;
 /* What the command line asks for apart from running. */
 typedef enum flags_action { FLAGS_RUN, FLAGS_HELP, FLAGS_VERSION } flags_action;
 
-/* Parses argv[1..]. FER_INVALID with the text to print. The caller owns *ret: flags_free(). */
+/* Parses argv[1..]. FER_INVALID with the text to print, FER_UNSUPPORTED for what only Prometheus' agent takes. The caller owns *ret: flags_free(). */
 FER_MUST_CHECK fer_code flags_parse(int argc, char **argv, flags **ret, flags_action *action,
                                     fer_err *err);
 void flags_free(flags *f);

@@ -12,8 +12,8 @@
 extern const char *malloc_conf;
 const char *malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:4";
 
-/* Prometheus' exit codes: 2 for flags and configuration, 1 for other fatal errors. */
-enum { EXIT_FATAL = 1, EXIT_USAGE = 2 };
+/* Prometheus' exit codes: 2 for flags and configuration, 3 for flags of the agent, 1 for other fatal errors. */
+enum { EXIT_FATAL = 1, EXIT_USAGE = 2, EXIT_AGENT = 3 };
 
 static int print_help(void)
 {
@@ -52,7 +52,12 @@ int main(int argc, char **argv)
     fer_log_level level;
     fer_log_format format;
     map_guard_install();
-    if (flags_parse(argc, argv, &f, &action, &err) != FER_OK) {
+    fer_code parsed = flags_parse(argc, argv, &f, &action, &err);
+    if (parsed == FER_UNSUPPORTED) {
+        fprintf(stderr, "%s\n", err.msg);
+        return EXIT_AGENT;
+    }
+    if (parsed != FER_OK) {
         fprintf(stderr, "Error parsing command line arguments: %s\nTry 'ferula --help'.\n",
                 err.msg);
         return EXIT_USAGE;

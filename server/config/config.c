@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "base/vfs.h"
+#include "server/config/config_check.h"
+#include "server/config/config_files.h"
 #include "server/config/config_otlp.h"
 #include "server/config/schema.h"
 
@@ -27,6 +29,7 @@ struct config {
     config_label *external_labels;
     size_t n_external_labels;
     otlp_options otlp;
+    config_patterns patterns;
     fer_buf yaml;
 };
 
@@ -140,6 +143,34 @@ static void put_scalar(fer_buf *out, const yaml_node *n)
         text_json(out, n->text);
 }
 
+/* Without the password between "://user:" and "@", as Go's URL.Redacted(). */
+static fer_str redacted(fer_str url, char *buf, size_t cap)
+{
+    const char *scheme = url.n == 0 ? NULL : memmem(url.p, url.n, "://", 3);
+    if (scheme == NULL)
+        return url;
+    fer_str rest = str_from(url, (size_t)(scheme - url.p) + 3);
+    size_t end = 0, at = SIZE_MAX, colon = SIZE_MAX;
+    for (; end < rest.n && rest.p[end] != '/' && rest.p[end] != '?'; end++)
+        if (rest.p[end] == '@')
+            at = end;
+    if (at == SIZE_MAX)
+        return url;
+    for (size_t i = at; i-- != 0;)
+        if (rest.p[i] == ':')
+            colon = i;
+    if (colon == SIZE_MAX)
+        return url;
+    int n = snprintf(buf, cap, "%.*sxxxxx%.*s", (int)(rest.p + colon + 1 - url.p), url.p,
+                     (int)(rest.n - at), rest.p + at);
+    return n > 0 && (size_t)n < cap ? (fer_str){buf, (size_t)n} : STR("<secret>");
+}
+
+static bool is_secret(schema_kind kind)
+{
+    return kind == SCHEMA_SECRET || kind == SCHEMA_SECRETS || kind == SCHEMA_SECRETS_MAP;
+}
+
 static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
                      int depth);
 
@@ -161,13 +192,17 @@ static void put_pairs(fer_buf *out, const yaml_node *n, const schema_field *fiel
 static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
                      int depth)
 {
-    if (kind == SCHEMA_SECRET && n->kind != YAML_NULL) {
+    if (is_secret(kind) && n->kind != YAML_NULL) {
         fer_buf_puts(out, STR(" <secret>\n"));
         return;
     }
     if (n->kind == YAML_SCALAR || n->kind == YAML_NULL) {
+        char buf[4096];
+        yaml_node shown = *n;
+        if (kind == SCHEMA_URL)
+            shown.text = redacted(n->text, buf, sizeof buf);
         fer_buf_putc(out, ' ');
-        put_scalar(out, n);
+        put_scalar(out, &shown);
         fer_buf_putc(out, '\n');
         return;
     }
@@ -176,6 +211,15 @@ static void put_node(fer_buf *out, const yaml_node *n, const schema_field *field
         return;
     }
     fer_buf_putc(out, '\n');
+    if (kind == SCHEMA_SECTION_MAP) {
+        for (size_t i = 0; i < n->n; i++) {
+            indent(out, depth);
+            fer_buf_puts(out, n->pairs[i].key);
+            fer_buf_putc(out, ':');
+            put_node(out, n->pairs[i].value, fields, SCHEMA_SECTION, depth + 1);
+        }
+        return;
+    }
     if (n->kind == YAML_MAP) {
         put_pairs(out, n, fields, depth, false);
         return;
@@ -205,7 +249,7 @@ static void hide_unknown(yaml_node *n, const schema_field *fields)
         yaml_node *v = n->pairs[i].value;
         if (f != NULL && f->kind == SCHEMA_ANY)
             *v = (yaml_node){.kind = YAML_SCALAR, .line = v->line, .text = STR("<secret>")};
-        else if (f != NULL)
+        else if (f != NULL && f->kind != SCHEMA_SECTION_MAP) /* theirs has no unknown part */
             hide_unknown(v, f->fields);
     }
 }
@@ -279,6 +323,8 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
         if (code == FER_OK)
             code = schema_check(root, schema_config, "the configuration", err);
         if (code == FER_OK)
+            code = config_check(root, err);
+        if (code == FER_OK)
             code = config_otlp_load(yaml_get(root, "otlp"), c->a, &c->otlp, err);
         if (code == FER_OK)
             code = take_retention(
@@ -290,6 +336,8 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
             return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
         }
         FER_TRY(code);
+        FER_TRY(config_patterns_of(root, path, c->a, &c->patterns, err));
+        FER_TRY(config_check_files(root, &c->patterns, c->a, err));
         tell_unused(root, log);
     } else {
         FER_TRY(config_otlp_load(NULL, c->a, &c->otlp, err));
@@ -362,6 +410,11 @@ size_t config_external_labels(const config *c, const config_label **ret)
 const otlp_options *config_otlp(const config *c)
 {
     return &c->otlp;
+}
+
+const char *const *config_watched(const config *c)
+{
+    return c->patterns.all;
 }
 
 fer_str config_yaml(const config *c)

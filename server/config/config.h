@@ -40,6 +40,8 @@ typedef struct config_label {
 size_t config_external_labels(const config *c, const config_label **ret);
 /* The section otlp. Lives as long as c. */
 const otlp_options *config_otlp(const config *c);
+/* Patterns of the other files that it consists of, for config_files_sum(); NULL at the end, may be NULL. */
+const char *const *config_watched(const config *c);
 /* The YAML text of /api/v1/status/config: effective values as Prometheus prints them, secrets as
  * <secret>. Lives as long as c. */
 fer_str config_yaml(const config *c);

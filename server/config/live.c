@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "server/config/config_files.h"
 
 struct live_config {
     const char *path;
@@ -14,12 +15,24 @@ struct live_config {
     const config *now;
     live_config_state state;
     bool asked, stop;
+    int64_t watch_ms; /* before the thread runs; 0: it does not look */
+    uint64_t sum;     /* of the files in force; loading */
 };
+
+/* Of the files as they are now, among them those that the configuration in force names. */
+static uint64_t files_sum(live_config *l)
+{
+    const config *c = live_config_take(l);
+    uint64_t sum = config_files_sum(l->path, config_watched(c));
+    config_free(c);
+    return sum;
+}
 
 /* Loads and puts in force; under `loading`, or before anybody knows l. */
 static fer_code load(live_config *l, fer_err *err)
 {
     const config *next;
+    uint64_t before = l->path == NULL || l->watch_ms == 0 ? 0 : config_files_sum(l->path, NULL);
     fer_code c = config_load(l->path, l->log, &next, err);
     fer_mutex_lock(&l->mu);
     l->state.ok = c == FER_OK;
@@ -32,7 +45,17 @@ static fer_code load(live_config *l, fer_err *err)
     }
     fer_mutex_unlock(&l->mu);
     config_free(old);
+    /* What was written while it was read is found at the next look. */
+    if (c == FER_OK && before != 0)
+        l->sum = config_files_sum(l->path, NULL) == before ? files_sum(l) : 0;
     return c;
+}
+
+void live_config_watch(live_config *l, int64_t interval_ms)
+{
+    l->watch_ms = l->path == NULL ? 0 : interval_ms;
+    if (l->watch_ms != 0)
+        l->sum = files_sum(l);
 }
 
 fer_code live_config_new(const char *path, fer_log *log, fer_clock *clock, live_config **ret,
@@ -86,19 +109,49 @@ fer_code live_config_reload(live_config *l, fer_err *err)
     return c;
 }
 
+/* Reloads when the files are not those in force. */
+static void look(live_config *l)
+{
+    fer_err err;
+    fer_mutex_lock(&l->loading);
+    bool changed = files_sum(l) != l->sum;
+    fer_mutex_unlock(&l->loading);
+    if (!changed)
+        return;
+    LOGI(l->log, "Configuration file change detected, reloading the configuration.");
+    fer_code told = live_config_reload(l, &err);
+    (void)told; /* it is in the log and in the state */
+}
+
+/* Waits until asked, or until it is time to look; under mu. Whether asked. */
+static bool wait_for_work(live_config *l)
+{
+    while (!l->asked && !l->stop) {
+        if (l->watch_ms == 0)
+            fer_cond_wait(&l->wake, &l->mu);
+        else if (!fer_cond_wait_ns(&l->wake, &l->mu, (uint64_t)l->watch_ms * 1000000))
+            break;
+    }
+    bool asked = l->asked;
+    l->asked = false;
+    return asked;
+}
+
 void live_config_run(live_config *l)
 {
     fer_mutex_lock(&l->mu);
     while (!l->stop) {
-        if (!l->asked) {
-            fer_cond_wait(&l->wake, &l->mu);
-            continue;
-        }
-        l->asked = false;
+        bool asked = wait_for_work(l);
+        if (l->stop)
+            break;
         fer_mutex_unlock(&l->mu);
         fer_err err;
-        fer_code told = live_config_reload(l, &err);
-        (void)told; /* it is in the log and in the state */
+        if (asked) {
+            fer_code told = live_config_reload(l, &err);
+            (void)told; /* it is in the log and in the state */
+        } else {
+            look(l);
+        }
         fer_mutex_lock(&l->mu);
     }
     fer_mutex_unlock(&l->mu);

@@ -2,7 +2,8 @@
  *
  * A reload reads the whole file before anything changes: either all of it is in force, or nothing of it.
  * Readers take the configuration once a request and keep it while they work.
- * SIGHUP asks for a reload; it happens on the thread in live_config_run().
+ * SIGHUP asks for a reload; it happens on the thread in live_config_run(), which may also look at the files now and
+ * then and reload when they have changed (--config.auto-reload-interval).
  * Threads: any.
  */
 #ifndef FERULA_SERVER_CONFIG_LIVE_H
@@ -25,6 +26,8 @@ const config *live_config_take(live_config *l);
 /* Loads the file anew. On failure what was in force stays. */
 FER_MUST_CHECK fer_code live_config_reload(live_config *l, fer_err *err);
 
+/* Before live_config_run(): looks for changes so often; 0: never. What failed to load is tried again each time. */
+void live_config_watch(live_config *l, int64_t interval_ms);
 /* Reloads whenever asked, until stopped; failures go to the log. */
 void live_config_run(live_config *l);
 void live_config_ask(live_config *l);

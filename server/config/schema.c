@@ -1,94 +1,8 @@
 /* schema.c - the tables of prometheus.yml and the walk over them. */
-#include "server/config/schema.h"
+#include "server/config/schema_int.h"
 
 #include "base/num.h"
 #include "base/text.h"
-
-#define END                                                                                        \
-    {                                                                                              \
-        NULL, SCHEMA_ANY, NULL, NULL                                                               \
-    }
-
-static const schema_field tls_config[] = {
-    {"ca", SCHEMA_STRING, NULL, NULL},
-    {"cert", SCHEMA_STRING, NULL, NULL},
-    {"key", SCHEMA_SECRET, NULL, NULL},
-    {"ca_file", SCHEMA_STRING, NULL, NULL},
-    {"cert_file", SCHEMA_STRING, NULL, NULL},
-    {"key_file", SCHEMA_STRING, NULL, NULL},
-    {"ca_ref", SCHEMA_STRING, NULL, NULL},
-    {"cert_ref", SCHEMA_STRING, NULL, NULL},
-    {"key_ref", SCHEMA_STRING, NULL, NULL},
-    {"server_name", SCHEMA_STRING, NULL, NULL},
-    {"insecure_skip_verify", SCHEMA_BOOL, NULL, NULL},
-    {"min_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
-    {"max_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
-    END,
-};
-
-static const schema_field basic_auth[] = {
-    {"username", SCHEMA_STRING, NULL, NULL},
-    {"username_file", SCHEMA_STRING, NULL, NULL},
-    {"username_ref", SCHEMA_STRING, NULL, NULL},
-    {"password", SCHEMA_SECRET, NULL, NULL},
-    {"password_file", SCHEMA_STRING, NULL, NULL},
-    {"password_ref", SCHEMA_STRING, NULL, NULL},
-    END,
-};
-
-static const schema_field authorization[] = {
-    {"type", SCHEMA_STRING, NULL, NULL},
-    {"credentials", SCHEMA_SECRET, NULL, NULL},
-    {"credentials_file", SCHEMA_STRING, NULL, NULL},
-    {"credentials_ref", SCHEMA_STRING, NULL, NULL},
-    END,
-};
-
-static const schema_field http_header[] = {
-    {"values", SCHEMA_STRINGS, NULL, NULL},
-    {"secrets", SCHEMA_ANY, NULL, NULL},
-    {"files", SCHEMA_STRINGS, NULL, NULL},
-    END,
-};
-
-/* The keys of Go's common HTTP client configuration. */
-#define PROXY_FIELDS                                                                               \
-    {"proxy_url", SCHEMA_STRING, NULL, NULL}, {"no_proxy", SCHEMA_STRING, NULL, NULL},             \
-        {"proxy_from_environment", SCHEMA_BOOL, NULL, NULL},                                       \
-    {                                                                                              \
-        "proxy_connect_header", SCHEMA_STRINGS_MAP, NULL, NULL                                     \
-    }
-
-static const schema_field oauth2[] = {
-    {"client_id", SCHEMA_STRING, NULL, NULL},
-    {"client_secret", SCHEMA_SECRET, NULL, NULL},
-    {"client_secret_file", SCHEMA_STRING, NULL, NULL},
-    {"client_secret_ref", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key_id", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key", SCHEMA_SECRET, NULL, NULL},
-    {"client_certificate_key_file", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key_ref", SCHEMA_STRING, NULL, NULL},
-    {"grant_type", SCHEMA_STRING, NULL, NULL},
-    {"signature_algorithm", SCHEMA_STRING, NULL, NULL},
-    {"iss", SCHEMA_STRING, NULL, NULL},
-    {"audience", SCHEMA_STRING, NULL, NULL},
-    {"claims", SCHEMA_ANY, NULL, NULL},
-    {"scopes", SCHEMA_STRINGS, NULL, NULL},
-    {"token_url", SCHEMA_STRING, NULL, NULL},
-    {"endpoint_params", SCHEMA_STRING_MAP, NULL, NULL},
-    {"tls_config", SCHEMA_SECTION, tls_config, NULL},
-    PROXY_FIELDS,
-    END,
-};
-
-#define HTTP_CLIENT_FIELDS                                                                         \
-    {"basic_auth", SCHEMA_SECTION, basic_auth, NULL},                                              \
-        {"authorization", SCHEMA_SECTION, authorization, NULL},                                    \
-        {"oauth2", SCHEMA_SECTION, oauth2, NULL}, {"bearer_token", SCHEMA_SECRET, NULL, NULL},     \
-        {"bearer_token_file", SCHEMA_STRING, NULL, NULL},                                          \
-        {"tls_config", SCHEMA_SECTION, tls_config, NULL},                                          \
-        {"follow_redirects", SCHEMA_BOOL, NULL, NULL}, {"enable_http2", SCHEMA_BOOL, NULL, NULL},  \
-        {"http_headers", SCHEMA_ANY, http_header, NULL}, PROXY_FIELDS
 
 static const schema_field relabel[] = {
     {"source_labels", SCHEMA_STRINGS, NULL, NULL}, {"separator", SCHEMA_STRING, NULL, NULL},
@@ -96,50 +10,6 @@ static const schema_field relabel[] = {
     {"target_label", SCHEMA_STRING, NULL, NULL},   {"replacement", SCHEMA_STRING, NULL, NULL},
     {"action", SCHEMA_STRING, NULL, NULL},         END,
 };
-
-static const schema_field static_config[] = {
-    {"targets", SCHEMA_STRINGS, NULL, NULL},
-    {"labels", SCHEMA_STRING_MAP, NULL, NULL},
-    END,
-};
-
-static const schema_field file_sd[] = {
-    {"files", SCHEMA_STRINGS, NULL, NULL},
-    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
-    END,
-};
-
-static const schema_field dns_sd[] = {
-    {"names", SCHEMA_STRINGS, NULL, NULL},
-    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
-    {"type", SCHEMA_STRING, NULL, NULL},
-    {"port", SCHEMA_INT, NULL, NULL},
-    END,
-};
-
-static const schema_field http_sd[] = {
-    {"url", SCHEMA_STRING, NULL, NULL},
-    {"refresh_interval", SCHEMA_DURATION, NULL, NULL},
-    HTTP_CLIENT_FIELDS,
-    END,
-};
-
-#define SD_ANY(name)                                                                               \
-    {                                                                                              \
-        name "_sd_configs", SCHEMA_ANY, NULL, NULL                                                 \
-    }
-#define DISCOVERY_FIELDS                                                                           \
-    {"static_configs", SCHEMA_SECTIONS, static_config, NULL},                                      \
-        {"file_sd_configs", SCHEMA_SECTIONS, file_sd, NULL},                                       \
-        {"dns_sd_configs", SCHEMA_SECTIONS, dns_sd, NULL},                                         \
-        {"http_sd_configs", SCHEMA_SECTIONS, http_sd, NULL}, SD_ANY("consul"),                     \
-        SD_ANY("kubernetes"), SD_ANY("ec2"), SD_ANY("ecs"), SD_ANY("lightsail"), SD_ANY("rds"),    \
-        SD_ANY("elasticache"), SD_ANY("msk"), SD_ANY("aws"), SD_ANY("azure"),                      \
-        SD_ANY("digitalocean"), SD_ANY("docker"), SD_ANY("dockerswarm"), SD_ANY("eureka"),         \
-        SD_ANY("gce"), SD_ANY("hetzner"), SD_ANY("ionos"), SD_ANY("kuma"), SD_ANY("linode"),       \
-        SD_ANY("marathon"), SD_ANY("nerve"), SD_ANY("nomad"), SD_ANY("oci"), SD_ANY("openstack"),  \
-        SD_ANY("outscale"), SD_ANY("ovhcloud"), SD_ANY("puppetdb"), SD_ANY("scaleway"),            \
-        SD_ANY("serverset"), SD_ANY("stackit"), SD_ANY("triton"), SD_ANY("uyuni"), SD_ANY("vultr")
 
 #define VALIDATION                                                                                 \
     {                                                                                              \
@@ -191,8 +61,8 @@ static const schema_field scrape_config[] = {
     {"native_histogram_min_bucket_factor", SCHEMA_FLOAT, NULL, NULL},
     {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
     {"metric_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    HTTP_CLIENT_FIELDS,
-    DISCOVERY_FIELDS,
+    INLINE(schema_http_client),
+    INLINE(schema_discovery),
     END,
 };
 
@@ -201,11 +71,11 @@ static const schema_field alertmanager[] = {
     {"path_prefix", SCHEMA_STRING, NULL, NULL},
     {"timeout", SCHEMA_DURATION, NULL, NULL},
     {"api_version", SCHEMA_STRING, NULL, "v2"},
-    {"sigv4", SCHEMA_ANY, NULL, NULL},
+    {"sigv4", SCHEMA_SECTION, schema_sigv4, NULL},
     {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
     {"alert_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    HTTP_CLIENT_FIELDS,
-    DISCOVERY_FIELDS,
+    INLINE(schema_http_client),
+    INLINE(schema_discovery),
     END,
 };
 
@@ -236,7 +106,7 @@ static const schema_field metadata_config[] = {
 };
 
 static const schema_field remote_write[] = {
-    {"url", SCHEMA_STRING, NULL, NULL},
+    {"url", SCHEMA_URL, NULL, NULL},
     {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
     {"headers", SCHEMA_STRING_MAP, NULL, NULL},
     {"write_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
@@ -244,20 +114,20 @@ static const schema_field remote_write[] = {
     {"send_exemplars", SCHEMA_BOOL, NULL, NULL},
     {"send_native_histograms", SCHEMA_BOOL, NULL, NULL},
     {"round_robin_dns", SCHEMA_BOOL, NULL, NULL},
-    {"failed_request_logging", SCHEMA_ANY, NULL, NULL},
+    {"failed_request_logging", SCHEMA_BOOL, NULL, NULL},
     {"protobuf_message", SCHEMA_STRING, NULL,
      "prometheus.WriteRequest|io.prometheus.write.v2.Request"},
     {"queue_config", SCHEMA_SECTION, queue_config, NULL},
     {"metadata_config", SCHEMA_SECTION, metadata_config, NULL},
-    {"sigv4", SCHEMA_ANY, NULL, NULL},
-    {"azuread", SCHEMA_ANY, NULL, NULL},
-    {"google_iam", SCHEMA_ANY, NULL, NULL},
-    HTTP_CLIENT_FIELDS,
+    {"sigv4", SCHEMA_SECTION, schema_sigv4, NULL},
+    {"azuread", SCHEMA_SECTION, schema_azuread, NULL},
+    {"google_iam", SCHEMA_SECTION, schema_google_iam, NULL},
+    INLINE(schema_http_client),
     END,
 };
 
 static const schema_field remote_read[] = {
-    {"url", SCHEMA_STRING, NULL, NULL},
+    {"url", SCHEMA_URL, NULL, NULL},
     {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
     {"chunked_read_limit", SCHEMA_INT, NULL, NULL},
     {"headers", SCHEMA_STRING_MAP, NULL, NULL},
@@ -265,7 +135,7 @@ static const schema_field remote_read[] = {
     {"name", SCHEMA_STRING, NULL, NULL},
     {"required_matchers", SCHEMA_STRING_MAP, NULL, NULL},
     {"filter_external_labels", SCHEMA_BOOL, NULL, NULL},
-    HTTP_CLIENT_FIELDS,
+    INLINE(schema_http_client),
     END,
 };
 
@@ -305,7 +175,7 @@ static const schema_field tracing[] = {
     {"endpoint", SCHEMA_STRING, NULL, NULL},
     {"sampling_fraction", SCHEMA_FLOAT, NULL, NULL},
     {"insecure", SCHEMA_BOOL, NULL, NULL},
-    {"tls_config", SCHEMA_SECTION, tls_config, NULL},
+    {"tls_config", SCHEMA_SECTION, schema_tls, NULL},
     {"headers", SCHEMA_STRING_MAP, NULL, NULL},
     {"compression", SCHEMA_STRING, NULL, "gzip"},
     {"timeout", SCHEMA_DURATION, NULL, NULL},
@@ -347,11 +217,22 @@ const schema_field schema_config[] = {
     END,
 };
 
+const schema_field schema_scrape_file[] = {
+    {"scrape_configs", SCHEMA_SECTIONS, scrape_config, NULL},
+    END,
+};
+
 const schema_field *schema_find(const schema_field *fields, fer_str key)
 {
-    for (; fields->key != NULL; fields++)
-        if (str_eq(key, str_of(fields->key)))
-            return fields;
+    for (; fields->key != NULL; fields++) {
+        const schema_field *f = fields;
+        if (f->kind == SCHEMA_INLINE)
+            f = schema_find(f->fields, key);
+        else if (!str_eq(key, str_of(f->key)))
+            f = NULL;
+        if (f != NULL)
+            return f;
+    }
     return NULL;
 }
 
@@ -427,11 +308,26 @@ static fer_code check_map(const yaml_node *n, bool lists, const char *where, fer
         return offence(n, where, "a mapping", err);
     for (size_t i = 0; i < n->n; i++) {
         const yaml_node *v = n->pairs[i].value;
+        if (n->pairs[i].again_line != 0)
+            return fer_fail(err, FER_INVALID, "%d: key \"%.*s\" already set in map",
+                            n->pairs[i].again_line, STR_FMT(n->pairs[i].key));
         if (lists)
             FER_TRY(check_strings(v, where, err));
         else if (v->kind == YAML_LIST || v->kind == YAML_MAP)
             return offence(v, where, "a mapping of texts", err);
     }
+    return FER_OK;
+}
+
+static fer_code check_section_map(const yaml_node *n, const schema_field *fields, const char *where,
+                                  fer_err *err)
+{
+    if (n->kind == YAML_NULL)
+        return FER_OK;
+    if (n->kind != YAML_MAP)
+        return offence(n, where, "a mapping", err);
+    for (size_t i = 0; i < n->n; i++)
+        FER_TRY(schema_check(n->pairs[i].value, fields, where, err));
     return FER_OK;
 }
 
@@ -442,11 +338,15 @@ static fer_code check_field(const yaml_node *n, const schema_field *f, const cha
     case SCHEMA_ANY:
         return FER_OK;
     case SCHEMA_STRINGS:
+    case SCHEMA_SECRETS:
         return check_strings(n, where, err);
     case SCHEMA_STRING_MAP:
         return check_map(n, false, where, err);
     case SCHEMA_STRINGS_MAP:
+    case SCHEMA_SECRETS_MAP:
         return check_map(n, true, where, err);
+    case SCHEMA_SECTION_MAP:
+        return check_section_map(n, f->fields, where, err);
     case SCHEMA_SECTION:
         return schema_check(n, f->fields, where, err);
     case SCHEMA_SECTIONS:

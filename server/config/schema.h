@@ -20,7 +20,12 @@ typedef enum schema_kind {
     SCHEMA_STRINGS_MAP, /* text to list of text */
     SCHEMA_SECTION,     /* mapping by `fields` */
     SCHEMA_SECTIONS,    /* list of such mappings */
-    SCHEMA_ANY,         /* not looked into: service discovery of foreign systems */
+    SCHEMA_SECTION_MAP, /* text to such mappings */
+    SCHEMA_URL,         /* text whose password is not shown */
+    SCHEMA_SECRETS,     /* as STRINGS, never shown again */
+    SCHEMA_SECRETS_MAP, /* as STRINGS_MAP, never shown again */
+    SCHEMA_INLINE,      /* no field: those of `fields` stand here */
+    SCHEMA_ANY,         /* not looked into, nor shown */
 } schema_kind;
 
 typedef struct schema_field {
@@ -32,6 +37,8 @@ typedef struct schema_field {
 
 /* The whole file. */
 extern const schema_field schema_config[];
+/* A file of scrape_config_files. */
+extern const schema_field schema_scrape_file[];
 
 /* FER_INVALID with "line: what" for the first offence. */
 FER_MUST_CHECK fer_code schema_check(const yaml_node *n, const schema_field *fields,

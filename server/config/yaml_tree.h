@@ -1,7 +1,10 @@
 /* yaml_tree.h - a YAML document as a tree with line numbers, over libyaml's events.
  *
- * Scalars, sequences, mappings; aliases are refused (they make bombs), mapping keys are scalars and
- * unique, one document. Depth and size are bounded.
+ * Scalars, sequences, mappings; mapping keys are scalars and unique, one document. An alias becomes a copy of
+ * what its anchor names, with the lines of the original. "<<" merges a mapping, or a list of them of which the
+ * first counts most, into the one it stands in, at its place: keys that follow it replace what it brought, and it
+ * replaces keys before it, as Prometheus' YAML library has it. Depth and size are bounded, copies counted, so
+ * that aliases of aliases make no bomb.
  */
 #ifndef FERULA_SERVER_CONFIG_YAML_TREE_H
 #define FERULA_SERVER_CONFIG_YAML_TREE_H
@@ -15,6 +18,8 @@ typedef struct yaml_node yaml_node;
 typedef struct yaml_pair {
     fer_str key;
     int key_line;
+    bool merged;    /* brought by "<<" */
+    int again_line; /* where the key stands a second time, one of both being merged; 0: nowhere */
     yaml_node *value;
 } yaml_pair;
 

@@ -1,0 +1,25 @@
+/* schema_int.h - tables that the parts of the schema share. */
+#ifndef FERULA_SERVER_CONFIG_SCHEMA_INT_H
+#define FERULA_SERVER_CONFIG_SCHEMA_INT_H
+
+#include "server/config/schema.h"
+
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, SCHEMA_ANY, NULL, NULL                                                               \
+    }
+#define INLINE(table)                                                                              \
+    {                                                                                              \
+        "", SCHEMA_INLINE, table, NULL                                                             \
+    }
+
+/* schema_http.c: how requests to others are made. */
+extern const schema_field schema_tls[];
+extern const schema_field schema_http_client[];
+extern const schema_field schema_sigv4[];
+extern const schema_field schema_azuread[];
+extern const schema_field schema_google_iam[];
+/* schema_sd.c: static_configs and all *_sd_configs. */
+extern const schema_field schema_discovery[];
+
+#endif
