@@ -1,5 +1,5 @@
 /* metrics_idle.c - what dashboards and the rules of prometheus-mixin ask for and is 0 here. */
-#include "server/api/metrics_idle.h"
+#include "server/api/metrics_rooms.h"
 
 static const struct {
     const char *name, *help;
@@ -28,7 +28,7 @@ static const struct {
      "The total number of template text expansion failures."},
 };
 
-void metrics_idle_put(fer_buf *out)
+void metrics_put_idle(fer_buf *out)
 {
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         fer_buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n%s 0\n", counters[i].name,
