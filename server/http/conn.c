@@ -403,6 +403,20 @@ static void begin_body(http_conn *c, const http_head *h)
     }
 }
 
+/* Why a request with a body would be refused when it is complete, so that it is said now, before the body; NULL: it
+ * would not. */
+static const char *overload(const http_conn *c, const http_head *h, http_pool pool)
+{
+    http_server *s = c->s;
+    if (pool == HTTP_ON_LOOP || (!h->chunked && h->length == 0))
+        return NULL;
+    if (http_workers_waiting(http_server_pool(s, pool)) >= s->o.queue_max)
+        return "too many requests are waiting";
+    uint64_t bodies = (uint64_t)fer_account_used(&s->bodies); /* and a length within the route's bounds */
+    bool fits = h->chunked || bodies + h->length <= s->o.body_budget_bytes;
+    return fits ? NULL : "too many request bodies in flight";
+}
+
 static void got_head(http_conn *c)
 {
     http_server *s = c->s;
@@ -415,12 +429,18 @@ static void got_head(http_conn *c)
     if (!route_request(c, h))
         return;
     const http_route *route = &s->routes.v[r->route].route;
+    const char *refusal = overload(c, h, route->pool);
     if (route->pool != HTTP_ON_LOOP && s->o.ready != NULL && !s->o.ready(s->o.ready_arg)) {
         before_early_answer(c);
         not_ready(r);
     } else if (!h->chunked && h->length > route->body_max) {
         before_early_answer(c);
         http_reply_own(r, 413, "");
+    } else if (refusal != NULL) {
+        http_count(&s->stats.refused);
+        before_early_answer(c);
+        http_resp_header(r, "Retry-After", STR("1"));
+        http_reply_own(r, 503, refusal);
     } else {
         begin_body(c, h);
     }

@@ -64,6 +64,7 @@ static const http_route routes[] = {
     {"/length", HTTP_POST, HTTP_INGEST, length, NULL, 1 << 20, NULL},
     {"/small", HTTP_POST, HTTP_INGEST, length, NULL, 1000, NULL},
     {"/gated", HTTP_GET, HTTP_QUERY, gated, NULL, 0, NULL},
+    {"/gated-write", HTTP_POST, HTTP_INGEST, gated, NULL, 0, NULL},
 };
 enum { N_ROUTES = sizeof routes / sizeof *routes };
 
@@ -284,6 +285,39 @@ static void requests_beyond_the_queue_are_refused(void **state)
         kit_read(fds[i], &a, false);
         assert_string_equal(a.body, "passed");
         kit_done(&a);
+        close(fds[i]);
+    }
+    kit_stop(&k, 1000);
+}
+
+/* Without its body having been asked for, or even sent. */
+static void a_full_queue_refuses_before_the_body(void **state)
+{
+    (void)state;
+    kit k;
+    kit_start(&k, &(http_options){.queue_max = 1, .ingest_workers = 1}, routes, N_ROUTES);
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = kit_connect(&k);
+        kit_puts(fds[i], "POST /gated-write" H "Content-Length: 1\r\n\r\nx");
+        if (i == 0)
+            await_inside(1);
+        kit_sleep_ms(20);
+    }
+    int fd = kit_connect(&k);
+    kit_puts(fd, "POST /length" H "Content-Length: 1000\r\n\r\n");
+    check_answer(fd, 503, "503 Service Unavailable: too many requests are waiting", false);
+    char body[1000] = {0};
+    kit_send(fd, body, sizeof body); /* thrown away: the connection goes on */
+    check_hello(fd);
+    kit_puts(fd, "POST /length" H "Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n");
+    check_refused(fd, 503, "503 Service Unavailable: too many requests are waiting");
+    fd = kit_connect(&k);
+    kit_puts(fd, "POST /length" H "Content-Length: 1000000\r\n\r\n");
+    check_refused(fd, 503, "503 Service Unavailable: too many requests are waiting");
+    let_pass(2);
+    for (int i = 0; i < 2; i++) {
+        check_answer(fds[i], 200, "passed", false);
         close(fds[i]);
     }
     kit_stop(&k, 1000);
@@ -522,6 +556,7 @@ int main(void)
         cmocka_unit_test(a_sender_gets_to_read_its_refusal),
         cmocka_unit_test(bodies_share_a_budget),
         cmocka_unit_test(requests_beyond_the_queue_are_refused),
+        cmocka_unit_test(a_full_queue_refuses_before_the_body),
         cmocka_unit_test(slow_heads_end),
         cmocka_unit_test(stalled_bodies_end),
         cmocka_unit_test(dripping_bodies_end),
