@@ -41,6 +41,17 @@ fer_code vfs_truncate(vfs_file *f, uint64_t size, fer_err *err)
     return f->fs->ops->truncate(f, size, err);
 }
 
+bool vfs_reserve(vfs_file *f, uint64_t off, uint64_t n)
+{
+    return f->fs->ops->reserve != NULL && f->fs->ops->reserve(f, off, n);
+}
+
+void vfs_write_back(vfs_file *f, uint64_t off, uint64_t n)
+{
+    if (f->fs->ops->write_back != NULL)
+        f->fs->ops->write_back(f, off, n);
+}
+
 fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err)
 {
     return f->fs->ops->size(f, ret, err);

@@ -68,7 +68,9 @@ typedef struct vfs_ops {
     fer_code (*size)(vfs_file *f, uint64_t *ret, fer_err *err);
     fer_code (*map)(vfs_file *f, vfs_map *ret, fer_err *err); /* read only, whole file */
     void (*unmap)(vfs_map *m);
-    void (*forget)(const vfs_map *m); /* may be NULL */
+    void (*forget)(const vfs_map *m); /* these three may be NULL */
+    bool (*reserve)(vfs_file *f, uint64_t off, uint64_t n);
+    void (*write_back)(vfs_file *f, uint64_t off, uint64_t n);
     void (*close)(vfs_file *f);
 } vfs_ops;
 
@@ -93,6 +95,12 @@ FER_MUST_CHECK fer_code vfs_pwrite(vfs_file *f, const void *p, size_t n, uint64_
                                    fer_err *err);
 FER_MUST_CHECK fer_code vfs_sync(vfs_file *f, fer_err *err);
 FER_MUST_CHECK fer_code vfs_truncate(vfs_file *f, uint64_t size, fer_err *err);
+/* Takes the place on disk of bytes to come without changing the size; whether it did. vfs_truncate gives back what
+ * lies beyond the size. */
+bool vfs_reserve(vfs_file *f, uint64_t off, uint64_t n);
+/* Hands these bytes to the disk and waits until it has taken them, which makes nothing durable: it keeps the sync
+ * that does short. */
+void vfs_write_back(vfs_file *f, uint64_t off, uint64_t n);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);
 FER_MUST_CHECK fer_code vfs_map_file(vfs_file *f, vfs_map *ret, fer_err *err);
 void vfs_unmap(vfs_map *m);

@@ -125,6 +125,19 @@ static fer_code posix_truncate(vfs_file *f, uint64_t size, fer_err *err)
     return r < 0 ? fer_fail_sys(err, errno, "truncate %s", of(f)->path) : FER_OK;
 }
 
+static bool posix_reserve(vfs_file *f, uint64_t off, uint64_t n)
+{
+    return fallocate(of(f)->fd, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)n) == 0;
+}
+
+static void posix_write_back(vfs_file *f, uint64_t off, uint64_t n)
+{
+    const unsigned all =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    (void)sync_file_range(of(f)->fd, (off_t)off, (off_t)n,
+                          all); /* a failure is the next sync's to tell */
+}
+
 static fer_code posix_size(vfs_file *f, uint64_t *ret, fer_err *err)
 {
     struct stat st;
@@ -266,6 +279,8 @@ vfs *vfs_posix(void)
         .map = posix_map,
         .unmap = posix_unmap,
         .forget = posix_forget,
+        .reserve = posix_reserve,
+        .write_back = posix_write_back,
         .close = posix_close,
     };
     static vfs fs = {&ops};

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -136,6 +137,32 @@ static void reads_end_with_the_file_and_holes_are_zero(void **state)
     assert_int_equal(n, 3);
     assert_memory_equal(got, "a\0\0", 3);
     assert_int_equal(vfs_sync(f, NULL), FER_OK);
+}
+
+static blkcnt_t blocks_of(fixture *x, const char *name)
+{
+    struct stat st;
+    assert_int_equal(stat(in(x, name), &st), 0);
+    return st.st_blocks;
+}
+
+static void reserved_places_do_not_show_and_go_with_truncate(void **state)
+{
+    fixture *x = *state;
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    uint64_t size;
+    assert_int_equal(vfs_open(x->fs, in(x, "a"), VFS_CREATE, &f, NULL), FER_OK);
+    assert_int_equal(vfs_pwrite(f, "four", 4, 0, NULL), FER_OK);
+    bool reserved =
+        vfs_reserve(f, 4, 1 << 20); /* not every file system can, and the tests' does not */
+    vfs_write_back(f, 0, 4);
+    assert_int_equal(vfs_size(f, &size, NULL), FER_OK);
+    assert_int_equal(size, 4);
+    if (!reserved)
+        return;
+    assert_true(blocks_of(x, "a") * 512 >= 1 << 20);
+    assert_int_equal(vfs_truncate(f, 4, NULL), FER_OK);
+    assert_true(blocks_of(x, "a") * 512 < 1 << 20);
 }
 
 static void maps_show_the_whole_file(void **state)
@@ -442,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(modes_of_opening),
         BOTH(reads_end_with_the_file_and_holes_are_zero),
+        BOTH(reserved_places_do_not_show_and_go_with_truncate),
         BOTH(maps_show_the_whole_file),
         BOTH(stat_tells_size_kind_and_time),
         BOTH(listing_names_all_and_stops_when_told),

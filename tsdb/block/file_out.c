@@ -5,7 +5,7 @@
 #include "base/crc32c.h"
 #include "base/varint.h"
 
-enum { BUF_BYTES = 64 * 1024, SYNC_BYTES = 1024 * 1024 };
+enum { BUF_BYTES = 64 * 1024, SETTLE_BYTES = 256 * 1024, RESERVE_BYTES = 16 * 1024 * 1024 };
 
 fer_code file_out_open(file_out *o, vfs *fs, const char *path, fer_err *err)
 {
@@ -15,22 +15,30 @@ fer_code file_out_open(file_out *o, vfs *fs, const char *path, fer_err *err)
     return FER_OK;
 }
 
-/* Long files are synced as they grow: one large flush at the end would hold up the log's. */
 static void write_at(file_out *o, const void *p, size_t n, uint64_t off)
 {
     if (o->failed == FER_OK && n != 0)
         o->failed = vfs_pwrite(o->f, p, n, off, &o->err);
-    o->unsynced += n;
-    if (o->failed == FER_OK && o->unsynced >= SYNC_BYTES) {
-        o->failed = vfs_sync(o->f, &o->err);
-        o->unsynced = 0;
+}
+
+/* A long file goes to the disk as it grows, into blocks reserved ahead: the log's syncs, which go on meanwhile, would
+ * otherwise wait for all of it, or for the journal to take the new blocks together with their data (docs/compaction.md). */
+static void append(file_out *o, const void *p, size_t n)
+{
+    if (o->flushed + n > SETTLE_BYTES && o->flushed + n > o->reserved &&
+        vfs_reserve(o->f, o->flushed, n + RESERVE_BYTES))
+        o->reserved = o->flushed + n + RESERVE_BYTES;
+    write_at(o, p, n, o->flushed);
+    o->flushed += n;
+    if (o->flushed - o->settled >= SETTLE_BYTES) {
+        vfs_write_back(o->f, o->settled, o->flushed - o->settled);
+        o->settled = o->flushed;
     }
 }
 
 static void flush(file_out *o)
 {
-    write_at(o, o->buf, o->n, o->flushed);
-    o->flushed += o->n;
+    append(o, o->buf, o->n);
     o->n = 0;
 }
 
@@ -42,8 +50,7 @@ void file_out_put(file_out *o, const void *p, size_t n)
     if (n > BUF_BYTES - o->n)
         flush(o);
     if (n > BUF_BYTES) {
-        write_at(o, p, n, o->flushed);
-        o->flushed += n;
+        append(o, p, n);
         return;
     }
     memcpy(o->buf + o->n, p, n);
@@ -123,6 +130,8 @@ void file_out_abort(file_out *o)
 fer_code file_out_close(file_out *o, fer_err *err)
 {
     flush(o);
+    if (o->failed == FER_OK && o->reserved > o->flushed)
+        o->failed = vfs_truncate(o->f, o->flushed, &o->err);
     if (o->failed == FER_OK)
         o->failed = vfs_sync(o->f, &o->err);
     file_out_abort(o);

@@ -12,10 +12,11 @@
 typedef struct file_out {
     vfs_file *f;
     uint8_t *buf;
-    size_t n;         /* bytes in buf */
-    uint64_t flushed; /* bytes in the file */
-    size_t unsynced;  /* bytes of them written since the last sync */
-    uint32_t crc;     /* over what was put since it was last set to 0 */
+    size_t n;          /* bytes in buf */
+    uint64_t flushed;  /* bytes in the file */
+    uint64_t settled;  /* bytes that the disk has taken */
+    uint64_t reserved; /* bytes that have their place on it */
+    uint32_t crc;      /* over what was put since it was last set to 0 */
     fer_code failed;
     fer_err err;
 } file_out;

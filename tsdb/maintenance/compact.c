@@ -7,7 +7,7 @@
 #include "tsdb/head/heap_order.h"
 #include "tsdb/maintenance/compact_series.h"
 
-enum { SERIES_PER_CANCEL_CHECK = 256, SERIES_PER_FORGET = 8192 };
+enum { SERIES_PER_CHECK = 64, SERIES_PER_FORGET = 8192 };
 
 /* ---- meta ---- */
 
@@ -335,8 +335,10 @@ static fer_code merge_all(compactor *c, fer_err *err)
     for (uint32_t i = 0; i < c->n; i++)
         FER_TRY(next_series(c, i, err));
     for (unsigned k = 0; c->heap.n != 0; k++) {
-        if (k % SERIES_PER_CANCEL_CHECK == 0)
+        if (k % SERIES_PER_CHECK == 0) {
+            pace_point(c->o->pace);
             FER_TRY(check_cancel(c, err));
+        }
         FER_TRY(merge_least(c, err));
         if (k % SERIES_PER_FORGET == SERIES_PER_FORGET - 1)
             forget_sources(c);

@@ -9,6 +9,7 @@
 
 #include "base/cancel.h"
 #include "tsdb/block/block.h"
+#include "tsdb/maintenance/pace.h"
 #include "tsdb/maintenance/spread.h"
 
 typedef struct compact_options {
@@ -19,7 +20,8 @@ typedef struct compact_options {
     fer_account *acct;        /* charged with what is held; may be NULL */
     uint64_t segment_bytes;   /* 0 = 512 MiB */
     chunk_spread *counts;     /* of chunks in blocks of level 1; may be NULL */
-    const fer_cancel *cancel; /* asked every few hundred series; may be NULL */
+    const fer_cancel *cancel; /* asked every few dozen series; may be NULL */
+    pace *pace;               /* as often; may be NULL */
 } compact_options;
 
 /* Merges blocks, given by min_time, leaving out what is deleted. The new block's meta is in the arena; when its

@@ -3,7 +3,7 @@
 #include "tsdb/block/block_write.h"
 #include "tsdb/head/head_export.h"
 
-enum { SERIES_PER_CANCEL_CHECK = 256 };
+enum { SERIES_PER_CHECK = 64 };
 
 static fer_code write_symbols(block_writer *w, const head_export *x, fer_err *err)
 {
@@ -33,8 +33,11 @@ static fer_code write_series(const compact_options *o, block_writer *w, head_exp
     exported_series s;
     bool more = true;
     for (unsigned k = 0;; k++) {
-        if (k % SERIES_PER_CANCEL_CHECK == 0 && fer_cancel_check(o->cancel) != FER_OK)
-            return fer_fail(err, FER_CANCELED, "writing a block was stopped");
+        if (k % SERIES_PER_CHECK == 0) {
+            pace_point(o->pace);
+            if (fer_cancel_check(o->cancel) != FER_OK)
+                return fer_fail(err, FER_CANCELED, "writing a block was stopped");
+        }
         FER_TRY(head_export_next(x, &s, &more, err));
         if (!more)
             return FER_OK;

@@ -100,8 +100,15 @@ int64_t maintenance_max_block_ms(const tsdb_options *o)
     return max > min ? max : min;
 }
 
+static uint64_t commits_of(void *arg)
+{
+    return committer_commits(arg);
+}
+
 static compact_options compaction(tsdb *db)
 {
+    db->m.pace = (pace){.clock = db->o.clock, .writes = commits_of, .arg = &db->c};
+    pace_begin(&db->m.pace);
     return (compact_options){
         .fs = db->o.fs,
         .dir = db->path,
@@ -110,6 +117,7 @@ static compact_options compaction(tsdb *db)
         .acct = &db->m.acct,
         .segment_bytes = db->o.chunk_segment_bytes,
         .cancel = &db->m.cancel,
+        .pace = &db->m.pace,
     };
 }
 

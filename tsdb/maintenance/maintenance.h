@@ -15,6 +15,7 @@
 #include "base/cancel.h"
 #include "base/thread.h"
 #include "tsdb/block/block_meta.h"
+#include "tsdb/maintenance/pace.h"
 #include "tsdb/tsdb.h"
 
 enum { RANK_MAINTENANCE = 70, RANK_MAINTENANCE_WAKE = 80 };
@@ -26,6 +27,7 @@ typedef struct maintenance {
     int64_t log_mint;     /* the log is to be cut there; INT64_MIN: nothing to do. Under mu */
     fer_account acct;     /* what compactions hold */
     uint64_t chunks_seen; /* begun in the head by the last time they were written out; under mu */
+    pace pace;            /* under mu */
     fer_cancel cancel;
 
     fer_mutex wake_mu;

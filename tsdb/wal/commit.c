@@ -507,6 +507,14 @@ void committer_stop(committer *c)
     fer_cond_broadcast(&c->wake);
 }
 
+uint64_t committer_commits(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    uint64_t n = c->commits;
+    fer_mutex_unlock(&c->h->mu);
+    return n;
+}
+
 void committer_cut(committer *c)
 {
     fer_mutex_lock(&c->h->mu);

@@ -135,6 +135,8 @@ static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v
 FER_MUST_CHECK fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err);
 void committer_run(committer *c);
 void committer_stop(committer *c); /* any thread */
+/* How many batches have been made durable. Any thread. */
+uint64_t committer_commits(committer *c);
 /* Asks for a new segment of the log; the committer's next step ends the present one. Any thread. */
 void committer_cut(committer *c);
 
