@@ -2,15 +2,15 @@
  *
  *   loadgen --target 127.0.0.1:9090 [--path /api/v1/write] [--series N] [--samples N] [--from K]
  *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N] [--groups N]
- *           [--ledger FILE] [--rate SAMPLES_PER_S] [--protocol 1|2]
+ *           [--ledger FILE] [--rate SAMPLES_PER_S] [--protocol 1|2|otlp] [--kind floats|histograms|mixed] [--gzip 0|1]
  *
- * Series i has ten labels, about 220 bytes of text; its k-th sample lies at start + k * step and has a
- * value that follows from i and k alone (series_value), so that anybody can check it. Connection c
+ * Series i has ten labels, about 220 bytes of text; its k-th sample lies at start + k * step and follows
+ * from i and k alone (load_series.h), so that anybody can check it. Connection c
  * sends the series i with i / batch % connections == c, time after time, one sample a series and
  * request. Every answer must be 2xx; a 503 is sent again after a pause, anything else ends the run
  * with status 1.
  *
- * --protocol 2 sends the same as remote write 2.0: the symbols of a request, each once, and references.
+ * --protocol 2 sends the same as remote write 2.0, otlp as OTLP with the labels as attributes (load_message.h).
  *
  * A ledger gets one line per request: "a K FIRST COUNT" once acknowledged, "i K FIRST COUNT" for those
  * whose answer never came. When the receiver goes away the run ends with status 3.
@@ -32,13 +32,13 @@
 #include <unistd.h>
 
 #include <snappy-c.h>
+#include <zlib.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/num.h"
 #include "base/thread.h"
-#include "base/varint.h"
+#include "bench/load_message.h"
 
 enum { CONNECTIONS_MAX = 64, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_GONE = 3, HEAD_MAX = 16384 };
 
@@ -46,30 +46,17 @@ typedef struct options {
     char host[64];
     uint16_t port;
     const char *path, *ledger;
-    uint64_t series, samples, from, batch, connections, churn, groups, rate;
-    uint64_t protocol;
-    int64_t start, step, seconds;
+    uint64_t series, samples, from, batch, connections, rate, gzip;
+    int64_t seconds;
+    load_plan plan;
 } options;
-
-/* The symbols of one request of remote write 2.0, in a table by their hash. */
-enum { SYMBOL_SLOTS = 1 << 16, SYMBOL_BYTES_MAX = 96 };
-typedef struct symbol_table {
-    fer_buf fields; /* as they go on the wire */
-    struct {
-        fer_str text; /* in texts */
-        uint32_t ref;
-    } slot[SYMBOL_SLOTS];
-    char *texts;
-    size_t texts_n;
-    uint32_t n;
-} symbol_table;
 
 typedef struct worker {
     const options *o;
     unsigned index;
     int fd;
-    fer_buf message, packed, request;
-    symbol_table *symbols; /* protocol 2 */
+    load_writer *writer;
+    fer_buf packed, request;
     uint64_t requests, sent, busy;
     uint32_t *took_us; /* of each request */
     size_t took_cap;
@@ -81,219 +68,65 @@ static FILE *ledger;
 static fer_mutex ledger_mu;
 static _Atomic bool stop;
 
-static uint64_t mix(uint64_t a, uint64_t b)
+static const char *content_type(load_protocol p)
 {
-    uint64_t z = a * 0x9e3779b97f4a7c15ULL + b;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
+    return p == LOAD_RW2 ? "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+                         : "application/x-protobuf";
 }
 
-/* Every twentieth series is a bucket of a classic histogram: its le has this place, from 0. */
-static const char *const bounds[] = {"0.1", "0.5", "1", "5", "+Inf"};
-enum { METRICS = 20, BOUNDS = sizeof bounds / sizeof *bounds };
-
-static bool is_bucket(uint64_t i)
+static const char *version_header(load_protocol p)
 {
-    return i % METRICS == METRICS - 1;
+    if (p == LOAD_OTLP)
+        return "";
+    return p == LOAD_RW2 ? "X-Prometheus-Remote-Write-Version: 2.0.0\r\n"
+                         : "X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
 }
 
-/* A counter: grows by 1 + i % 97 a sample, with jitter below that, so that it never falls; buckets grow
- * the faster the higher their bound. */
-static double series_value(uint64_t i, uint64_t k)
+static void pack_snappy(fer_str message, fer_buf *out)
 {
-    uint64_t slope = 1 + i % 97;
-    uint64_t v = i % 1000 + k * slope + mix(i, k) % slope;
-    return (double)(is_bucket(i) ? v * (1 + i / METRICS % BOUNDS) : v);
+    size_t n = snappy_max_compressed_length(message.n);
+    char *to = fer_buf_room(out, n);
+    snappy_compress(message.p, message.n, to, &n);
+    out->n = n;
 }
 
-static void put_varint(fer_buf *b, uint64_t v)
+static void pack_gzip(fer_str message, fer_buf *out)
 {
-    char *at = fer_buf_room(b, VARINT_MAX);
-    b->n += uvarint_put((uint8_t *)at, v);
-}
-
-static symbol_table *new_symbols(void)
-{
-    symbol_table *s = fer_calloc(1, sizeof *s);
-    fer_buf_init(&s->fields, 256u << 20, NULL);
-    s->texts = fer_alloc((size_t)SYMBOL_SLOTS / 2 * SYMBOL_BYTES_MAX);
-    return s;
-}
-
-static void free_symbols(symbol_table *s)
-{
-    if (s == NULL)
-        return;
-    fer_buf_done(&s->fields);
-    fer_free(s->texts);
-    fer_free(s);
-}
-
-static void clear_symbols(symbol_table *s)
-{
-    fer_buf_clear(&s->fields);
-    for (size_t i = 0; i < SYMBOL_SLOTS; i++)
-        s->slot[i].text.p = NULL;
-    s->texts_n = 0;
-    s->n = 1; /* the first symbol is empty */
-    fer_buf_puts(&s->fields, (fer_str){"\x22\0", 2});
-}
-
-static uint32_t symbol_ref(symbol_table *s, fer_str text)
-{
-    size_t i = fer_hash64(text.p, text.n) % SYMBOL_SLOTS;
-    while (s->slot[i].text.p != NULL && !str_eq(s->slot[i].text, text))
-        i = (i + 1) % SYMBOL_SLOTS;
-    if (s->slot[i].text.p != NULL)
-        return s->slot[i].ref;
-    if (s->n == SYMBOL_SLOTS / 2) {
-        fprintf(stderr, "loadgen: too many symbols in one request: take a smaller --batch\n");
-        exit(EXIT_USAGE);
-    }
-    memcpy(s->texts + s->texts_n, text.p, text.n);
-    s->slot[i].text = (fer_str){s->texts + s->texts_n, text.n};
-    s->texts_n += text.n;
-    fer_buf_putc(&s->fields, 0x22);
-    put_varint(&s->fields, text.n);
-    fer_buf_puts(&s->fields, text);
-    return s->slot[i].ref = s->n++;
-}
-
-/* Where a series' labels go: as fields, or as references to the request's symbols. */
-typedef struct label_sink {
-    fer_buf *out;
-    symbol_table *symbols; /* NULL: fields */
-} label_sink;
-
-static void put_label(const label_sink *to, const char *name, const char *value)
-{
-    fer_buf *b = to->out;
-    if (to->symbols != NULL) {
-        put_varint(b, symbol_ref(to->symbols, str_of(name)));
-        put_varint(b, symbol_ref(to->symbols, str_of(value)));
-        return;
-    }
-    size_t name_n = strlen(name), n = strlen(value);
-    fer_buf_putc(b, 0x0a);
-    put_varint(b, 4 + name_n + n);
-    fer_buf_putc(b, 0x0a);
-    put_varint(b, name_n);
-    fer_buf_put(b, name, name_n);
-    fer_buf_putc(b, 0x12);
-    put_varint(b, n);
-    fer_buf_put(b, value, n);
-}
-
-static void put_numbered(const label_sink *b, const char *name, const char *fmt, unsigned long v)
-{
-    char value[96];
-    snprintf(value, sizeof value, fmt, v);
-    put_label(b, name, value);
-}
-
-/* Series i in generation g (churn gives every generation new pods). */
-static void put_labels(const label_sink *b, uint64_t i, uint64_t g)
-{
-    put_numbered(b, "__name__", "bench_http_requests_%02lu_total", i % METRICS);
-    put_numbered(b, "cluster", "production-eu-%02lu", i / 50000 % 4);
-    put_numbered(b, "container", "application-%02lu", i / 20 % 10);
-    put_numbered(b, "endpoint", "metrics-%lu", i / 20 % 2);
-    put_numbered(b, "instance", "10.1.%lu.17:9100", i / 20 % 250);
-    put_numbered(b, "job", "kubernetes-service-%03lu", i / 200 % 100);
-    if (is_bucket(i))
-        put_label(b, "le", bounds[i / METRICS % BOUNDS]);
-    put_label(b, "method", i % 2 == 0 ? "GET" : "POST");
-    put_numbered(b, "namespace", "team-%02lu-backend", i / 1000 % 30);
-    put_numbered(b, "pod", "application-5d8f7c9b4d-%08lx", g << 32 | i);
-    if (!is_bucket(i))
-        put_numbered(b, "status", "%lu", 200 + i % 5);
-}
-
-static void put_sample(fer_buf *b, int64_t t, double v)
-{
-    uint8_t stamp[VARINT_MAX];
-    size_t stamp_n = uvarint_put(stamp, (uint64_t)t);
-    fer_buf_putc(b, 0x12);
-    put_varint(b, 10 + stamp_n);
-    fer_buf_putc(b, 0x09);
-    fer_buf_put(b, &v, 8);
-    fer_buf_putc(b, 0x10);
-    fer_buf_put(b, stamp, stamp_n);
-}
-
-static void put_series(fer_buf *out, fer_buf *scratch, uint64_t i, uint64_t g, int64_t t, double v)
-{
-    fer_buf_clear(scratch);
-    put_labels(&(label_sink){.out = scratch}, i, g);
-    put_sample(scratch, t, v);
-    fer_buf_putc(out, 0x0a);
-    put_varint(out, scratch->n);
-    fer_buf_put(out, scratch->p, scratch->n);
-}
-
-/* The same in remote write 2.0; refs is another scratch. */
-static void put_series2(symbol_table *symbols, fer_buf *out, fer_buf *scratch, fer_buf *refs,
-                        uint64_t i, uint64_t g, int64_t t, double v)
-{
-    fer_buf_clear(scratch);
-    fer_buf_clear(refs);
-    put_labels(&(label_sink){.out = refs, .symbols = symbols}, i, g);
-    fer_buf_putc(scratch, 0x0a);
-    put_varint(scratch, refs->n);
-    fer_buf_put(scratch, refs->p, refs->n);
-    put_sample(scratch, t, v);
-    fer_buf_putc(out, 0x2a);
-    put_varint(out, scratch->n);
-    fer_buf_put(out, scratch->p, scratch->n);
-}
-
-static uint64_t generation(const options *o, uint64_t i, uint64_t k)
-{
-    return o->churn == 0 ? 0 : (k + i % o->groups * o->churn / o->groups) / o->churn;
-}
-
-static void build_message(worker *w, uint64_t k, uint64_t first, uint64_t count)
-{
-    const options *o = w->o;
-    fer_buf scratch, refs;
-    fer_buf_init(&scratch, 1 << 16, NULL);
-    fer_buf_init(&refs, 1 << 16, NULL);
-    fer_buf_clear(&w->message);
-    if (w->symbols != NULL)
-        clear_symbols(w->symbols);
-    int64_t t = o->start + (int64_t)k * o->step;
-    for (uint64_t i = first; i < first + count; i++)
-        if (w->symbols != NULL)
-            put_series2(w->symbols, &w->message, &scratch, &refs, i, generation(o, i, k), t,
-                        series_value(i, k));
-        else
-            put_series(&w->message, &scratch, i, generation(o, i, k), t, series_value(i, k));
-    if (w->symbols != NULL)
-        fer_buf_puts(&w->message, fer_buf_str(&w->symbols->fields));
-    fer_buf_done(&scratch);
-    fer_buf_done(&refs);
+    enum { GZIP = 15 + 16, LEVEL = 6, MEMORY = 8 };
+    z_stream z = {0};
+    deflateInit2(&z, LEVEL, Z_DEFLATED, GZIP, MEMORY, Z_DEFAULT_STRATEGY);
+    size_t room = deflateBound(&z, message.n);
+    z.next_in = (Bytef *)(uintptr_t)message.p;
+    z.avail_in = (unsigned)message.n;
+    z.next_out = (Bytef *)fer_buf_room(out, room);
+    z.avail_out = (unsigned)room;
+    deflate(&z, Z_FINISH);
+    out->n = room - z.avail_out;
+    deflateEnd(&z);
 }
 
 static void build_request(worker *w, uint64_t k, uint64_t first, uint64_t count)
 {
     const options *o = w->o;
-    build_message(w, k, first, count);
+    fer_str body = load_message(w->writer, k, first, count);
+    const char *encoding = "";
     fer_buf_clear(&w->packed);
-    size_t n = snappy_max_compressed_length(w->message.n);
-    char *to = fer_buf_room(&w->packed, n);
-    snappy_compress(w->message.p, w->message.n, to, &n);
-    w->packed.n = n;
+    if (o->plan.protocol != LOAD_OTLP) {
+        pack_snappy(body, &w->packed);
+        encoding = "Content-Encoding: snappy\r\n";
+    } else if (o->gzip != 0) {
+        pack_gzip(body, &w->packed);
+        encoding = "Content-Encoding: gzip\r\n";
+    }
+    if (w->packed.n != 0)
+        body = fer_buf_str(&w->packed);
     fer_buf_clear(&w->request);
     fer_buf_printf(&w->request,
-                   "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Encoding: snappy\r\nContent-Type: "
-                   "application/x-protobuf%s\r\n"
-                   "User-Agent: loadgen\r\nX-Prometheus-Remote-Write-Version: "
-                   "%s\r\nContent-Length: %zu\r\n\r\n",
-                   o->path, o->host,
-                   o->protocol == 2 ? ";proto=io.prometheus.write.v2.Request" : "",
-                   o->protocol == 2 ? "2.0.0" : "0.1.0", n);
-    fer_buf_put(&w->request, w->packed.p, n);
+                   "POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: %s\r\nUser-Agent: loadgen\r\n%s"
+                   "Content-Length: %zu\r\n\r\n",
+                   o->path, o->host, encoding, content_type(o->plan.protocol),
+                   version_header(o->plan.protocol), body.n);
+    fer_buf_puts(&w->request, body);
 }
 
 static bool dial(worker *w)
@@ -384,7 +217,7 @@ static bool deliver(worker *w, uint64_t k, uint64_t first, uint64_t count)
         int status = send_all(w->fd, w->request.p, w->request.n) ? read_answer(w) : -1;
         uint64_t took = clock->mono_ns(clock) - t0;
         note_time(w, took / 1000);
-        if (status / 100 == 2) {
+        if (status / 100 == 2 && w->why[0] == '\0') { /* OTLP tells of a part that is refused */
             note('a', k, first, count);
             w->sent += count;
             return true;
@@ -473,6 +306,25 @@ static void parse_target(options *o, const char *text)
     o->port = (uint16_t)number("--target", colon + 1);
 }
 
+typedef struct choice {
+    const char *word;
+    unsigned value;
+} choice;
+
+static const choice protocols[] = {
+    {"1", LOAD_RW1}, {"2", LOAD_RW2}, {"otlp", LOAD_OTLP}, {NULL, 0}};
+static const choice kinds[] = {
+    {"floats", LOAD_FLOATS}, {"histograms", LOAD_HISTOGRAMS}, {"mixed", LOAD_MIXED}, {NULL, 0}};
+
+static unsigned word(const char *name, const char *text, const choice *among)
+{
+    for (; text != NULL && among->word != NULL; among++)
+        if (strcmp(text, among->word) == 0)
+            return among->value;
+    fprintf(stderr, "loadgen: no such %s\n", name);
+    exit(EXIT_USAGE);
+}
+
 static void parse_args(options *o, int argc, char **argv)
 {
     const struct {
@@ -484,12 +336,12 @@ static void parse_args(options *o, int argc, char **argv)
         {"--from", &o->from},
         {"--batch", &o->batch},
         {"--connections", &o->connections},
-        {"--churn", &o->churn},
-        {"--groups", &o->groups},
+        {"--churn", &o->plan.churn},
+        {"--groups", &o->plan.groups},
         {"--rate", &o->rate},
-        {"--protocol", &o->protocol},
-        {"--start", (uint64_t *)&o->start},
-        {"--step", (uint64_t *)&o->step},
+        {"--gzip", &o->gzip},
+        {"--start", (uint64_t *)&o->plan.start},
+        {"--step", (uint64_t *)&o->plan.step},
         {"--seconds", (uint64_t *)&o->seconds},
     };
     for (int i = 1; i < argc; i += 2) {
@@ -507,13 +359,17 @@ static void parse_args(options *o, int argc, char **argv)
             o->path = value;
         else if (strcmp(argv[i], "--ledger") == 0 && value != NULL)
             o->ledger = value;
+        else if (strcmp(argv[i], "--protocol") == 0)
+            o->plan.protocol = (load_protocol)word(argv[i], value, protocols);
+        else if (strcmp(argv[i], "--kind") == 0)
+            o->plan.kind = (load_kind)word(argv[i], value, kinds);
         else if (!known) {
             fprintf(stderr, "loadgen: unknown argument %s\n", argv[i]);
             exit(EXIT_USAGE);
         }
     }
-    if (o->protocol != 1 && o->protocol != 2) {
-        fprintf(stderr, "loadgen: --protocol is 1 or 2\n");
+    if (o->plan.protocol == LOAD_OTLP && o->plan.kind == LOAD_MIXED) {
+        fprintf(stderr, "loadgen: OTLP has no mixed kind\n");
         exit(EXIT_USAGE);
     }
     if (o->port == 0 || o->batch == 0 || o->connections == 0 || o->connections > CONNECTIONS_MAX) {
@@ -577,14 +433,13 @@ int main(int argc, char **argv)
                  .series = 100000,
                  .samples = 200,
                  .batch = 2000,
-                 .protocol = 1,
                  .connections = 2,
-                 .groups = 1,
-                 .step = 15000};
+                 .plan = {.protocol = LOAD_RW1, .groups = 1, .step = 15000}};
     parse_args(&o, argc, argv);
     fer_clock *clock = fer_clock_system();
-    if (o.start == 0)
-        o.start = clock->wall_ms(clock) / 15000 * 15000 - (int64_t)(o.from + o.samples) * o.step;
+    if (o.plan.start == 0)
+        o.plan.start =
+            clock->wall_ms(clock) / 15000 * 15000 - (int64_t)(o.from + o.samples) * o.plan.step;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGTERM, on_stop);
     fer_mutex_init(&ledger_mu, "ledger", 0);
@@ -596,10 +451,9 @@ int main(int argc, char **argv)
     for (unsigned c = 0; c < o.connections; c++) {
         fer_err err;
         w[c] = (worker){.o = &o, .index = c, .fd = -1};
-        fer_buf_init(&w[c].message, 256u << 20, NULL);
         fer_buf_init(&w[c].packed, 512u << 20, NULL);
         fer_buf_init(&w[c].request, 512u << 20, NULL);
-        w[c].symbols = o.protocol == 2 ? new_symbols() : NULL;
+        w[c].writer = load_writer_new(&o.plan);
         if (fer_thread_start(&threads[c], "load", worker_main, &w[c], &err) != FER_OK) {
             fprintf(stderr, "loadgen: %s\n", err.msg);
             return EXIT_REFUSED;
@@ -609,10 +463,9 @@ int main(int argc, char **argv)
         fer_thread_join(&threads[c]);
         if (w[c].fd >= 0)
             close(w[c].fd);
-        fer_buf_done(&w[c].message);
         fer_buf_done(&w[c].packed);
         fer_buf_done(&w[c].request);
-        free_symbols(w[c].symbols);
+        load_writer_free(w[c].writer);
     }
     int status = report(w, &o, (double)(clock->mono_ns(clock) - t0) / 1e9);
     for (unsigned c = 0; c < o.connections; c++)
