@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/text.h"
+#include "base/thread.h"
 #include "server/config/live.h"
 #include "server/otlp/json.h"
 #include "server/otlp/scan.h"
@@ -11,10 +12,28 @@
 #include "server/remote/durable.h"
 #include "server/remote/write.h"
 
-enum { ARENA_BYTES_MAX = 256 * 1024 * 1024, TEXT_BYTES_MAX = 16 * 1024 };
+enum {
+    ARENA_BYTES_MAX = 256 * 1024 * 1024,
+    TEXT_BYTES_MAX = 16 * 1024,
+    WORK_KEEP = 4,                     /* kept for reuse */
+    WORK_KEEP_BYTES = 8 * 1024 * 1024, /* a larger one is freed */
+};
+
+/* The memory of a request until it is staged. */
+typedef struct work work;
+struct work {
+    work *next;
+    fer_buf decoded, message;
+    rw_request request;
+    fer_arena *arena;
+    rw_decoder decoder;
+};
 
 struct otlp_receiver {
     app *a;
+    fer_mutex mu;
+    work *free;
+    size_t n_free;
     _Atomic uint64_t requests, samples, refused_points;
 };
 
@@ -22,12 +41,69 @@ otlp_receiver *otlp_receiver_new(app *a)
 {
     otlp_receiver *o = fer_calloc(1, sizeof *o);
     o->a = a;
+    fer_mutex_init(&o->mu, "OTLP work", 0);
     return o;
+}
+
+static work *work_new(app *a)
+{
+    work *w = fer_calloc(1, sizeof *w);
+    w->arena = fer_arena_new(&a->memory_ingest, ARENA_BYTES_MAX);
+    fer_buf_init(&w->decoded, RW_DECODED_BYTES_MAX, &a->memory_ingest);
+    fer_buf_init(&w->message, RW_DECODED_BYTES_MAX, &a->memory_ingest);
+    rw_request_init(&w->request, &a->memory_ingest);
+    return w;
+}
+
+static void work_free(work *w)
+{
+    rw_decoder_done(&w->decoder);
+    fer_buf_done(&w->decoded);
+    fer_buf_done(&w->message);
+    rw_request_done(&w->request);
+    fer_arena_free(w->arena);
+    fer_free(w);
 }
 
 void otlp_receiver_free(otlp_receiver *o)
 {
+    if (o == NULL)
+        return;
+    while (o->free != NULL) {
+        work *w = o->free;
+        o->free = w->next;
+        work_free(w);
+    }
+    fer_mutex_done(&o->mu);
     fer_free(o);
+}
+
+static work *work_take(otlp_receiver *o)
+{
+    fer_mutex_lock(&o->mu);
+    work *w = o->free;
+    if (w != NULL) {
+        o->free = w->next;
+        o->n_free--;
+    }
+    fer_mutex_unlock(&o->mu);
+    return w != NULL ? w : work_new(o->a);
+}
+
+static void work_give(otlp_receiver *o, work *w)
+{
+    fer_arena_reset(w->arena);
+    bool keep = w->decoded.cap + w->message.cap + rw_request_bytes(&w->request) <= WORK_KEEP_BYTES;
+    fer_mutex_lock(&o->mu);
+    keep = keep && o->n_free < WORK_KEEP;
+    if (keep) {
+        w->next = o->free;
+        o->free = w;
+        o->n_free++;
+    }
+    fer_mutex_unlock(&o->mu);
+    if (!keep)
+        work_free(w);
 }
 
 /* ---- what the headers say ---- */
@@ -126,34 +202,11 @@ static fer_str describe(fer_arena *a, const rw_request *q, const tsdb_report *re
 
 /* ---- the request ---- */
 
-typedef struct work {
-    fer_buf decoded, message;
-    rw_request request;
-    fer_arena *arena;
-    rw_decoder decoder;
-} work;
-
-static void work_init(work *w, app *a)
-{
-    *w = (work){.arena = fer_arena_new(&a->memory_ingest, ARENA_BYTES_MAX)};
-    fer_buf_init(&w->decoded, RW_DECODED_BYTES_MAX, &a->memory_ingest);
-    fer_buf_init(&w->message, RW_DECODED_BYTES_MAX, &a->memory_ingest);
-    rw_request_init(&w->request, &a->memory_ingest);
-}
-
-static void work_done(work *w)
-{
-    rw_decoder_done(&w->decoder);
-    fer_buf_done(&w->decoded);
-    fer_buf_done(&w->message);
-    rw_request_done(&w->request);
-    fer_arena_free(w->arena);
-}
-
 /* The protobuf message of the request. */
 static fer_code decode(work *w, http_req *r, const content *of, fer_str *ret, fer_err *err)
 {
     fer_str body = http_req_body(r);
+    fer_buf_clear(&w->message);
     if (of->gzip) {
         FER_TRY(rw_decode(&w->decoder, RW_GZIP, body, &w->decoded, err));
         body = fer_buf_str(&w->decoded);
@@ -225,11 +278,10 @@ void otlp_handle(http_req *r, void *arg)
     const config *c = live_config_take(a->config);
     otlp_options options = *config_otlp(c);
     options.lookback_ms = a->o.query_lookback_ms;
-    work w;
     fer_err err;
-    work_init(&w, a);
-    fer_code code = receive(o, r, &of, &w, &options, &err);
-    work_done(&w);
+    work *w = work_take(o);
+    fer_code code = receive(o, r, &of, w, &options, &err);
+    work_give(o, w);
     config_free(c);
     if (code == FER_INVALID)
         http_reply_text(r, 400, "%s", err.msg);
