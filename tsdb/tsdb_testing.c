@@ -95,11 +95,17 @@ static void on_done(void *arg, fer_code code)
     t->last_done = code;
 }
 
-fer_code test_stage(test_db *t, const tsdb_row *rows, size_t n)
+fer_code test_stage_rows(test_db *t, const tsdb_rows *rows)
 {
     fer_arena_reset(t->scratch);
-    return tsdb_stage(t->db, rows, n, test_parse, NULL, t->scratch, &t->report, on_done, t,
-                      &t->err);
+    return tsdb_stage_rows(t->db, rows, test_parse, NULL, t->scratch, &t->report, on_done, t,
+                           &t->err);
+}
+
+fer_code test_stage(test_db *t, const tsdb_row *rows, size_t n)
+{
+    const tsdb_rows all = {.floats = rows, .n_floats = n};
+    return test_stage_rows(t, &all);
 }
 
 void test_commit(test_db *t)

@@ -45,6 +45,7 @@ void test_write(test_db *t, const tsdb_row *rows, size_t n);
 void test_write1(test_db *t, const char *raw, int64_t ts, double v);
 /* Stages without committing. */
 fer_code test_stage(test_db *t, const tsdb_row *rows, size_t n);
+fer_code test_stage_rows(test_db *t, const tsdb_rows *rows);
 void test_commit(test_db *t);
 
 /* A query over the database: close with test_query_end(). */

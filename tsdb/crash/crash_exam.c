@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tsdb/crash/crash_batch.h"
 #include "tsdb/tsdb_int.h"
 
 static const char *say(crash_exam *e, const char *what)
@@ -90,6 +91,8 @@ const char *exam_samples(crash_exam *e, const char *when)
     const char *wrong = crash_model_check(&e->life->m, e->t->db, e->want, e->seen, e->arena);
     memcpy(e->want, e->seen, sizeof e->want);
     crash_model_let_expire(&e->life->m, e->want);
+    if (wrong == NULL)
+        wrong = crash_model_check_exemplars(&e->life->m, e->t->db, e->ops, e->arena);
     return wrong == NULL ? NULL : fer_arena_printf(e->arena, "%s: %s", when, wrong).p;
 }
 
@@ -97,19 +100,19 @@ const char *exam_samples(crash_exam *e, const char *when)
 static const char *send_tick(crash_exam *e, int tick, demands again)
 {
     const crash_model *m = &e->life->m;
-    tsdb_row rows[MODEL_SERIES];
-    size_t n = 0;
+    crash_batch b;
+    crash_batch_begin(&b);
     for (int i = 0; i < m->n_series; i++) {
         bool in_flight =
             again != NULL && again[i][tick] == DEMAND_MAY && m->acked[i][tick] > e->ops;
         if (again != NULL ? !in_flight : !life_is_sent(m, i, tick))
             continue;
-        rows[n++] = test_row(e->t, m->names[i], model_time(tick), model_value(i, tick));
+        crash_batch_add(&b, e->t, m, i, tick);
         e->want[i][tick] = DEMAND_MUST;
     }
-    if (n == 0)
+    if (crash_batch_size(&b) == 0)
         return NULL;
-    if (test_stage(e->t, rows, n) != FER_OK || e->t->report.accepted != n)
+    if (crash_batch_stage(&b, e->t) != FER_OK)
         return fer_arena_printf(e->arena, "tick %d is not taken", tick).p;
     return tsdb_commit_step(e->t->db, NULL, &e->t->err) == FER_OK ? NULL : say(e, "no commit");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/vfs_crash.h"
+#include "tsdb/crash/crash_batch.h"
 
 enum { TRIES = 6 };
 
@@ -24,6 +25,7 @@ void life_begin(crash_life *l, int n_series, int churn, int pad)
     l->t.o.min_block_ms = MODEL_BLOCK_MS;
     l->t.o.max_block_ms = 9 * MODEL_BLOCK_MS;
     l->t.o.wal_segment_bytes = 32 * 1024;
+    l->t.o.max_exemplars = MODEL_EXEMPLARS;
     fer_clock_fake_init(&l->t.clock, MODEL_BEGIN);
 }
 
@@ -85,17 +87,15 @@ bool life_is_sent(const crash_model *m, int series, int tick)
 /* One request of the series [from, to). */
 static void stage(crash_life *l, int from, int to)
 {
-    tsdb_row rows[MODEL_SERIES];
-    size_t n = 0;
+    crash_batch b;
+    crash_batch_begin(&b);
     for (int i = from; i < to; i++) {
         if (!life_is_sent(&l->m, i, l->tick))
             continue;
-        rows[n++] = test_row(&l->t, l->m.names[i], model_time(l->tick), model_value(i, l->tick));
+        crash_batch_add(&b, &l->t, &l->m, i, l->tick);
         l->m.sent[i][l->tick] = life_ops(l);
     }
-    must(test_stage(&l->t, rows, n), "staging", &l->t.err);
-    if (l->t.report.accepted != n)
-        must(FER_INVALID, "staging", &(fer_err){.msg = "a sample was refused"});
+    must(crash_batch_stage(&b, &l->t), "staging", &l->t.err);
 }
 
 bool life_commit(crash_life *l)

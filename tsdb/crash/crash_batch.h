@@ -1,0 +1,27 @@
+/* crash_batch.h - samples of the model as one request: floats with exemplars, histograms of all kinds; for tests.
+ *
+ * Threads: one.
+ */
+#ifndef FERULA_TSDB_CRASH_BATCH_H
+#define FERULA_TSDB_CRASH_BATCH_H
+
+#include "tsdb/crash/crash_model.h"
+
+typedef struct crash_batch {
+    size_t n_floats, n_hists;
+    tsdb_row floats[MODEL_SERIES];
+    tsdb_hist_row hists[MODEL_SERIES];
+    tsdb_exemplar_row exemplars[MODEL_SERIES]; /* one for each float */
+    label traces[MODEL_SERIES];
+    char texts[MODEL_SERIES][MODEL_TRACE_BYTES];
+    model_hist stores[MODEL_SERIES];
+} crash_batch;
+
+void crash_batch_begin(crash_batch *b);
+/* The sample that the series has at the tick; t knows fingerprints. */
+void crash_batch_add(crash_batch *b, test_db *t, const crash_model *m, int series, int tick);
+size_t crash_batch_size(const crash_batch *b);
+/* Stages it; all must be accepted. */
+FER_MUST_CHECK fer_code crash_batch_stage(const crash_batch *b, test_db *t);
+
+#endif
