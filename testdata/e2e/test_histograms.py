@@ -3,20 +3,17 @@ histograms, classic ones turned into custom buckets) and itself, and sends remot
 another, through a kill -9 of both. Afterwards each answers as the sender does, also when Prometheus serves Ferula's
 directory, or its blocks, and Ferula the sender's."""
 
-import http.server
 import json
 import math
 import os
 import re
 import shutil
-import struct
 import tempfile
-import threading
 import time
 import unittest
 
 import programs
-from remote import field, varint
+import targets
 
 RUN_S = 6
 RAW = '{__name__=~".+"}[60s]'
@@ -26,48 +23,6 @@ QUERIES = (
     "histogram_fraction(0, 2, nh_float)", "increase(nhcb[5s])", "count_over_time(nh_int[10s])", "{__name__=~'nh.*'} offset 2s",
     "histogram_sum(prometheus_http_request_duration_seconds)",
 )
-
-
-def double(num, v):
-    return varint(num << 3 | 1) + struct.pack("<d", v)
-
-
-def number(num, v):
-    return varint(num << 3) + varint(v)
-
-
-def zigzag(v):
-    return v << 1 if v >= 0 else (-v << 1) - 1
-
-
-def span(num, offset, length):
-    return field(num, number(1, zigzag(offset)) + number(2, length))
-
-
-def family(name, kind, metric):
-    data = field(1, name.encode()) + number(3, kind) + field(4, metric)
-    return varint(len(data)) + data
-
-
-def exemplar(n):
-    pair = field(1, field(1, b"trace_id") + field(2, f"t{Target.n}".encode()))
-    return pair + double(2, 1.5) + field(3, number(1, int(time.time())) + number(2, n * 1000000 % 10**9))
-
-
-def histogram(n, is_float=False):
-    """n observations a bucket; more buckets as n grows, a gap between the first two and the others."""
-    m = 2 + n % 5
-    counts = [n + i for i in range(m)]
-    total = sum(counts) * 2 + n
-    body = (double(4, total) if is_float else number(1, total)) + double(2, 2.5 * total) + number(5, zigzag(2)) + double(6, 0.001)
-    body += double(8, n) if is_float else number(7, n)
-    for spans, ints, floats in ((9, 10, 11), (12, 13, 14)):
-        body += span(spans, -1, 2) + (span(spans, 3, m - 2) if m > 2 else b"")
-        if is_float:
-            body += b"".join(double(floats, c) for c in counts)
-        else:
-            body += b"".join(number(ints, zigzag(b - a)) for a, b in zip([0, *counts], counts))
-    return body
 
 
 def is_close(a, b):
@@ -82,44 +37,12 @@ def is_close(a, b):
         return False
 
 
-def page(n):
-    n = 1000 + n % 9  # a reset now and then; far from zero, to which 3.5 extrapolates otherwise
-    return (family("nh_int", 4, field(7, histogram(n) + field(16, exemplar(n)))) + family("nh_float", 4, field(7, histogram(n, True)))
-            + family("nh_gauge", 5, field(7, histogram(2009 - n)))
-            + family("jobs_total", 0, field(3, double(1, n) + field(2, exemplar(n)))))
-
-
-def classic(n):
-    return (f'# TYPE nhcb histogram\nnhcb_bucket{{le="0.5"}} {n}\nnhcb_bucket{{le="1.0"}} {2 * n}\nnhcb_bucket{{le="+Inf"}} {3 * n}\n'
-            f"nhcb_sum {n * 1.25}\nnhcb_count {3 * n}\n").encode()
-
-
-class Target(http.server.BaseHTTPRequestHandler):
-    n = 0
-
-    def do_GET(self):
-        Target.n += 1
-        is_text = self.path == "/classic"
-        body = classic(1000 + Target.n) if is_text else page(Target.n)
-        kind = "text/plain" if is_text else "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-
 class Histograms(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
-        threading.Thread(target=target.serve_forever, daemon=True).start()
-        cls.addClassCleanup(target.server_close)
-        cls.addClassCleanup(target.shutdown)
-        cls.target = f"127.0.0.1:{target.server_port}"
+        target = targets.Target()
+        cls.addClassCleanup(target.stop)
+        cls.target = target.address
         cls.ferulas = [programs.Ferula("--web.enable-admin-api", "--enable-feature=exemplar-storage") for _ in range(2)]
         for f in cls.ferulas:
             cls.addClassCleanup(f.__exit__)
