@@ -6,7 +6,7 @@
  * account by part.
  *
  *     head_bench [--series=N] [--samples=N] [--batch=N] [--sync=group|interval|none] [--thread]
- *                [--no-replay] [--dir=PATH]
+ *                [--no-replay] [--replay-threads=N] [--dir=PATH]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +23,7 @@ typedef struct bench {
     uint64_t series, samples, batch;
     wal_sync_mode sync;
     bool thread, no_replay;
+    unsigned replay_threads;
     const char *dir;
     tsdb *db;
     char *raw; /* RAW_BYTES per series */
@@ -245,7 +246,8 @@ static void open_db(bench *b)
                       .fs = vfs_posix(),
                       .clock = fer_clock_system(),
                       .rng = fer_rng_system(),
-                      .sync = b->sync};
+                      .sync = b->sync,
+                      .replay_threads = b->replay_threads};
     fer_err err;
     if (tsdb_open(&o, NULL, &b->db, &err) != FER_OK)
         die("database", err.msg);
@@ -373,6 +375,8 @@ int main(int argc, char **argv)
             b.samples = strtoull(v, NULL, 10);
         else if (option(argv[i], "--batch", &v))
             b.batch = strtoull(v, NULL, 10);
+        else if (option(argv[i], "--replay-threads", &v))
+            b.replay_threads = (unsigned)strtoul(v, NULL, 10);
         else if (option(argv[i], "--dir", &v))
             b.dir = v;
         else if (option(argv[i], "--sync", &v))

@@ -217,6 +217,12 @@ static size_t max_exemplars(app *a)
     return (size_t)n;
 }
 
+/* Beside the one that reads the log; on a single processor they would but take turns. */
+static unsigned replay_threads(void)
+{
+    return machine_processors() - 1;
+}
+
 static fer_code open_db(keeper *k)
 {
     app *a = k->a;
@@ -238,6 +244,7 @@ static fer_code open_db(keeper *k)
         .chunk_segment_bytes = a->o.chunk_segment_bytes,
         .delay_compact_file = a->o.delay_compact_file,
         .max_exemplars = max_exemplars(a),
+        .replay_threads = replay_threads(),
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));

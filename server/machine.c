@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -95,6 +96,13 @@ int64_t machine_memory_bytes(void)
         if (limits[i] > 0 && limits[i] < total)
             total = limits[i];
     return total;
+}
+
+unsigned machine_processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : (unsigned)n;
 }
 
 int64_t machine_resident_bytes(void)

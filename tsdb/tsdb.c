@@ -97,7 +97,8 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     fer_free(chunks_dir);
     if (code != FER_OK)
         return code;
-    FER_TRY(replay_log(&db->h, db->o.fs, db->wal_dir, db->o.clock, progress, &db->replay, err));
+    const replay_source from = {db->o.fs, db->wal_dir, db->o.clock, db->o.replay_threads};
+    FER_TRY(replay_log(&db->h, &from, progress, &db->replay, err));
     log_replay(db);
     /* As Prometheus does: the log still has series whose samples are all in blocks. */
     head_truncation gone;

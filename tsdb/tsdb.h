@@ -1,6 +1,6 @@
 /* tsdb.h - the database: open, write, read, keep, close. The face of libferula's storage.
  *
- * A data directory as Prometheus writes it (DESIGN D1). The database starts no thread: the owner
+ * A data directory as Prometheus writes it (DESIGN D1). An open database starts no thread: the owner
  * gives it one for the committer by calling tsdb_run_committer(), or, in tests and simulations,
  * calls tsdb_commit_step() itself.
  *
@@ -50,6 +50,8 @@ typedef struct tsdb_options {
     const char *
         delay_compact_file; /* Thanos' list of uploaded blocks: others of level 1 stay; NULL = none */
     size_t max_exemplars;   /* kept in memory; 0 = none */
+    unsigned
+        replay_threads; /* started and ended by tsdb_open(), to read the log; 0 = the caller's alone */
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;

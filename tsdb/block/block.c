@@ -54,6 +54,7 @@ fer_code block_open(vfs *fs, const char *dir, const char *name, fer_account *acc
         free_block(b);
         return code;
     }
+    block_forget(b); /* opening looked at all symbols and the table of postings */
     *ret = b;
     return FER_OK;
 }

@@ -252,6 +252,7 @@ void chunks_head_walk(chunks_head *c, chunks_head_fn fn, void *arg)
         } else if (m->n != 0) {
             head_file_visitor v = {&w, walk_chunk, walk_damage};
             head_file_scan((fer_str){(const char *)m->p, m->n}, &v);
+            vfs_forget(m);
         }
     }
 }

@@ -33,6 +33,8 @@ void slab_init(slab *s, fer_account *acct)
 {
     memset(s, 0, sizeof *s);
     s->acct = acct;
+    s->next_region = 1;
+    s->page_step = 1;
 }
 
 static void charge(slab *s, size_t bytes)
@@ -49,17 +51,17 @@ static void release(slab *s, size_t bytes)
 
 void slab_done(slab *s)
 {
-    for (uint32_t i = 1; i <= s->n_regions; i++) {
-        slab_region *r = slab_region_of(s, i);
-        if (r->p != NULL) {
-            fer_free(r->p);
-            release(s, r->bytes);
-        }
-    }
     for (size_t i = 0; i < SLAB_PAGES; i++) {
-        if (s->pages[i] != NULL)
+        slab_region *page = s->pages[i];
+        for (size_t k = 0; page != NULL && k < SLAB_PAGE_REGIONS; k++) {
+            if (page[k].p == NULL)
+                continue;
+            fer_free(page[k].p);
+            release(s, page[k].bytes);
+        }
+        if (page != NULL)
             release(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
-        fer_free(s->pages[i]);
+        fer_free(page);
     }
     memset(s->pages, 0, sizeof s->pages);
 }
@@ -101,7 +103,9 @@ static uint32_t take_number(slab *s)
         s->free_region = slab_region_of(s, number)->next;
         return number;
     }
-    number = ++s->n_regions;
+    number = s->next_region++;
+    if (s->next_region % SLAB_PAGE_REGIONS == 0)
+        s->next_region += (s->page_step - 1) * SLAB_PAGE_REGIONS;
     assert(number < SLAB_PAGES * SLAB_PAGE_REGIONS);
     slab_region **page = &s->pages[number / SLAB_PAGE_REGIONS];
     if (*page == NULL) {
@@ -109,6 +113,13 @@ static uint32_t take_number(slab *s)
         charge(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
     }
     return number;
+}
+
+/* A number without a region, for later. */
+static void keep_number(slab *s, uint32_t number)
+{
+    slab_region_of(s, number)->next = s->free_region;
+    s->free_region = number;
 }
 
 static uint32_t new_region(slab *s, unsigned cls)
@@ -167,8 +178,7 @@ static void free_region(slab *s, uint32_t number)
     fer_free(r->p);
     release(s, r->bytes);
     r->p = NULL;
-    r->next = s->free_region;
-    s->free_region = number;
+    keep_number(s, number);
 }
 
 static void give_back(slab *s, uint32_t number)
@@ -206,6 +216,64 @@ void slab_trim(slab *s, unsigned cls)
         if (slab_region_of(s, number)->live == 0)
             give_back(s, number);
     }
+}
+
+/* ---- parts ---- */
+
+/* The first page that no number of the slab is in. */
+static uint32_t first_free_page(const slab *s)
+{
+    return s->next_region == 1 ? 0 : (s->next_region - 1) / SLAB_PAGE_REGIONS + 1;
+}
+
+void slab_split(const slab *s, slab *part, uint32_t k, uint32_t n)
+{
+    uint32_t page = first_free_page(s) + k;
+    slab_init(part, s->acct);
+    part->page_step = n;
+    part->next_region = page == 0 ? 1 : page * SLAB_PAGE_REGIONS;
+}
+
+/* The unused numbers of the page that was begun last, so that the next number can be of another. */
+static void keep_rest_of_page(slab *s)
+{
+    uint32_t page = s->next_region / SLAB_PAGE_REGIONS;
+    if (page == SLAB_PAGES || s->pages[page] == NULL)
+        return;
+    for (; s->next_region / SLAB_PAGE_REGIONS == page; s->next_region++)
+        keep_number(s, s->next_region);
+}
+
+static void join_pages(slab *s, const slab *part)
+{
+    for (uint32_t i = 0; i < SLAB_PAGES; i++) {
+        if (part->pages[i] == NULL)
+            continue;
+        s->pages[i] = part->pages[i];
+        if (s->next_region < (i + 1) * SLAB_PAGE_REGIONS)
+            s->next_region = (i + 1) * SLAB_PAGE_REGIONS;
+    }
+}
+
+void slab_join(slab *s, slab *part)
+{
+    keep_rest_of_page(s);
+    keep_rest_of_page(part);
+    join_pages(s, part);
+    for (unsigned cls = 0; cls < SLAB_CLASSES; cls++) {
+        s->regions[cls] += part->regions[cls];
+        for (uint32_t i = part->room[cls], next; i != 0; i = next) {
+            next = slab_region_of(s, i)->next;
+            link_region(s, i);
+        }
+    }
+    for (uint32_t i = part->free_region, next; i != 0; i = next) {
+        next = slab_region_of(s, i)->next;
+        keep_number(s, i);
+    }
+    atomic_fetch_add_explicit(&s->bytes, atomic_load_explicit(&part->bytes, memory_order_relaxed),
+                              memory_order_relaxed);
+    slab_init(part, s->acct);
 }
 
 size_t slab_size(const slab *s, slab_ref ref)

@@ -42,8 +42,9 @@ typedef struct slab {
     slab_region *pages[SLAB_PAGES];
     uint32_t room[SLAB_CLASSES];    /* first region with room; 0 none */
     uint32_t regions[SLAB_CLASSES]; /* of the class */
-    uint32_t n_regions;             /* highest number in use, 1-based */
-    uint32_t free_region;           /* numbers given back, linked by next */
+    uint32_t next_region;           /* the lowest number never used; the first is 1 */
+    uint32_t page_step;   /* pages of numbers from one of its own to the next: 1 but for parts */
+    uint32_t free_region; /* numbers given back, linked by next */
     fer_account *acct;
     _Atomic int64_t bytes; /* held from the system */
 } slab;
@@ -57,6 +58,11 @@ slab_ref slab_alloc(slab *s, size_t n);
 void slab_free(slab *s, slab_ref ref); /* 0 is fine */
 /* Gives back the empty region that class cls, of SLAB_CLASSES, may have kept. */
 void slab_trim(slab *s, unsigned cls);
+/* Makes part k of n, so that n threads can fill the slab at once, each a part of its own. A part's handles are good for it
+ * and, once all parts are joined, for s; it knows no items of s and of other parts. s is left alone until then. */
+void slab_split(const slab *s, slab *part, uint32_t k, uint32_t n);
+/* Moves all items of a part to the slab it was split from. */
+void slab_join(slab *s, slab *part);
 /* Bytes the item can hold. */
 size_t slab_size(const slab *s, slab_ref ref);
 /* What slab_alloc(n) would hold. */

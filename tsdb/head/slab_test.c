@@ -45,6 +45,15 @@ static bool intact(const slab *s, item it)
     return true;
 }
 
+static void make_item(slab *s, item *it, fer_rng_seeded *rng)
+{
+    uint64_t r = fer_rng_seeded_next(rng);
+    it->n = 1 + (uint32_t)((r >> 32) % 300);
+    it->fill = (uint8_t)(r >> 16);
+    it->ref = slab_alloc(s, it->n);
+    memset(slab_ptr(s, it->ref), it->fill, it->n);
+}
+
 static void items_keep_their_bytes_through_random_use(void **state)
 {
     (void)state;
@@ -127,9 +136,60 @@ static void trimming_leaves_nothing_of_what_is_empty(void **state)
     assert_int_equal(fer_account_used(&acct), 0);
 }
 
+static void parts_filled_apart_are_one_slab_when_joined(void **state)
+{
+    (void)state;
+    enum { PARTS = 3, N = 30000, OLD = 5000 };
+    static item items[PARTS][N], old[OLD];
+    fer_account acct;
+    fer_account_init(&acct, "slab", NULL, 0);
+    fer_rng_seeded rng;
+    fer_rng_seeded_init(&rng, 3);
+    slab s, part[PARTS];
+    slab_init(&s, &acct);
+    for (int round = 0; round < 3; round++) { /* the first time there is nothing before */
+        for (uint32_t k = 0; k < PARTS; k++)
+            slab_split(&s, &part[k], k, PARTS);
+        for (int i = 0; i < N; i++)
+            for (int k = 0; k < PARTS - (i > N / 2); k++) /* the last gets less */
+                make_item(&part[k], &items[k][i], &rng);
+        for (int k = 0; k < PARTS; k++)
+            for (int i = 0; i < N / 3; i++) {
+                slab_free(&part[k], items[k][i].ref);
+                items[k][i].ref = 0;
+            }
+        for (int k = 0; k < PARTS; k++)
+            slab_join(&s, &part[k]);
+        assert_int_equal(atomic_load(&s.bytes), fer_account_used(&acct));
+        for (int i = 0; i < OLD; i++) {
+            if (round != 0)
+                assert_true(intact(&s, old[i]));
+            slab_free(&s, old[i].ref);
+            make_item(&s, &old[i], &rng);
+        }
+        for (int i = 0; i < N; i++)
+            for (int k = 0; k < PARTS; k++) {
+                if (items[k][i].ref != 0)
+                    assert_true(intact(&s, items[k][i]));
+                slab_free(&s, items[k][i].ref);
+                items[k][i].ref = 0;
+            }
+        assert_int_equal(atomic_load(&s.bytes), fer_account_used(&acct));
+    }
+    for (int i = 0; i < OLD; i++)
+        slab_free(&s, old[i].ref);
+    for (unsigned cls = 0; cls < SLAB_CLASSES; cls++)
+        slab_trim(&s, cls);
+    /* A page of numbers for each part that there was. */
+    assert_true(atomic_load(&s.bytes) <= 9 * SLAB_PAGE_REGIONS * (int64_t)sizeof(slab_region));
+    slab_done(&s);
+    assert_int_equal(fer_account_used(&acct), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_filled_apart_are_one_slab_when_joined),
         cmocka_unit_test(trimming_leaves_nothing_of_what_is_empty),
         cmocka_unit_test(every_size_gets_room_with_little_waste),
         cmocka_unit_test(items_keep_their_bytes_through_random_use),

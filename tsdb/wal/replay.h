@@ -2,7 +2,7 @@
  *
  * Lists the chunks of h->files, then reads the newest checkpoint and the segments behind it, Prometheus' as well as ours (FORMAT.md 12).
  * Damage is logged and counted and costs the records it touches; it never refuses the start.
- * Threads: one, before anybody else knows the head.
+ * Threads: one, before anybody else knows the head, and those it starts and ends (replay_lane.h).
  */
 #ifndef FERULA_TSDB_REPLAY_H
 #define FERULA_TSDB_REPLAY_H
@@ -23,7 +23,14 @@ typedef struct replay_stats {
     uint64_t ns;
 } replay_stats;
 
-FER_MUST_CHECK fer_code replay_log(head *h, vfs *fs, const char *wal_dir, fer_clock *clock,
-                                   tsdb_progress *progress, replay_stats *ret, fer_err *err);
+typedef struct replay_source {
+    vfs *fs;
+    const char *wal_dir;
+    fer_clock *clock;
+    unsigned threads; /* beside the caller's */
+} replay_source;
+
+FER_MUST_CHECK fer_code replay_log(head *h, const replay_source *from, tsdb_progress *progress,
+                                   replay_stats *ret, fer_err *err);
 
 #endif

@@ -52,12 +52,10 @@ void replay_chunks_done(replay_chunks *r)
     ref_map_done(&r->first);
 }
 
-replay_chunk *replay_chunks_take(replay_chunks *r, uint64_t ref)
+uint32_t replay_chunks_take(replay_chunks *r, uint64_t ref)
 {
-    if (ref_map_get(&r->first, ref) == REF_NONE)
-        return NULL;
-    uint32_t *first = ref_map_put(&r->first, ref);
-    replay_chunk *c = &r->v[*first];
-    *first = REF_NONE;
-    return c;
+    uint32_t first = ref_map_get(&r->first, ref);
+    if (first != REF_NONE)
+        *ref_map_put(&r->first, ref) = REF_NONE;
+    return first;
 }

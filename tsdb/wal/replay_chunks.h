@@ -27,7 +27,7 @@ typedef struct replay_chunks {
 /* Lists the chunks of h->files that end at min_valid_time or later. */
 void replay_chunks_load(replay_chunks *r, head *h);
 void replay_chunks_done(replay_chunks *r);
-/* The first chunk of a ref, the others by next; NULL when there is none or they have been taken. */
-replay_chunk *replay_chunks_take(replay_chunks *r, uint64_t ref);
+/* The number of the first chunk of a ref, the others by next; REF_NONE when there is none or they have been taken. */
+uint32_t replay_chunks_take(replay_chunks *r, uint64_t ref);
 
 #endif
