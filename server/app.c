@@ -17,6 +17,7 @@
 #include "server/machine.h"
 #include "server/otlp/receive.h"
 #include "server/remote/write.h"
+#include "server/web_gate.h"
 #include "server/web_path.h"
 
 enum { STOP_GRACE_MS = 30000 };
@@ -82,6 +83,8 @@ static fer_code make_http(app *a, fer_err *err)
         .before = origin_check,
         .before_arg = a->origins,
     };
+    if (a->gatekeeper != NULL)
+        web_gate_guard(a->gatekeeper, &h);
     FER_TRY(http_server_new(&h, &a->http, err));
     api_register(a);
     FER_TRY(http_server_on_signal(a->http, SIGTERM, on_signal, a, err));
@@ -134,8 +137,38 @@ static fer_code take_retention(app *a, fer_err *err)
     return FER_OK;
 }
 
+/* A wrong web configuration is no wrong flag: exit code 1, as Prometheus has it. */
+static fer_code open_gate(app *a, fer_err *err)
+{
+    if (a->o.web_config_file == NULL || *a->o.web_config_file == '\0')
+        return FER_OK;
+    if (web_gate_new(a->o.web_config_file, a->log, &a->gatekeeper, err) == FER_OK)
+        return FER_OK;
+    LOGE(a->log, "Unable to validate web configuration file", "err", err->msg);
+    fer_err why = *err;
+    return fer_fail(err, FER_UNSUPPORTED, "web configuration file %s", why.msg);
+}
+
+static bool is_loopback(const char *address)
+{
+    fer_str s = str_of(address);
+    return str_has_prefix(s, STR("127.")) || str_has_prefix(s, STR("localhost:")) ||
+           str_has_prefix(s, STR("[::1]:"));
+}
+
+static void warn_if_open(app *a)
+{
+    for (size_t i = 0; i < a->o.n_listen && !web_gate_asks_who(a->gatekeeper); i++)
+        if (!is_loopback(a->o.listen[i]))
+            LOGW(a->log,
+                 "Anybody who reaches this address can read and write: there is no "
+                 "authentication (--web.config.file)",
+                 "address", a->o.listen[i]);
+}
+
 static fer_code set_up(app *a, fer_err *err)
 {
+    FER_TRY(open_gate(a, err));
     FER_TRY(live_config_new(a->o.config_file, a->log, a->clock, &a->config, err));
     live_config_watch(a->config, a->o.auto_reload_ms);
     FER_TRY(take_retention(a, err));
@@ -293,6 +326,7 @@ fer_code app_run(app *a, fer_err *err)
     for (size_t i = 0; i < a->o.n_listen; i++)
         LOGI(a->log, "Listening on", "address", a->o.listen[i], "port",
              LOG_INT(http_server_port(a->http, i)));
+    warn_if_open(a);
     FER_TRY(fer_thread_start(&k.reloader, "reloader", reloader_main, a->config, err));
     fer_code run = fer_thread_start(&k.opener, "opener", opener_main, &k, err);
     if (run != FER_OK) {
@@ -323,6 +357,7 @@ void app_free(app *a)
     if (a == NULL)
         return;
     http_server_free(a->http);
+    web_gate_free(a->gatekeeper);
     origin_policy_free(a->origins);
     fer_free(a->route_prefix);
     rw_receiver_free(a->receiver);

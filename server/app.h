@@ -26,6 +26,7 @@ typedef struct rw_receiver rw_receiver;     /* server/remote/write.h */
 typedef struct otlp_receiver otlp_receiver; /* server/otlp/receive.h */
 typedef struct query_gate query_gate;       /* server/api/gate.h */
 typedef struct origin_policy origin_policy; /* server/api/origin.h */
+typedef struct web_gate web_gate;           /* server/web_gate.h */
 
 /* A flag and its effective value, for /api/v1/status/flags; names without dashes. */
 typedef struct app_flag {
@@ -43,9 +44,10 @@ typedef struct app_options {
     const char **listen;
     size_t n_listen;
     unsigned max_connections;
-    int64_t idle_timeout_ms; /* of connections without a request; 0: the default */
-    const char *config_file; /* NULL: none, the defaults serve */
-    int64_t auto_reload_ms;  /* how often to look whether its files have changed; 0: never */
+    int64_t idle_timeout_ms;     /* of connections without a request; 0: the default */
+    const char *web_config_file; /* "" or NULL: plain HTTP for everybody */
+    const char *config_file;     /* NULL: none, the defaults serve */
+    int64_t auto_reload_ms;      /* how often to look whether its files have changed; 0: never */
     const char *data_path;
     int64_t retention_ms;     /* 0: no limit of time */
     uint64_t retention_bytes; /* 0: no limit of size */
@@ -100,7 +102,8 @@ typedef struct app {
     promql_limits limits; /* without what the configuration says: query_run.limits */
     http_server *http;
     origin_policy *origins;
-    char *route_prefix; /* "" or "/x" */
+    web_gate *gatekeeper; /* NULL without --web.config.file */
+    char *route_prefix;   /* "" or "/x" */
     rw_receiver *receiver;
     otlp_receiver *otlp;
     query_gate *gate;      /* --query.max-concurrency */

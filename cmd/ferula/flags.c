@@ -33,7 +33,7 @@ static const flag_def defs[] = {
      "1s at least."},
     {"web.listen-address", K_LIST, "0.0.0.0:9090", NULL, EFFECT, SHOWN,
      "Address to listen on for the API and telemetry. Can be repeated."},
-    {"web.config.file", K_STRING, "", NULL, NO_EFFECT, SHOWN,
+    {"web.config.file", K_STRING, "", NULL, EFFECT, SHOWN,
      "Path to a file that can enable TLS or authentication."},
     {"web.read-timeout", K_DURATION, "5m", NULL, EFFECT, SHOWN,
      "How long a connection may stay open without a request. (Reading one has bounds of its own: "
@@ -608,6 +608,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
         .data_path = cstr_of(f, "storage.tsdb.path"),
         .no_lockfile = bool_of(f, "storage.tsdb.no-lockfile"),
         .enable_remote_write_receiver = bool_of(f, "web.enable-remote-write-receiver"),
+        .web_config_file = cstr_of(f, "web.config.file"),
         .external_url = cstr_of(f, "web.external-url"),
         .route_prefix = cstr_of(f, "web.route-prefix"),
         .page_title = cstr_of(f, "web.page-title"),

@@ -65,8 +65,15 @@ static fer_code take_arg(parser *s, const char *text)
         }
         return take_word(s, text);
     }
-    if (c->n_args == c->command->n_args)
+    size_t n = c->command->n_args;
+    if (c->n_args >= n && (n == 0 || !c->command->args[n - 1].many))
         return fer_fail(s->err, FER_INVALID, "unexpected %s", text);
+    if (c->n_args == c->args_cap) {
+        size_t cap = c->args_cap == 0 ? CLI_ARGS_MAX : 2 * c->args_cap;
+        c->args =
+            fer_arena_grow(c->a, c->args, c->args_cap * sizeof *c->args, cap * sizeof *c->args);
+        c->args_cap = cap;
+    }
     c->args[c->n_args++] = text;
     return FER_OK;
 }
@@ -305,6 +312,12 @@ const char *const *cli_texts(const cli_call *c, const char *name, size_t *ret_n)
 const char *cli_arg_text(const cli_call *c, size_t i)
 {
     return i < c->n_args ? c->args[i] : c->command->args[i].def;
+}
+
+const char *const *cli_args_from(const cli_call *c, size_t i, size_t *ret_n)
+{
+    *ret_n = i < c->n_args ? c->n_args - i : 0;
+    return *ret_n == 0 ? NULL : c->args + i;
 }
 
 /* ---- running ---- */

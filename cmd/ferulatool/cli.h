@@ -38,6 +38,7 @@ typedef struct cli_arg {
     bool needed;
     const char *def; /* NULL: none */
     const char *help;
+    bool many; /* the last one may be repeated */
 } cli_arg;
 
 typedef struct cli_call cli_call;
@@ -77,6 +78,8 @@ int64_t cli_int(const cli_call *c, const char *name);      /* CLI_INT, CLI_COUNT
 const char *const *cli_texts(const cli_call *c, const char *name, size_t *ret_n);
 const char *cli_arg_text(const cli_call *c,
                          size_t i); /* NULL when not given and without a default */
+/* All from the ith on. */
+const char *const *cli_args_from(const cli_call *c, size_t i, size_t *ret_n);
 
 /* ---- for cli_main, and tests ---- */
 

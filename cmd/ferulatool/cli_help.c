@@ -78,7 +78,8 @@ static fer_str flag_text(fer_arena *a, const cli_flag *f)
 
 static fer_str arg_text(fer_arena *a, const cli_arg *arg)
 {
-    return fer_arena_printf(a, arg->needed ? "<%s>" : "[<%s>]", arg->name);
+    return fer_arena_printf(a, arg->needed ? "<%s>%s" : "[<%s>%s]", arg->name,
+                            arg->many ? "..." : "");
 }
 
 static void command_line(fer_buf *out, fer_arena *a, const cli_command *c)

@@ -14,8 +14,8 @@ struct cli_call {
     const cli_command *command; /* NULL while the words name none */
     fer_str words;              /* so far, as in a path */
     cli_value flags[CLI_FLAGS_MAX];
-    const char *args[CLI_ARGS_MAX];
-    size_t n_args;
+    const char **args; /* in the arena */
+    size_t n_args, args_cap;
 };
 
 /* Whether words are the first words of the path, or all of them. */

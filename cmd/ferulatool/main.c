@@ -1,15 +1,18 @@
 /* main.c - ferulatool, Ferula's promtool. */
 #include "base/map_guard.h"
+#include "cmd/ferulatool/check_commands.h"
 #include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/tsdb_commands.h"
 
 static const cli_group groups[] = {
+    {"check", "Check the resources for validity."},
     {"tsdb", "Run tsdb commands."},
     {"tsdb inspect",
      "Show what the files of a data directory hold, also of a live or a damaged one."},
 };
 
 static const cli_command *const families[] = {
+    check_commands,
     tsdb_commands,
     inspect_commands,
 };

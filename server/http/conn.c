@@ -54,12 +54,18 @@ static void begin_receiving(http_conn *c)
     c->deadline_ms = now_ms(c) + c->s->o.stall_timeout_ms;
 }
 
+static bool shakes_hands(const http_conn *c)
+{
+    return c->secure != NULL && !http_secure_open(c->secure);
+}
+
 static void set_state(http_conn *c, http_conn_state state)
 {
     c->state = state;
     switch (state) {
     case HTTP_CONN_IDLE:
-        c->deadline_ms = now_ms(c) + c->s->o.idle_timeout_ms;
+        c->deadline_ms =
+            now_ms(c) + (shakes_hands(c) ? c->s->o.head_timeout_ms : c->s->o.idle_timeout_ms);
         break;
     case HTTP_CONN_HEAD:
         c->deadline_ms = now_ms(c) + c->s->o.head_timeout_ms;
@@ -89,6 +95,7 @@ static void on_closed(uv_handle_t *h)
 {
     http_conn *c = h->data;
     http_parser_free(c->parser);
+    http_secure_free(c->secure);
     fer_free(c->pending);
     fer_account_release(c->s->o.account, HTTP_CONN_CHARGE_BYTES);
     fer_free(c);
@@ -126,6 +133,8 @@ void http_conn_close(http_conn *c)
     if (c->next != NULL)
         c->next->prev = c->prev;
     s->n_conns--;
+    if (c->secure != NULL)
+        http_secure_bye(c, false);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
     http_server_conn_ended(s);
 }
@@ -143,7 +152,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 
 /* Closing a socket with unread bytes would destroy the answer on its way: so the sending side is
  * shut, and what still comes is read and thrown away for a while. */
-static void linger(http_conn *c)
+void http_conn_linger(http_conn *c)
 {
     fer_free(c->pending);
     c->clean = c->clean && c->pending_n == 0;
@@ -154,6 +163,10 @@ static void linger(http_conn *c)
         http_conn_close(c);
         return;
     }
+    if (c->secure != NULL)
+        http_secure_bye(c, true);
+    if (c->state == HTTP_CONN_CLOSED)
+        return;
     c->shutdown.data = c;
     if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) != 0)
         http_conn_close(c);
@@ -227,7 +240,7 @@ static void queue_rest(http_conn *c, const uv_buf_t *bufs, unsigned n, size_t se
     assert(rc == 0); /* it only fails for handles that are not open */
 }
 
-bool http_conn_write(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own)
+bool http_conn_write_raw(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own)
 {
     size_t total = 0;
     for (unsigned i = 0; i < n; i++)
@@ -250,6 +263,12 @@ bool http_conn_write(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *ow
     c->queued += total - sent;
     update_idle(c);
     return true;
+}
+
+bool http_conn_write(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own)
+{
+    return c->secure == NULL ? http_conn_write_raw(c, bufs, n, own)
+                             : http_secure_write(c, bufs, n, own);
 }
 
 /* ---- requests ---- */
@@ -412,20 +431,17 @@ static const char *overload(const http_conn *c, const http_head *h, http_pool po
         return NULL;
     if (http_workers_waiting(http_server_pool(s, pool)) >= s->o.queue_max)
         return "too many requests are waiting";
-    uint64_t bodies = (uint64_t)fer_account_used(&s->bodies); /* and a length within the route's bounds */
+    uint64_t bodies =
+        (uint64_t)fer_account_used(&s->bodies); /* and a length within the route's bounds */
     bool fits = h->chunked || bodies + h->length <= s->o.body_budget_bytes;
     return fits ? NULL : "too many request bodies in flight";
 }
 
-static void got_head(http_conn *c)
+static void take_request(http_conn *c)
 {
     http_server *s = c->s;
     http_req *r = c->req;
     const http_head *h = http_parser_head(c->parser);
-    if (!http_req_fill(r, h, c->remote)) {
-        refuse_and_close(c, 503, "out of memory for requests");
-        return;
-    }
     if (!route_request(c, h))
         return;
     const http_route *route = &s->routes.v[r->route].route;
@@ -446,6 +462,35 @@ static void got_head(http_conn *c)
     }
 }
 
+static void admit(http_conn *c, int status)
+{
+    if (status == 0) {
+        take_request(c);
+    } else if (status == HTTP_ADMIT_LATER) {
+        set_state(c, HTTP_CONN_BUSY);
+        c->req->away = c->req->dispatched = true;
+        atomic_fetch_add(&c->s->live, 1);
+    } else {
+        before_early_answer(c);
+        http_reply_text(c->req, status, "%s", http_status_text(status));
+    }
+}
+
+void http_conn_admitted(http_conn *c, int status)
+{
+    admit(c, status);
+    conn_run(c, NULL, 0);
+}
+
+static void got_head(http_conn *c)
+{
+    const http_options *o = &c->s->o;
+    if (!http_req_fill(c->req, http_parser_head(c->parser), c->remote))
+        refuse_and_close(c, 503, "out of memory for requests");
+    else
+        admit(c, o->admit == NULL ? 0 : o->admit(c->req, o->admit_arg));
+}
+
 static void begin_request(http_conn *c)
 {
     c->req = http_req_take(c->s);
@@ -461,7 +506,7 @@ void http_conn_answered(http_conn *c, bool close)
     if (http_parser_state(c->parser) == HTTP_PARSE_GOT_HEAD && !close)
         http_parser_body(c->parser, NULL, NULL);
     if (close)
-        linger(c);
+        http_conn_linger(c);
     else if (http_parser_state(c->parser) == HTTP_PARSE_BODY)
         set_state(c, HTTP_CONN_DRAIN);
     else
@@ -516,7 +561,7 @@ static bool move(http_conn *c, const char **p, size_t *n)
         return true;
     case HTTP_PARSE_FAILED:
         if (c->state == HTTP_CONN_DRAIN)
-            linger(c);
+            http_conn_linger(c);
         else
             refuse_malformed(c);
         return true;
@@ -524,7 +569,7 @@ static bool move(http_conn *c, const char **p, size_t *n)
         break;
     }
     if (c->state == HTTP_CONN_DRAIN && c->received - c->window_received > HTTP_DRAIN_BYTES)
-        linger(c);
+        http_conn_linger(c);
     return false;
 }
 
@@ -550,7 +595,7 @@ static void run_pending(http_conn *c)
         const char *p = c->pending + c->pending_at;
         size_t n = c->pending_n;
         bool more = move(c, &p, &n);
-        if (c->pending != NULL) { /* linger() may have dropped it */
+        if (c->pending != NULL) { /* http_conn_linger() may have dropped it */
             c->pending_at = (size_t)(p - c->pending);
             c->pending_n = n;
         }
@@ -567,11 +612,12 @@ static void run_pending(http_conn *c)
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
-static void update_reading(http_conn *c)
+void http_conn_update_reading(http_conn *c)
 {
     if (c->eof || c->state == HTTP_CONN_CLOSED)
         return;
-    bool want = c->pending_n < HTTP_PENDING_BYTES;
+    bool want =
+        c->pending_n < HTTP_PENDING_BYTES && (c->secure == NULL || !http_secure_holds(c->secure));
     if (!want) {
         stop_reading(c);
     } else if (!c->reading) {
@@ -597,28 +643,37 @@ static void conn_run(http_conn *c, const char *p, size_t n)
     c->processing = false;
     if (c->eof && c->pending_n == 0 && c->state != HTTP_CONN_BUSY && c->state != HTTP_CONN_LINGER &&
         c->state != HTTP_CONN_CLOSED)
-        linger(c);
-    update_reading(c);
+        http_conn_linger(c);
+    if (c->secure != NULL)
+        http_secure_go_on(c);
+    http_conn_update_reading(c);
 }
 
-/* A body of known length is read straight into its place. */
-static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
+void http_conn_room(http_conn *c, char *scratch, uv_buf_t *ret)
 {
-    (void)hint;
-    http_conn *c = h->data;
     uint64_t left = http_parser_body_left(c->parser);
     size_t n = HTTP_READ_BYTES;
-    char *p = c->s->read_buf;
+    char *p = scratch;
     if (c->pending_n != 0)
         n = HTTP_PENDING_BYTES - c->pending_n;
     else if (c->state == HTTP_CONN_BODY && left != 0)
         p = http_req_body_room(c->req, (size_t)left, &n);
-    *buf = uv_buf_init(p, p == NULL ? 0 : (unsigned)n);
+    *ret = uv_buf_init(p, p == NULL ? 0 : (unsigned)n);
+}
+
+static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
+{
+    (void)hint;
+    http_conn *c = h->data;
+    if (c->secure == NULL)
+        http_conn_room(c, c->s->read_buf, buf);
+    else
+        *buf = uv_buf_init(c->s->read_buf, HTTP_READ_BYTES);
 }
 
 /* The peer sends no more. It may still read: what is being answered is cancelled, but an answer that
  * comes is sent. */
-static void peer_ended(http_conn *c)
+void http_conn_peer_ended(http_conn *c)
 {
     stop_reading(c);
     c->eof = true;
@@ -630,35 +685,55 @@ static void peer_ended(http_conn *c)
         conn_run(c, NULL, 0);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+void http_conn_no_room(http_conn *c)
 {
-    http_conn *c = stream->data;
-    if (got == 0 || c->state == HTTP_CONN_CLOSED)
-        return;
-    if (got == UV_ENOBUFS) {
-        http_count(&c->s->stats.refused);
-        refuse_and_close(c, 503, "too many request bodies in flight");
-        return;
-    }
-    if (got == UV_EOF) {
-        peer_ended(c);
-        return;
-    }
-    if (got < 0) {
-        http_conn_close(c);
-        return;
-    }
-    size_t n = (size_t)got;
+    http_count(&c->s->stats.refused);
+    refuse_and_close(c, 503, "too many request bodies in flight");
+}
+
+void http_conn_received(http_conn *c, const char *p, size_t n, bool in_place)
+{
     c->received += n;
     c->last_received_ms = now_ms(c);
-    if (buf->base == c->s->read_buf) {
-        conn_run(c, buf->base, n);
+    if (!in_place) {
+        conn_run(c, p, n);
         return;
     }
     c->req->body_n += n;
     http_parser_body_filled(c->parser, n);
     if (http_parser_state(c->parser) == HTTP_PARSE_DONE)
         conn_run(c, NULL, 0);
+}
+
+void http_conn_opened(http_conn *c)
+{
+    if (c->state == HTTP_CONN_IDLE)
+        set_state(c, HTTP_CONN_IDLE); /* with another deadline */
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    http_conn *c = stream->data;
+    if (got == 0 || c->state == HTTP_CONN_CLOSED)
+        return;
+    if (got == UV_ENOBUFS) {
+        http_conn_no_room(c);
+        return;
+    }
+    if (got == UV_EOF) {
+        if (shakes_hands(c))
+            http_secure_failed(c, HTTP_HANDSHAKE_LEFT, "EOF");
+        http_conn_peer_ended(c);
+        return;
+    }
+    if (got < 0) {
+        http_conn_close(c);
+        return;
+    }
+    if (c->secure == NULL)
+        http_conn_received(c, buf->base, (size_t)got, buf->base != c->s->read_buf);
+    else
+        http_secure_received(c, buf->base, (size_t)got);
 }
 
 /* ---- from the server ---- */
@@ -678,6 +753,8 @@ void http_conn_accept(http_server *s, uv_stream_t *listener)
     }
     http_parse_limits limits = {s->o.head_max_bytes, s->o.headers_max, HTTP_FRAMING_BYTES};
     c->parser = http_parser_new(&limits);
+    if (s->o.secure != NULL)
+        c->secure = http_secure_new();
     struct sockaddr_storage peer;
     int len = sizeof peer;
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &len) == 0)
@@ -690,7 +767,7 @@ void http_conn_accept(http_server *s, uv_stream_t *listener)
     s->n_conns++;
     http_count(&s->stats.accepted);
     set_state(c, HTTP_CONN_IDLE);
-    update_reading(c);
+    http_conn_update_reading(c);
 }
 
 void http_conn_stop(http_conn *c)
@@ -699,7 +776,7 @@ void http_conn_stop(http_conn *c)
         http_conn_close(c);
     else if (c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_HEAD ||
              c->state == HTTP_CONN_DRAIN)
-        linger(c);
+        http_conn_linger(c);
 }
 
 void http_conn_check_peer(http_conn *c)
@@ -764,6 +841,8 @@ void http_conn_tick(http_conn *c, uint64_t now)
         c->deadline_ms = next;
         return;
     }
+    if (c->state == HTTP_CONN_IDLE && shakes_hands(c))
+        http_secure_failed(c, HTTP_HANDSHAKE_TIMEOUT, "i/o timeout");
     if (c->state == HTTP_CONN_IDLE || c->state == HTTP_CONN_LINGER)
         http_conn_close(c);
     else

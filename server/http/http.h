@@ -26,6 +26,7 @@
 
 typedef struct http_server http_server;
 typedef struct http_req http_req;
+typedef struct tls_session tls_session; /* server/tls/session.h */
 
 typedef enum http_method {
     HTTP_GET = 1 << 0,
@@ -83,7 +84,19 @@ typedef struct http_options {
      * NULL = none. */
     bool (*before)(http_req *r, void *arg);
     void *before_arg;
+    /* Asked on the loop for each complete head, before its route is looked for: may add headers. 0 goes on, a status refuses
+     * with that status' text, HTTP_ADMIT_LATER waits for http_admit(). NULL = everybody. */
+    int (*admit)(http_req *r, void *arg);
+    void *admit_arg;
+    /* TLS: asked on the loop at the first byte of each connection for its session; NULL refuses the connection. NULL = plain
+     * HTTP. */
+    tls_session *(*secure)(void *arg);
+    void *secure_arg;
 } http_options;
+
+enum { HTTP_ADMIT_LATER = -1 };
+/* What admit put off: 0 or a status. Any thread, once. Until then the request is the caller's, who may read it and add headers. */
+void http_admit(http_req *r, int status);
 
 /* Binds and listens (a failure names the address); serves nothing before http_server_run(). */
 FER_MUST_CHECK fer_code http_server_new(const http_options *o, http_server **ret, fer_err *err);
@@ -167,10 +180,23 @@ typedef struct http_route_stats {
 } http_route_stats;
 /* One row for each handler name, in the order of the routes; how many were filled. Any thread. */
 size_t http_server_route_stats(const http_server *s, http_route_stats *ret, size_t max);
+/* Why a TLS handshake came to nothing. */
+typedef enum http_handshake_error {
+    HTTP_HANDSHAKE_CONFIG,     /* no certificate, or the configuration is wrong */
+    HTTP_HANDSHAKE_PLAIN_HTTP, /* a request without TLS */
+    HTTP_HANDSHAKE_PROTOCOL, /* no common version or cipher, a certificate refused by either side, no TLS at all */
+    HTTP_HANDSHAKE_LEFT, /* the peer ended the connection */
+    HTTP_HANDSHAKE_TIMEOUT,
+    HTTP_HANDSHAKE_ERRORS
+} http_handshake_error;
+
 typedef struct http_stats {
     uint64_t connections, accepted, refused, bad_requests, timeouts;
     uint64_t bodies_bytes;
+    uint64_t handshakes, handshake_errors[HTTP_HANDSHAKE_ERRORS]; /* of TLS */
 } http_stats;
+/* "config", "plain_http", ...; static. */
+const char *http_handshake_error_name(http_handshake_error e);
 void http_server_stats(const http_server *s, http_stats *ret);
 
 #endif

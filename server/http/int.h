@@ -24,6 +24,7 @@
 #include "server/http/stats.h"
 
 typedef struct http_conn http_conn;
+typedef struct http_secure http_secure;
 
 enum {
     HTTP_READ_BYTES = 16 * 1024,          /* one read of a head or of a chunked body */
@@ -52,6 +53,7 @@ typedef enum http_reply_kind {
     HTTP_REPLY_LAST,
     HTTP_REPLY_CUT,     /* the producer failed */
     HTTP_REPLY_DROPPED, /* nobody listens any more */
+    HTTP_REPLY_ADMIT,   /* none yet: http_admit() */
 } http_reply_kind;
 
 struct http_req {
@@ -153,6 +155,7 @@ struct http_conn {
     uv_tcp_t tcp;
     uv_shutdown_t shutdown;
     http_server *s;
+    http_secure *secure;              /* TLS; NULL: none */
     http_conn *prev, *next;           /* of all */
     http_conn *idle_prev, *idle_next; /* of those that may be closed for others, oldest first */
     bool in_idle;
@@ -189,8 +192,49 @@ bool http_conn_too_slow(const http_conn *c, uint64_t now_ms);
  * connection is closed by it. */
 bool http_conn_write(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own);
 size_t http_conn_queued(const http_conn *c);
+/* http_admit() has been called: 0 or a status. */
+void http_conn_admitted(http_conn *c, int status);
 /* The request of c has been answered whole; the connection goes on, or ends when `close`. */
 void http_conn_answered(http_conn *c, bool close);
+
+/* For secure.c. */
+
+/* Where the next bytes of the peer go: a body of known length straight into its place, all else to `scratch`. Empty when there
+ * is no room now; base NULL when the budget refuses. */
+void http_conn_room(http_conn *c, char *scratch, uv_buf_t *ret);
+/* n bytes have come to where http_conn_room() said; `in_place`: that was not scratch. */
+void http_conn_received(http_conn *c, const char *p, size_t n, bool in_place);
+/* The budget has refused the body. */
+void http_conn_no_room(http_conn *c);
+void http_conn_peer_ended(http_conn *c);
+/* What is queued is sent, then the connection ends. */
+void http_conn_linger(http_conn *c);
+/* Reads from the socket, or not, as there is room. */
+void http_conn_update_reading(http_conn *c);
+/* The handshake is done: requests may come. */
+void http_conn_opened(http_conn *c);
+/* http_conn_write() below TLS. */
+bool http_conn_write_raw(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own);
+
+/* ---- TLS (secure.c) ----
+ *
+ * Between the socket and a connection whose `secure` is not NULL. Without TLS nothing of this is called.
+ */
+
+http_secure *http_secure_new(void);
+void http_secure_free(http_secure *x); /* NULL is fine */
+/* Bytes from the socket. */
+void http_secure_received(http_conn *c, const char *p, size_t n);
+/* There may be room again for what was held back. */
+void http_secure_go_on(http_conn *c);
+/* Whether bytes are held back until there is room. */
+bool http_secure_holds(const http_secure *x);
+bool http_secure_open(const http_secure *x); /* the handshake is done */
+bool http_secure_write(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf *own);
+/* Says that nothing more will be sent; `queued`: behind what still waits, else at once or not at all. */
+void http_secure_bye(http_conn *c, bool queued);
+/* Counts a handshake that did not succeed. */
+void http_secure_failed(http_conn *c, http_handshake_error e, const char *why);
 
 /* ---- the server ---- */
 
@@ -231,7 +275,10 @@ struct http_server {
     unsigned n_free_reqs;
     fer_account bodies;
     char *read_buf;
-    fer_buf head; /* scratch of the reply being written */
+    char *plain_buf,
+        *seal_buf; /* of TLS: what was read, decrypted; what is to be encrypted as one record. NULL without */
+    uint64_t handshake_told_ms; /* when a failed one was last in the log */
+    fer_buf head;               /* scratch of the reply being written */
     int64_t date_s;
     char date[32];
     _Atomic size_t live;    /* requests dispatched and not recycled */

@@ -3,6 +3,7 @@
 #define FERULA_SERVER_HTTP_RANKS_H
 
 enum {
+    HTTP_RANK_AUTH = 890,
     HTTP_RANK_POOL = 900,
     HTTP_RANK_REPLIES = 910,
 };

@@ -183,7 +183,10 @@ void http_reply_text(http_req *r, int status, const char *fmt, ...)
         b.n = (size_t)n;
     }
     fer_buf_putc(&b, '\n');
-    http_resp_header(r, "X-Content-Type-Options", STR("nosniff"));
+    static const char nosniff[] = "X-Content-Type-Options: nosniff\r\n";
+    if (r->headers.n == 0 ||
+        memmem(r->headers.p, r->headers.n, nosniff, sizeof nosniff - 1) == NULL)
+        http_resp_header(r, "X-Content-Type-Options", STR("nosniff"));
     http_reply_buf(r, status, "text/plain; charset=utf-8", &b);
 }
 
@@ -358,6 +361,13 @@ void http_run_handler(http_job *j)
         route->fn(r, route->arg);
 }
 
+void http_admit(http_req *r, int status)
+{
+    r->status = status;
+    r->reply = HTTP_REPLY_ADMIT;
+    http_post(r);
+}
+
 /* ---- writing it: the loop ---- */
 
 static bool stays_open(const http_req *r)
@@ -499,6 +509,11 @@ void http_loop_take(http_req *r)
         break;
     case HTTP_REPLY_CUT:
         http_conn_close(r->conn); /* drops r */
+        break;
+    case HTTP_REPLY_ADMIT:
+        r->dispatched = false;
+        atomic_fetch_sub(&r->s->live, 1);
+        http_conn_admitted(r->conn, r->status);
         break;
     }
 }

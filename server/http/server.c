@@ -432,6 +432,10 @@ fer_code http_server_new(const http_options *o, http_server **ret, fer_err *err)
     signal(SIGPIPE, SIG_IGN);
     s->prefix = clean_prefix(o->route_prefix);
     s->read_buf = fer_alloc(HTTP_READ_BYTES);
+    if (o->secure != NULL) {
+        s->plain_buf = fer_alloc(HTTP_READ_BYTES);
+        s->seal_buf = fer_alloc(HTTP_READ_BYTES);
+    }
     fer_buf_init(&s->head, HEAD_SCRATCH_BYTES, NULL);
     fer_account_init(&s->bodies, "http_bodies", s->o.account, (int64_t)s->o.body_budget_bytes);
     fer_mutex_init(&s->replies_mu, "http_replies", HTTP_RANK_REPLIES);
@@ -531,6 +535,8 @@ void http_server_free(http_server *s)
     http_stats_done(&s->stats);
     fer_buf_done(&s->head);
     fer_free(s->read_buf);
+    fer_free(s->plain_buf);
+    fer_free(s->seal_buf);
     fer_free(s->prefix);
     fer_free(s);
 }

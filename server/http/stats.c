@@ -128,5 +128,16 @@ void http_server_stats(const http_server *s, http_stats *ret)
         .bad_requests = atomic_load_explicit(&t->bad_requests, memory_order_relaxed),
         .timeouts = atomic_load_explicit(&t->timeouts, memory_order_relaxed),
         .bodies_bytes = (uint64_t)fer_account_used(&s->bodies),
+        .handshakes = atomic_load_explicit(&t->handshakes, memory_order_relaxed),
     };
+    for (size_t i = 0; i < HTTP_HANDSHAKE_ERRORS; i++)
+        ret->handshake_errors[i] =
+            atomic_load_explicit(&t->handshake_errors[i], memory_order_relaxed);
+}
+
+const char *http_handshake_error_name(http_handshake_error e)
+{
+    static const char *const names[HTTP_HANDSHAKE_ERRORS] = {"config", "plain_http", "protocol",
+                                                             "left", "timeout"};
+    return names[e];
 }

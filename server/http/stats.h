@@ -16,6 +16,7 @@ typedef struct http_stats_table {
     size_t n_handlers;
     size_t *of_route; /* index into handlers */
     _Atomic uint64_t connections, accepted, refused, bad_requests, timeouts;
+    _Atomic uint64_t handshakes, handshake_errors[HTTP_HANDSHAKE_ERRORS];
 } http_stats_table;
 
 void http_stats_build(http_stats_table *t, const http_routes *rs);
