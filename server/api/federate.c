@@ -309,7 +309,8 @@ void web_federate(http_req *r, void *arg)
     f->run = query_run_new(a, r, 0);
     f->maxt = a->clock->wall_ms(a->clock);
     f->mint = f->maxt - a->limits.lookback_ms + 1;
-    f->escaping = federate_escaping(http_req_header(r, "Accept"), &f->protobuf);
+    f->protobuf = federate_negotiate(http_req_header(r, "Accept"), OFFER_PROTOBUF, &f->escaping) ==
+                  EXPOSE_PROTOBUF;
     federate_pb_init(&f->pb, &f->run->acct);
     f->family = SYM_NONE;
     samples_init(&f->found, &f->run->acct);
@@ -323,5 +324,7 @@ void web_federate(http_req *r, void *arg)
     }
     atomic_fetch_add(&total_warnings, f->q->warnings.n);
     http_producer p = {next_piece, federation_free, f};
-    http_reply_stream(r, 200, federate_content_type(f->escaping, f->protobuf), &p);
+    http_reply_stream(
+        r, 200, federate_content_type(f->protobuf ? EXPOSE_PROTOBUF : EXPOSE_TEXT, f->escaping),
+        &p);
 }

@@ -85,13 +85,28 @@ static bool scheme_of(fer_str text, name_escaping *ret)
     return false;
 }
 
-name_escaping federate_escaping(fer_str accept, bool *ret_protobuf)
+/* Whether the clause is one of the offers. */
+static bool is_offered(const clause *c, unsigned offers, exposition *ret)
+{
+    *ret = EXPOSE_TEXT;
+    if (is_text(c))
+        return true;
+    if ((offers & OFFER_PROTOBUF) && is_protobuf(c)) {
+        *ret = EXPOSE_PROTOBUF;
+        return true;
+    }
+    if (!(offers & OFFER_OPENMETRICS) || !str_eq(c->type, STR("application/openmetrics-text")))
+        return false;
+    bool newest = str_eq(c->version, STR("1.0.0"));
+    *ret = newest ? EXPOSE_OPENMETRICS_1_0_0 : EXPOSE_OPENMETRICS_0_0_1;
+    return newest || c->version.n == 0 || str_eq(c->version, STR("0.0.1"));
+}
+
+exposition federate_negotiate(fer_str accept, unsigned offers, name_escaping *ret)
 {
     clause c[CLAUSES_MAX];
     size_t n = 0;
-    name_escaping e = ESCAPE_UNDERSCORES;
-    if (ret_protobuf != NULL)
-        *ret_protobuf = false;
+    *ret = ESCAPE_UNDERSCORES;
     while (accept.n != 0 && n < CLAUSES_MAX) {
         clause one = read_clause(next_part(&accept, ','));
         size_t i = n++; /* the better first, equal ones as they came */
@@ -99,32 +114,31 @@ name_escaping federate_escaping(fer_str accept, bool *ret_protobuf)
             c[i] = c[i - 1];
         c[i] = one;
     }
+    exposition x = EXPOSE_TEXT;
     for (size_t i = 0; i < n; i++) {
-        scheme_of(c[i].escaping, &e);
-        if (is_text(&c[i]))
-            break;
-        if (ret_protobuf != NULL && is_protobuf(&c[i])) {
-            *ret_protobuf = true;
-            break;
-        }
+        scheme_of(c[i].escaping, ret);
+        if (is_offered(&c[i], offers, &x))
+            return x;
     }
-    return e;
+    return EXPOSE_TEXT;
 }
 
-#define PROTOBUF                                                                                   \
-    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "                   \
-    "encoding=delimited; "
-#define TEXT "text/plain; version=0.0.4; charset=utf-8; "
+#define ALL_ESCAPINGS(type)                                                                        \
+    {                                                                                              \
+        type "escaping=underscores", type "escaping=dots", type "escaping=values",                 \
+            type "escaping=allow-utf-8"                                                            \
+    }
 
-const char *federate_content_type(name_escaping e, bool protobuf)
+const char *federate_content_type(exposition x, name_escaping e)
 {
-    static const char *const types[][2] = {
-        {TEXT "escaping=underscores", PROTOBUF "escaping=underscores"},
-        {TEXT "escaping=dots", PROTOBUF "escaping=dots"},
-        {TEXT "escaping=values", PROTOBUF "escaping=values"},
-        {TEXT "escaping=allow-utf-8", PROTOBUF "escaping=allow-utf-8"},
+    static const char *const types[][4] = {
+        ALL_ESCAPINGS("text/plain; version=0.0.4; charset=utf-8; "),
+        ALL_ESCAPINGS("application/vnd.google.protobuf; "
+                      "proto=io.prometheus.client.MetricFamily; encoding=delimited; "),
+        ALL_ESCAPINGS("application/openmetrics-text; version=0.0.1; charset=utf-8; "),
+        ALL_ESCAPINGS("application/openmetrics-text; version=1.0.0; charset=utf-8; "),
     };
-    return types[e][protobuf];
+    return types[x][e];
 }
 
 /* ---- names ---- */

@@ -7,6 +7,15 @@
 
 #include "server/api/federate_format.h"
 
+static name_escaping federate_escaping(fer_str accept, bool *ret_protobuf)
+{
+    name_escaping e;
+    exposition x = federate_negotiate(accept, ret_protobuf == NULL ? 0 : OFFER_PROTOBUF, &e);
+    if (ret_protobuf != NULL)
+        *ret_protobuf = x == EXPOSE_PROTOBUF;
+    return e;
+}
+
 static void the_best_text_clause_chooses(void **state)
 {
     (void)state;

@@ -1,8 +1,10 @@
 /* metrics.c - /metrics: Prometheus' own names for what exists here, and ferula_* for what only we have.
  *
- * Classic text format 0.0.4 (the Thanos sidecar parses it whole: CLIENTS.md 3.1).
+ * The page is made in the classic text format 0.0.4, which is also what is answered unless a client asks for more (the Thanos
+ * sidecar reads it whole: CLIENTS.md 3.1); the others are made of it.
  */
 #include "server/api/federate_format.h"
+#include "server/api/metrics_format.h"
 #include "server/api/metrics_rooms.h"
 #include "server/api/metrics_text.h"
 #include "server/api/status.h"
@@ -61,9 +63,21 @@ void metrics_page(fer_buf *out, app *a)
 
 void web_metrics(http_req *r, void *arg)
 {
-    fer_buf out;
+    name_escaping e; /* of no name here */
+    exposition x =
+        federate_negotiate(http_req_header(r, "Accept"), OFFER_PROTOBUF | OFFER_OPENMETRICS, &e);
+    fer_buf page, out;
+    fer_buf_init(&page, METRICS_BYTES_MAX, NULL);
+    metrics_page(&page, arg);
+    if (x == EXPOSE_TEXT) {
+        http_reply_buf(r, 200, federate_content_type(x, e), &page);
+        return;
+    }
     fer_buf_init(&out, METRICS_BYTES_MAX, NULL);
-    metrics_page(&out, arg);
-    name_escaping e = federate_escaping(http_req_header(r, "Accept"), NULL); /* of no name here */
-    http_reply_buf(r, 200, federate_content_type(e, false), &out);
+    if (x == EXPOSE_PROTOBUF)
+        metrics_put_protobuf(&out, fer_buf_str(&page));
+    else
+        metrics_put_openmetrics(&out, fer_buf_str(&page));
+    fer_buf_done(&page);
+    http_reply_buf(r, 200, federate_content_type(x, e), &out);
 }

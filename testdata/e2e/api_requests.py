@@ -226,7 +226,8 @@ def encoding_requests():
                    "text/plain;escaping=allow-utf-8", protobuf, protobuf + ";encoding=text"):
         out.append(Request("/metrics", "GET", (("Accept", accept),)))
         out.append(Request("/federate?match[]=nope", "GET", (("Accept", accept),)))
-    out.append(Request("/federate?match[]=nope", "GET", (("Accept", protobuf + ";encoding=delimited"),)))
+    for path in ("/metrics", "/federate?match[]=nope"):
+        out.append(Request(path, "GET", (("Accept", protobuf + ";encoding=delimited"),)))
     return out
 
 

@@ -336,9 +336,20 @@ class Promtool(Clients):
             "tsdb_head_series_removed_total tsdb_head_truncations_failed_total tsdb_compactions_total tsdb_compactions_failed_total tsdb_compactions_skipped_total " \
             "tsdb_compactions_triggered_total tsdb_checkpoint_creations_failed_total tsdb_checkpoint_deletions_failed_total tsdb_reloads_failures_total " \
             "tsdb_wal_corruptions_total tsdb_wal_truncations_failed_total sd_kubernetes_failures_total"
+        gauges += " notifications_alertmanagers_discovered notifications_queue_length notifications_queue_capacity rule_group_interval_seconds rule_group_last_duration_seconds " \
+            "rule_group_last_evaluation_timestamp_seconds rule_group_rules sd_discovered_targets target_metadata_cache_entries wal_watcher_current_segment " \
+            "remote_storage_samples_pending remote_storage_highest_timestamp_in_seconds remote_storage_queue_highest_timestamp_seconds " \
+            "remote_storage_queue_highest_sent_timestamp_seconds remote_storage_shards remote_storage_shards_desired remote_storage_shards_max " \
+            "remote_storage_shards_min remote_storage_shard_capacity"
+        counters += " notifications_errors_total notifications_sent_total notifications_dropped_total rule_evaluation_failures_total rule_evaluations_total " \
+            "rule_group_iterations_missed_total sd_refresh_failures_total target_sync_failed_total remote_storage_samples_total remote_storage_samples_failed_total " \
+            "remote_storage_samples_dropped_total remote_storage_samples_retried_total remote_storage_samples_in_total remote_storage_enqueue_retries_total " \
+            "remote_storage_bytes_total remote_storage_metadata_bytes_total"
         wanted = {"prometheus_" + n: "gauge" for n in gauges.split()} | {"prometheus_" + n: "counter" for n in counters.split()}
         wanted |= {"process_start_time_seconds": "gauge", "process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge", "process_open_fds": "gauge",
-                   "process_max_fds": "gauge", "prometheus_engine_query_duration_seconds": "summary", "prometheus_tsdb_compaction_duration_seconds": "histogram"}
+                   "process_max_fds": "gauge", "prometheus_engine_query_duration_seconds": "summary", "prometheus_tsdb_compaction_duration_seconds": "histogram",
+                   "prometheus_remote_storage_sent_batch_duration_seconds": "histogram", "prometheus_target_interval_length_seconds": "summary",
+                   "prometheus_target_sync_length_seconds": "summary"}
         self.assertEqual({name: types.get(name) for name in wanted}, wanted)
         self.server.instant("up", time=self.end)
         page = self.server.request("/metrics")[2].decode()
@@ -436,19 +447,32 @@ class NewerEndpoints(Clients):
 
 
 class Scraper(Clients):
+    PROTOCOLS = ["PrometheusText0.0.4", "OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusProto"]
+
     def test_a_prometheus_scrapes_metrics(self):
-        config = json.dumps({"scrape_configs": [{"job_name": "ferula", "scrape_interval": "1s", "scrape_timeout": "1s",
-                                                 "static_configs": [{"targets": [f"127.0.0.1:{self.server.port}"]}]}]})
+        """In each format that it knows: the same series with the same values."""
+        config = json.dumps({"scrape_configs": [
+            {"job_name": p, "scrape_interval": "1s", "scrape_timeout": "1s", "scrape_protocols": [p],
+             "static_configs": [{"targets": [f"127.0.0.1:{self.server.port}"]}]} for p in self.PROTOCOLS]})
         with programs.Prometheus(config, suite="sid") as scraper:
-            deadline = time.monotonic() + 20
-            while not scraper.instant("prometheus_tsdb_head_series{job='ferula'}") and time.monotonic() < deadline:
+            deadline = time.monotonic() + 30
+            while len(scraper.instant("prometheus_tsdb_head_series")) < len(self.PROTOCOLS) and time.monotonic() < deadline:
                 time.sleep(0.2)
-            self.assertEqual(scraper.instant("up{job='ferula'}")[0]["value"][1], "1")
-            scraped = float(scraper.instant("count({job='ferula'})")[0]["value"][1])
+            self.assertEqual([r["value"][1] for r in scraper.instant("up")], ["1"] * len(self.PROTOCOLS))
             lines = sum(not line.startswith(b"#") for line in self.server.request("/metrics")[2].splitlines())
-            self.assertLess(abs(scraped - lines), 60)  # the scrape's own, and codes not seen before
-            meta = scraper.api("targets/metadata", metric="prometheus_tsdb_head_series")
-            self.assertEqual(meta[0]["type"], "gauge")
+            for p in self.PROTOCOLS:
+                scraped = float(scraper.instant(f"count({{job='{p}'}})")[0]["value"][1])
+                self.assertLess(abs(scraped - lines), 60, p)  # the scrape's own, and codes not seen before
+            self.assertEqual({m["type"] for m in scraper.api("targets/metadata", metric="prometheus_tsdb_head_series")}, {"gauge"})
+            for steady in ('{__name__=~"prometheus_(tsdb_head_(series|chunks|samples_appended_total)|build_info|engine_queries_concurrent_max)|process_start_time_seconds"}',
+                           'prometheus_tsdb_compaction_duration_seconds_bucket', '{__name__=~"prometheus_tsdb_compaction_duration_seconds_(sum|count)"}'):
+                values = {}
+                for r in scraper.instant(steady):
+                    metric = dict(r["metric"])
+                    values.setdefault(metric.pop("job"), {})[json.dumps(metric, sort_keys=True)] = r["value"][1]
+                self.assertEqual(sorted(values), sorted(self.PROTOCOLS))
+                for p in self.PROTOCOLS:
+                    self.assertEqual(values[p], values[self.PROTOCOLS[0]], (p, steady))
 
 
 del Clients  # has no cases of its own
