@@ -256,6 +256,21 @@ static unsigned replay_threads(void)
     return machine_processors() - 1;
 }
 
+static int64_t ooo_window_ms(app *a)
+{
+    const config *c = live_config_take(a->config);
+    int64_t ms = config_ooo_window_ms(c);
+    config_free(c);
+    return ms;
+}
+
+/* A reload changes what the database is told. */
+static fer_code apply_config(void *arg, const config *c, fer_err *err)
+{
+    tsdb *db = app_db(arg);
+    return db == NULL ? FER_OK : tsdb_set_ooo_window(db, config_ooo_window_ms(c), err);
+}
+
 static fer_code open_db(keeper *k)
 {
     app *a = k->a;
@@ -278,6 +293,7 @@ static fer_code open_db(keeper *k)
         .delay_compact_file = a->o.delay_compact_file,
         .max_exemplars = max_exemplars(a),
         .replay_threads = replay_threads(),
+        .ooo_window_ms = ooo_window_ms(a),
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));
@@ -288,6 +304,10 @@ static fer_code open_db(keeper *k)
         return c;
     }
     atomic_store_explicit(&a->db, db, memory_order_release);
+    live_config_on_reload(a->config, apply_config, a);
+    /* As of a reload meanwhile. */
+    if (tsdb_set_ooo_window(db, ooo_window_ms(a), &k->open_err) != FER_OK)
+        LOGE(a->log, "The window for samples out of order is not in force", "err", k->open_err.msg);
     LOGI(a->log, "Server is ready to receive web requests.");
     return FER_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "tsdb/block/block_querier.h"
 #include "tsdb/head/head_querier.h"
+#include "tsdb/head/ooo_series.h"
 #include "tsdb/merge_querier.h"
 
 static void note_damaged(void *arg, const damaged_block *d)
@@ -15,11 +16,14 @@ static void count_damaged(void *arg, const damaged_block *d)
     ++*(size_t *)arg;
 }
 
-/* Whether the head takes part: as in Prometheus it does unless all its samples are later. */
-static bool head_takes_part(head *h, int64_t maxt)
+/* Whether the head takes part: as in Prometheus it does unless all its samples are later, and none of those out of order
+ * is in the range. */
+static bool head_takes_part(head *h, int64_t mint, int64_t maxt)
 {
+    int64_t ooo_min, ooo_max;
     fer_mutex_lock(&h->publish);
-    bool yes = h->min_time <= maxt;
+    bool yes = h->min_time <= maxt ||
+               (ooo_times(h, &ooo_min, &ooo_max) && ooo_min <= maxt && ooo_max >= mint);
     fer_mutex_unlock(&h->publish);
     return yes;
 }
@@ -60,7 +64,7 @@ static fer_code open_merged(head *h, block_set *blocks, block **v, size_t n, con
         return code;
     }
     block_set_each_damaged(blocks, mint, maxt, note_damaged, w);
-    if (head_takes_part(h, maxt))
+    if (head_takes_part(h, mint, maxt))
         code = add_head(m, w, h, ctx, mint, maxt, err);
     fer_code added = add_blocks(m, w, v, n, ctx, mint, maxt, code == FER_OK ? err : NULL);
     if (code == FER_OK)

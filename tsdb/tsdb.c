@@ -7,6 +7,7 @@
 
 #include "tsdb/db_querier.h"
 #include "tsdb/head/head_mmap.h"
+#include "tsdb/head/ooo_series.h"
 #include "tsdb/wal/checkpoint.h"
 #include "tsdb/wal/stage.h"
 
@@ -65,16 +66,6 @@ static void log_blocks(tsdb *db)
              LOG_INT(st.damaged), "bytes", LOG_INT(st.bytes));
 }
 
-/* Says once what lies in the directory and is not read by this version. */
-static void warn_of_wbl(tsdb *db)
-{
-    char *path = join(db->path, "wbl");
-    if (vfs_exists(db->o.fs, path))
-        LOGW(db->o.log, "The directory holds a log of out-of-order samples (wbl); this version "
-                        "does not read it");
-    fer_free(path);
-}
-
 /* What a crash left of a checkpoint is read by nobody. */
 static void remove_unfinished_checkpoints(tsdb *db)
 {
@@ -84,9 +75,29 @@ static void remove_unfinished_checkpoints(tsdb *db)
         LOGW(db->o.log, "An unfinished checkpoint cannot be removed", "err", err.msg);
 }
 
+static fer_code open_wbl(tsdb *db, fer_err *err)
+{
+    wal *wbl;
+    wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
+    FER_TRY(wal_open(db->o.fs, db->wbl_dir, &wo, db->o.log, &wbl, err));
+    committer_give_wbl(&db->c, wbl);
+    return FER_OK;
+}
+
+fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err *err)
+{
+    if (window_ms < 0)
+        window_ms = 0;
+    if (window_ms != 0 && !committer_has_wbl(&db->c))
+        FER_TRY(open_wbl(db, err));
+    fer_mutex_lock(&db->h.mu);
+    db->h.ooo_window_ms = window_ms;
+    fer_mutex_unlock(&db->h.mu);
+    return FER_OK;
+}
+
 static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
 {
-    warn_of_wbl(db);
     FER_TRY(block_set_load(&db->blocks, db->o.fs, db->path, db->o.log, err));
     log_blocks(db);
     remove_unfinished_checkpoints(db);
@@ -97,7 +108,8 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     fer_free(chunks_dir);
     if (code != FER_OK)
         return code;
-    const replay_source from = {db->o.fs, db->wal_dir, db->o.clock, db->o.replay_threads};
+    const replay_source from = {db->o.fs, db->wal_dir, db->wbl_dir, db->o.clock,
+                                db->o.replay_threads};
     FER_TRY(replay_log(&db->h, &from, progress, &db->replay, err));
     log_replay(db);
     /* As Prometheus does: the log still has series whose samples are all in blocks. */
@@ -108,7 +120,9 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
     FER_TRY(wal_open(db->o.fs, db->wal_dir, &wo, db->o.log, &db->w, err));
     committer_init(&db->c, &db->h, db->w, &db->o);
-    return FER_OK;
+    if (vfs_exists(db->o.fs, db->wbl_dir))
+        FER_TRY(open_wbl(db, err));
+    return tsdb_set_ooo_window(db, db->o.ooo_window_ms, err);
 }
 
 static fer_code open_storage(storage *st, const query_ctx *ctx, int64_t mint, int64_t maxt,
@@ -125,6 +139,7 @@ static void free_handle(tsdb *db)
     maintenance_done(&db->m);
     vfs_close(db->lock);
     fer_free(db->wal_dir);
+    fer_free(db->wbl_dir);
     fer_free(db->path);
     fer_free(db);
 }
@@ -138,6 +153,7 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     db->path = fer_memdup0(o->path, strlen(o->path));
     db->o.path = db->path;
     db->wal_dir = join(o->path, "wal");
+    db->wbl_dir = join(o->path, "wbl");
     db->storage.open = open_storage;
     fer_hash_key key;
     o->rng->fill(o->rng, key.secret, sizeof key.secret);
@@ -191,10 +207,14 @@ fer_code tsdb_close(tsdb *db, fer_err *err)
     fer_code code = FER_BUSY;
     for (int i = 0; i < CLOSE_TRIES && code != FER_OK; i++)
         code = committer_step(&db->c, NULL, err);
-    committer_done(&db->c, code);
+    wal *wbl = committer_done(&db->c, code);
     if (code == FER_OK)
         put_chunks_away(db);
     fer_code closed = wal_close(db->w, code == FER_OK ? err : NULL);
+    if (code == FER_OK)
+        code = closed;
+    if (wbl != NULL)
+        closed = wal_close(wbl, code == FER_OK ? err : NULL);
     if (code == FER_OK)
         code = closed;
     /* A lock file left behind tells the next start that this end was not clean. */
@@ -301,6 +321,18 @@ static void locked_stats(tsdb *db, tsdb_stats *ret)
     ret->out_of_bounds = h->count.out_of_bounds;
     ret->duplicates = h->count.duplicates;
     ret->too_far = h->count.too_far;
+    ret->too_old = h->count.too_old;
+    ret->hists_out_of_order = h->count.hists_out_of_order;
+    ret->hists_too_old = h->count.hists_too_old;
+    ret->ooo_appended = h->count.ooo_appended;
+    ret->ooo_hists_appended = h->count.ooo_hists_appended;
+    ret->ooo_delta = h->count.ooo_delta;
+    ret->ooo_series = h->ooo->n;
+    ret->wbl_segment = db->c.wbl_told.segment;
+    ret->wbl_fsyncs = db->c.wbl_told.fsyncs;
+    ret->wbl_fsync_ns = db->c.wbl_told.fsync_ns;
+    ret->wbl_pages = db->c.wbl_told.pages;
+    ret->wbl_writes_failed = db->c.wbl_told.writes_failed;
     ret->refused_series = h->count.refused_series;
     ret->label_pairs = h->names->dict.n_pairs;
     ret->commits = db->c.commits;
@@ -308,8 +340,8 @@ static void locked_stats(tsdb *db, tsdb_stats *ret)
     ret->bytes_series = h->bytes_series;
     ret->bytes_labels = head_dict_label_bytes(&h->names->dict) +
                         atomic_load_explicit(&h->names->labels.bytes, memory_order_relaxed);
-    ret->bytes_index =
-        head_dict_index_bytes(&h->names->dict) + h->by_fp.bytes + h->names->by_labels.bytes;
+    ret->bytes_index = head_dict_index_bytes(&h->names->dict) + h->by_fp.bytes +
+                       h->names->by_labels.bytes + h->ooo->by_slot.bytes;
     wal_stats_of(&db->c.wal_told, ret);
     fer_mutex_unlock(&h->mu);
 }
@@ -378,12 +410,16 @@ void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
     ret->chunk_files_bytes = files.bytes;
     ret->chunk_files_damages = files.damages;
     ret->wal_corruptions = db->replay.corruptions;
+    ret->wbl_corruptions = db->replay.wbl_corruptions;
     ret->replay_ns = db->replay.ns;
     ret->replay_unknown_refs = db->replay.unknown_refs;
     ret->clean_start = db->clean_start;
     dir_size size = {db->o.fs, db->wal_dir, 0};
     if (vfs_list(db->o.fs, db->wal_dir, add_size, &size, NULL) == FER_OK)
         ret->wal_bytes_on_disk = size.bytes;
+    size = (dir_size){db->o.fs, db->wbl_dir, 0};
+    if (ret->wbl_fsyncs != 0 && vfs_list(db->o.fs, db->wbl_dir, add_size, &size, NULL) == FER_OK)
+        ret->wbl_bytes_on_disk = size.bytes;
 }
 
 void tsdb_each_block(tsdb *db, void (*fn)(void *arg, const block_meta *m), void *arg)

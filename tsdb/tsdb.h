@@ -20,6 +20,7 @@
 #include "base/rng.h"
 #include "base/vfs.h"
 #include "tsdb/head/exemplars.h"
+#include "tsdb/head/ooo_delta.h"
 #include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
 #include "tsdb/maintenance/spread.h"
@@ -52,6 +53,7 @@ typedef struct tsdb_options {
     size_t max_exemplars;   /* kept in memory; 0 = none */
     unsigned
         replay_threads; /* started and ended by tsdb_open(), to read the log; 0 = the caller's alone */
+    int64_t ooo_window_ms; /* tsdb_set_ooo_window() */
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;
@@ -119,6 +121,7 @@ typedef enum tsdb_reject {
     REJECT_OUT_OF_ORDER,  /* "out of order sample" */
     REJECT_OUT_OF_BOUNDS, /* "out of bounds" */
     REJECT_TOO_FAR,       /* "out of bounds: timestamp is too far in the future" */
+    REJECT_TOO_OLD,       /* "too old sample": beyond the window for samples out of order */
     REJECT_DUPLICATE,     /* "duplicate sample for timestamp" */
     REJECT_LABELS,        /* invalid label set */
     REJECT_LIMIT,         /* a new series beyond the head's budget */
@@ -147,6 +150,10 @@ typedef struct tsdb_report {
  * visible (FER_OK), or when the wait was given up (FER_IO, FER_NOSPACE: the batch is kept and will be
  * written, but was not durable when asked). Must not block and must not call into the database. */
 typedef void (*tsdb_done_fn)(void *arg, fer_code code);
+
+/* How much older than the newest sample of all a sample may be that comes behind the newest of its series; 0: none is
+ * taken, those that were are kept. Any thread. */
+FER_MUST_CHECK fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err *err);
 
 /* Stages the rows as one unit. scratch is used during the call and for report texts. Returns
  * FER_OK: `done` will be called exactly once (also when nothing was accepted); FER_BUSY: the staging
@@ -223,7 +230,13 @@ void tsdb_exemplar_stats_get(tsdb *db, exemplar_stats *ret);
 typedef struct tsdb_stats {
     uint64_t series, series_created, series_removed, chunks, chunks_created, chunks_removed;
     uint64_t samples_appended, hists_appended; /* floats; histograms */
-    uint64_t out_of_order, out_of_bounds, duplicates, too_far;
+    uint64_t out_of_order, out_of_bounds, duplicates, too_far, too_old;
+    uint64_t hists_out_of_order, hists_too_old; /* of out_of_order, of too_old */
+    uint64_t ooo_appended, ooo_hists_appended;  /* of those appended: out of order */
+    uint64_t ooo_series;                        /* that have samples out of order */
+    ooo_delta ooo_delta; /* of samples behind the head's newest, also refused ones */
+    uint64_t wbl_segment, wbl_fsyncs, wbl_fsync_ns, wbl_pages, wbl_writes_failed, wbl_bytes_on_disk;
+    uint64_t wbl_corruptions;
     uint64_t refused_series;    /* beyond the budget */
     int64_t min_time, max_time; /* INT64_MAX / INT64_MIN while empty */
     uint64_t label_pairs;

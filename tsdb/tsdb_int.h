@@ -14,7 +14,7 @@ struct tsdb {
     tsdb_options o;
     char *path;
     vfs_read_only fs; /* o.fs with read_only */
-    char *wal_dir;
+    char *wal_dir, *wbl_dir;
     vfs_file *lock; /* NULL with no_lockfile */
     bool clean_start;
     block_set blocks;

@@ -74,7 +74,9 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
         "Total number of out of order samples ingestion failed attempts due to out of order being "
         "disabled.");
     metrics_labelled(out, "prometheus_tsdb_out_of_order_samples_total", "type=\"float\"",
-                     (double)st->out_of_order);
+                     (double)(st->out_of_order - st->hists_out_of_order));
+    metrics_labelled(out, "prometheus_tsdb_out_of_order_samples_total", "type=\"histogram\"",
+                     (double)st->hists_out_of_order);
     metrics_head(
         out, "counter", "prometheus_tsdb_out_of_bound_samples_total",
         "Total number of out of bound samples ingestion failed attempts with out of order support "
@@ -102,6 +104,54 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
                   "Size of the chunks_head directory.", (double)st->chunk_files_bytes);
     metrics_gauge(out, "ferula_tsdb_blocks_damaged",
                   "Number of blocks that are damaged and not served.", (double)st->blocks_damaged);
+}
+
+static void put_ooo_delta(fer_buf *out, const ooo_delta *d)
+{
+    static const char name[] = "prometheus_tsdb_sample_ooo_delta";
+    uint64_t n = 0;
+    metrics_head(
+        out, "histogram", name,
+        "Delta in seconds by which a sample is considered out of order (reported regardless of OOO "
+        "time window and whether sample is accepted or not).");
+    for (size_t i = 0; i < OOO_DELTA_BOUNDS; i++) {
+        n += d->counts[i];
+        fer_buf_printf(out, "%s_bucket{le=\"", name);
+        fer_buf_printf(out, "%.0f\"} %" PRIu64 "\n", ooo_delta_bounds[i], n);
+    }
+    fer_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, d->n, name);
+    metrics_number(out, d->sum);
+    fer_buf_printf(out, "%s_count %" PRIu64 "\n", name, d->n);
+}
+
+/* Samples out of order. */
+static void put_ooo(fer_buf *out, const tsdb_stats *st)
+{
+    static const char too_old[] = "prometheus_tsdb_too_old_samples_total";
+    static const char appended[] = "prometheus_tsdb_head_out_of_order_samples_appended_total";
+    metrics_head(
+        out, "counter", too_old,
+        "Total number of out of order samples ingestion failed attempts with out of support "
+        "enabled, but sample outside of time window.");
+    metrics_labelled(out, too_old, "type=\"float\"", (double)(st->too_old - st->hists_too_old));
+    metrics_labelled(out, too_old, "type=\"histogram\"", (double)st->hists_too_old);
+    metrics_head(out, "counter", appended, "Total number of appended out of order samples.");
+    metrics_labelled(out, appended, "type=\"float\"", (double)st->ooo_appended);
+    metrics_labelled(out, appended, "type=\"histogram\"", (double)st->ooo_hists_appended);
+    put_ooo_delta(out, &st->ooo_delta);
+    metrics_gauge(out, "ferula_tsdb_head_out_of_order_series",
+                  "Series of the head that have samples out of order.", (double)st->ooo_series);
+    metrics_summary(out, "prometheus_tsdb_out_of_order_wbl_fsync_duration_seconds",
+                    "Duration of write log fsync.", (double)st->wbl_fsync_ns / 1e9, st->wbl_fsyncs);
+    metrics_counter(out, "prometheus_tsdb_out_of_order_wbl_completed_pages_total",
+                    "Total number of completed pages.", (double)st->wbl_pages);
+    metrics_gauge(out, "prometheus_tsdb_out_of_order_wbl_segment_current",
+                  "Write log segment index that TSDB is currently writing to.",
+                  (double)st->wbl_segment);
+    metrics_counter(out, "prometheus_tsdb_out_of_order_wbl_writes_failed_total",
+                    "Total number of write log writes that failed.", (double)st->wbl_writes_failed);
+    metrics_gauge(out, "prometheus_tsdb_out_of_order_wbl_storage_size_bytes",
+                  "Size of the write log directory.", (double)st->wbl_bytes_on_disk);
 }
 
 static void put_damaged(fer_buf *out, tsdb *db)
@@ -267,6 +317,7 @@ void metrics_put_store(fer_buf *out, app *a, tsdb *db)
     put_damaged(out, db);
     put_exemplars(out, db);
     put_wal(out, &st);
+    put_ooo(out, &st);
     tsdb_maintenance_stats ms;
     tsdb_maintenance_stats_get(db, &ms);
     put_compactions(out, &ms);

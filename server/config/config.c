@@ -26,6 +26,7 @@ struct config {
     int64_t evaluation_interval_ms;
     config_retention retention;
     int64_t max_exemplars;
+    int64_t ooo_window_ms;
     config_label *external_labels;
     size_t n_external_labels;
     otlp_options otlp;
@@ -286,12 +287,22 @@ static fer_code take_max_exemplars(config *c, const yaml_node *storage, fer_err 
     return FER_OK;
 }
 
+static fer_code take_ooo_window(config *c, const yaml_node *tsdb, fer_err *err)
+{
+    const yaml_node *n = yaml_get(tsdb, "out_of_order_time_window");
+    if (n == NULL || n->kind != YAML_SCALAR || n->text.n == 0)
+        return FER_OK;
+    return text_parse_duration(n->text, &c->ooo_window_ms, err);
+}
+
 /* Whether all that it says has an effect. */
 static bool is_used(const yaml_node *storage)
 {
     const yaml_node *tsdb = yaml_get(storage, "tsdb"), *exemplars = yaml_get(storage, "exemplars");
-    bool only_retention = tsdb == NULL || (tsdb->n == 1 && yaml_get(tsdb, "retention") != NULL);
-    return only_retention && storage->n == (size_t)(tsdb != NULL) + (exemplars != NULL);
+    size_t known = (yaml_get(tsdb, "retention") != NULL) +
+                   (size_t)(yaml_get(tsdb, "out_of_order_time_window") != NULL);
+    return (tsdb == NULL || tsdb->n == known) &&
+           storage->n == (size_t)(tsdb != NULL) + (exemplars != NULL);
 }
 
 /* One line that names the sections which do nothing yet. */
@@ -331,6 +342,8 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
                 c, yaml_get(yaml_get(yaml_get(root, "storage"), "tsdb"), "retention"), err);
         if (code == FER_OK)
             code = take_max_exemplars(c, yaml_get(root, "storage"), err);
+        if (code == FER_OK)
+            code = take_ooo_window(c, yaml_get(yaml_get(root, "storage"), "tsdb"), err);
         if (code == FER_INVALID && err != NULL) { /* "line: what" becomes "file:line: what" */
             fer_err line = *err;
             return fer_fail(err, FER_INVALID, "%s:%s", path, line.msg);
@@ -389,6 +402,11 @@ void config_free(const config *cc)
 int64_t config_evaluation_interval_ms(const config *c)
 {
     return c->evaluation_interval_ms;
+}
+
+int64_t config_ooo_window_ms(const config *c)
+{
+    return c->ooo_window_ms;
 }
 
 int64_t config_max_exemplars(const config *c)

@@ -31,6 +31,8 @@ typedef struct config_retention {
     double percentage; /* of the file system, up to 100 */
 } config_retention;
 config_retention config_retention_of(const config *c);
+/* storage.tsdb.out_of_order_time_window; 0 where it does not say, or is less. */
+int64_t config_ooo_window_ms(const config *c);
 /* storage.exemplars.max_exemplars; 100,000 where it does not say. */
 int64_t config_max_exemplars(const config *c);
 /* external_labels, sorted by name. */

@@ -15,8 +15,10 @@ struct live_config {
     const config *now;
     live_config_state state;
     bool asked, stop;
-    int64_t watch_ms; /* before the thread runs; 0: it does not look */
-    uint64_t sum;     /* of the files in force; loading */
+    int64_t watch_ms;    /* before the thread runs; 0: it does not look */
+    uint64_t sum;        /* of the files in force; loading */
+    live_apply_fn apply; /* under `loading` */
+    void *apply_arg;
 };
 
 /* Of the files as they are now, among them those that the configuration in force names. */
@@ -34,6 +36,8 @@ static fer_code load(live_config *l, fer_err *err)
     const config *next;
     uint64_t before = l->path == NULL || l->watch_ms == 0 ? 0 : config_files_sum(l->path, NULL);
     fer_code c = config_load(l->path, l->log, &next, err);
+    if (c == FER_OK && l->apply != NULL && (c = l->apply(l->apply_arg, next, err)) != FER_OK)
+        config_free(next);
     fer_mutex_lock(&l->mu);
     l->state.ok = c == FER_OK;
     l->state.tried_ms = l->clock->wall_ms(l->clock);
@@ -94,6 +98,14 @@ const config *live_config_take(live_config *l)
     const config *c = config_ref(l->now);
     fer_mutex_unlock(&l->mu);
     return c;
+}
+
+void live_config_on_reload(live_config *l, live_apply_fn fn, void *arg)
+{
+    fer_mutex_lock(&l->loading);
+    l->apply = fn;
+    l->apply_arg = arg;
+    fer_mutex_unlock(&l->loading);
 }
 
 fer_code live_config_reload(live_config *l, fer_err *err)

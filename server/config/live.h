@@ -23,6 +23,10 @@ void live_config_free(live_config *l);
 /* The configuration in force; the caller gives it back by config_free(). */
 const config *live_config_take(live_config *l);
 
+/* Called with each configuration before a reload puts it in force; what is not FER_OK refuses it. One at a time. */
+typedef fer_code (*live_apply_fn)(void *arg, const config *c, fer_err *err);
+void live_config_on_reload(live_config *l, live_apply_fn fn, void *arg);
+
 /* Loads the file anew. On failure what was in force stays. */
 FER_MUST_CHECK fer_code live_config_reload(live_config *l, fer_err *err);
 

@@ -289,6 +289,7 @@ static void put_counts(fer_buf *out, const tsdb_report *rep, const rw_request *q
     fer_buf_printf(out, "%" PRIu64 " of %zu samples not stored (", bad,
                    q->n_rows + q->n_hists + q->n_bad_samples);
     put_count(out, rep->rejected[REJECT_OUT_OF_ORDER], "out of order");
+    put_count(out, rep->rejected[REJECT_TOO_OLD], "too old");
     put_count(out, rep->rejected[REJECT_DUPLICATE], "duplicate sample for timestamp");
     put_count(out, rep->rejected[REJECT_OUT_OF_BOUNDS], "out of bounds");
     put_count(out, rep->rejected[REJECT_TOO_FAR], "too far in the future");

@@ -273,6 +273,11 @@ fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_st
     return FER_OK;
 }
 
+uint64_t chunks_head_place(const chunks_head *c, head_place at, uint32_t n)
+{
+    return file_at(c, at.file - 1)->number << 32 | (at.offset - head_chunk_before(n));
+}
+
 /* ---- writing ---- */
 
 static fer_code finish_file(chunks_head *c, fer_err *err)

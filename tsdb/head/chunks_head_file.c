@@ -134,6 +134,11 @@ uint64_t head_chunk_size(size_t data_bytes)
     return FIXED_BYTES + uvarint_size(data_bytes) + data_bytes + CRC_BYTES;
 }
 
+uint32_t head_chunk_before(size_t data_bytes)
+{
+    return (uint32_t)(FIXED_BYTES + uvarint_size(data_bytes));
+}
+
 uint32_t head_file_put(file_out *o, const head_chunk *c)
 {
     o->crc = 0;

@@ -49,6 +49,8 @@ bool head_file_check(fer_str file, uint32_t offset, uint32_t n);
 void head_file_begin(file_out *o);
 /* What head_file_put() will write for so many bytes of data. */
 uint64_t head_chunk_size(size_t data_bytes);
+/* Bytes of a chunk's record in front of its data. */
+uint32_t head_chunk_before(size_t data_bytes);
 /* Returns the offset of the data. */
 uint32_t head_file_put(file_out *o, const head_chunk *c);
 

@@ -25,6 +25,7 @@
 #include "tsdb/head/exemplars.h"
 #include "tsdb/head/head_dict.h"
 #include "tsdb/head/head_table.h"
+#include "tsdb/head/ooo_delta.h"
 #include "tsdb/head/slab.h"
 #include "tsdb/hist_sample.h"
 #include "tsdb/labels.h"
@@ -63,6 +64,7 @@ typedef struct pub_rec {
     /* The open chunk is one of histograms: `open` is the head_hist (head_hist.h), of app only t, n and bits count;
      * bits is HIST_OPEN_BITS, which is more than a float chunk may have. */
     bool is_hist : 1;
+    bool has_ooo : 1; /* it has samples out of order (ooo_series.h) */
 } pub_rec;
 _Static_assert(sizeof(pub_rec) == 64, "one cache line");
 
@@ -153,8 +155,13 @@ typedef struct head_gone {
 typedef struct head_counters {
     uint64_t series_created, series_removed, samples_appended, hists_appended, out_of_order,
         out_of_bounds, duplicates, too_far;
+    uint64_t too_old, hists_out_of_order, hists_too_old;
+    uint64_t ooo_appended, ooo_hists_appended; /* those out of order that were kept */
     uint64_t refused_series;
+    ooo_delta ooo_delta;
 } head_counters;
+
+typedef struct ooo_store ooo_store;
 
 typedef struct head {
     fer_hash_key key;
@@ -180,6 +187,7 @@ typedef struct head {
     uint64_t n_chunks_mapped;   /* written to chunks_head since the start */
     struct head_stones *stones; /* deletions, NULL while there are none (head_delete.h) */
     size_t bytes_hist;          /* of open chunks of histograms, beside the slab */
+    ooo_store *ooo; /* samples out of order (ooo_series.h); its parts tell their locks */
 
     fer_mutex mu;
     /* ---- under mu ---- */
@@ -187,8 +195,9 @@ typedef struct head {
     uint32_t n_slots;
     bool slots_in_ref_order;
     uint64_t last_ref;
-    int64_t staged_max; /* newest staged; INT64_MIN while empty */
-    head_names *names;  /* changed under publish, too */
+    int64_t staged_max;    /* newest staged; INT64_MIN while empty */
+    int64_t ooo_window_ms; /* how much older samples may be; 0: not out of order */
+    head_names *names;     /* changed under publish, too */
     head_table by_fp;
     head_aliases aliases;
     bool renaming;        /* slots are not used again meanwhile */

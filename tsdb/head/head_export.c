@@ -15,8 +15,9 @@
 #include "tsdb/chunk/chunk_encode.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_pin.h"
+#include "tsdb/head/ooo_read.h"
 
-enum { SLICE = 256 };
+enum { SLICE = 256, OOO_CHUNK_SAMPLES = 120 };
 
 typedef struct export_entry {
     uint64_t ref; /* tells whether the slot still is the same series */
@@ -32,7 +33,7 @@ struct head_export {
     fer_account *acct;
     fer_arena *arena;
     export_entry *e;
-    size_t n, next;
+    size_t n, next, cap;
 
     label_id *ids; /* by pair of the head's dictionary; names and values apart */
     fer_str *symbols;
@@ -40,7 +41,8 @@ struct head_export {
 
     head_reader reader; /* of the batch pinned */
     bool reading;
-    head_pin pins[SLICE];
+    bool ooo;             /* what is frozen of samples out of order */
+    head_pin pins[SLICE]; /* with ooo: labels and the list of frozen chunks */
     head_hist_pins hist;  /* of the batch pinned */
     size_t batch, pinned; /* its first entry, how many of it */
 
@@ -87,6 +89,53 @@ static bool gather_slice(head_export *x, uint32_t from, uint32_t to)
     fer_mutex_unlock(&h->mu);
     fer_mutex_unlock(&h->publish);
     return same;
+}
+
+/* The records from place `from` on, 256 of them at most; *ret_more: there are others. The same result. */
+static bool gather_ooo_slice(head_export *x, uint32_t from, bool *ret_more)
+{
+    head *h = x->h;
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    bool same = x->names == h->names;
+    const ooo_store *o = h->ooo;
+    for (uint32_t i = from; same && i < o->n && i < from + SLICE && x->n < x->cap; i++) {
+        uint32_t slot = o->v[i]->slot;
+        if (ooo_frozen_overlaps(h, o->v[i], x->mint, x->last))
+            x->e[x->n++] = (export_entry){head_ref(h, slot), slot, head_series_labels(h, slot)};
+    }
+    *ret_more = from + SLICE < o->n;
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
+    return same;
+}
+
+/* Series that get a record meanwhile have nothing frozen. */
+static fer_code gather_ooo(head_export *x, fer_err *err)
+{
+    head *h = x->h;
+    change_names(x, true);
+    fer_mutex_lock(&h->publish);
+    x->stones = head_stones_take(h);
+    fer_mutex_unlock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    x->cap = h->ooo->n;
+    fer_mutex_unlock(&h->mu);
+    x->e = fer_arena_alloc(x->arena, x->cap * sizeof *x->e);
+    if (x->e == NULL)
+        return no_memory(err);
+    bool more = true;
+    for (uint32_t from = 0; more;) {
+        if (gather_ooo_slice(x, from, &more)) {
+            from += SLICE;
+            continue;
+        }
+        change_names(x, true);
+        from = 0;
+        x->n = 0;
+        more = true;
+    }
+    return FER_OK;
 }
 
 static fer_code gather_slots(head_export *x, fer_err *err)
@@ -213,18 +262,19 @@ static fer_code prepare(head_export *x, fer_err *err)
 {
     if (x->last < x->mint)
         return FER_OK;
-    FER_TRY(gather_slots(x, err));
+    FER_TRY(x->ooo ? gather_ooo(x, err) : gather_slots(x, err));
     FER_TRY(make_symbols(x, err));
     if (x->n != 0)
         qsort_r(x->e, x->n, sizeof *x->e, by_labels, x);
     return FER_OK;
 }
 
-fer_code head_export_open(head *h, int64_t mint, int64_t maxt, fer_account *acct, head_export **ret,
-                          fer_err *err)
+static fer_code open_export(head *h, int64_t mint, int64_t maxt, bool ooo, fer_account *acct,
+                            head_export **ret, fer_err *err)
 {
     head_export *x = fer_calloc(1, sizeof *x);
     x->h = h;
+    x->ooo = ooo;
     x->acct = acct;
     x->mint = maxt == INT64_MIN ? INT64_MAX : mint;
     x->last = maxt == INT64_MIN ? INT64_MIN : maxt - 1;
@@ -238,6 +288,18 @@ fer_code head_export_open(head *h, int64_t mint, int64_t maxt, fer_account *acct
     }
     *ret = x;
     return FER_OK;
+}
+
+fer_code head_export_open(head *h, int64_t mint, int64_t maxt, fer_account *acct, head_export **ret,
+                          fer_err *err)
+{
+    return open_export(h, mint, maxt, false, acct, ret, err);
+}
+
+fer_code head_export_open_ooo(head *h, int64_t mint, int64_t maxt, fer_account *acct,
+                              head_export **ret, fer_err *err)
+{
+    return open_export(h, mint, maxt, true, acct, ret, err);
 }
 
 static void end_batch(head_export *x)
@@ -278,6 +340,13 @@ size_t head_export_count(const head_export *x)
 
 /* ---- one series ---- */
 
+/* Nobody but who froze them drops them, so the series is there. */
+static void pin_frozen(const head *h, uint32_t slot, head_pin *ret)
+{
+    const ooo_series *s = ooo_find(h, slot);
+    *ret = (head_pin){.full = s->list, .n_full = s->frozen};
+}
+
 static fer_code pin_batch(head_export *x, fer_err *err)
 {
     end_batch(x);
@@ -292,7 +361,9 @@ static fer_code pin_batch(head_export *x, fer_err *err)
     for (size_t i = 0; i < x->pinned; i++) {
         const export_entry *e = &x->e[x->batch + i];
         x->pins[i] = (head_pin){0};
-        if (head_ref(h, e->slot) == e->ref)
+        if (x->ooo)
+            pin_frozen(h, e->slot, &x->pins[i]);
+        else if (head_ref(h, e->slot) == e->ref)
             room = room && head_pin_take(h, e->slot, x->mint, x->last, &x->hist, &x->pins[i]);
     }
     head_reader_begin(h, &x->reader);
@@ -454,12 +525,33 @@ static void place_bytes(head_export *x, size_t n)
     }
 }
 
+/* All of the series that is frozen, merged. */
+static fer_code take_frozen(head_export *x, const head_pin *pin, exported_series *ret, fer_err *err)
+{
+    samples s;
+    size_t n_gone;
+    const tombstone *gone = stones_of(x, ret->ref, &n_gone);
+    cutting k = {x, ret};
+    samples_init(&s, x->acct);
+    fer_code code =
+        ooo_read_chunks(x->h, head_pin_full(x->h, pin), pin->n_full, x->mint, x->last, &s);
+    tombstones_apply(gone, n_gone, &s, 0);
+    if (code == FER_OK)
+        code = chunk_encode(&s, 0, s.n, OOO_CHUNK_SAMPLES, keep_encoded, &k);
+    samples_done(&s);
+    if (code == FER_LIMIT)
+        return no_memory(err);
+    return code == FER_OK ? FER_OK : does_not_decode(err);
+}
+
 static fer_code take_chunks(head_export *x, const head_pin *pin, exported_series *ret, fer_err *err)
 {
     fer_buf_clear(&x->bytes);
     ret->n_chunks = 0;
     const full_chunk *full = head_pin_full(x->h, pin);
-    for (uint32_t i = 0; i < pin->n_full; i++)
+    if (x->ooo)
+        FER_TRY(take_frozen(x, pin, ret, err));
+    for (uint32_t i = 0; i < pin->n_full && !x->ooo; i++)
         FER_TRY(take_full(x, &full[i], ret, err));
     if (pin->open != 0)
         FER_TRY(take_open(x, pin, ret, err));

@@ -55,6 +55,10 @@ typedef struct exported_series {
  * the range is no failure. */
 FER_MUST_CHECK fer_code head_export_open(head *h, int64_t mint, int64_t maxt, fer_account *acct,
                                          head_export **ret, fer_err *err);
+/* The same for what ooo_freeze() froze, and that alone: samples out of order, encoded anew at 120 a chunk. Deletions count as
+ * for the others. */
+FER_MUST_CHECK fer_code head_export_open_ooo(head *h, int64_t mint, int64_t maxt, fer_account *acct,
+                                             head_export **ret, fer_err *err);
 /* Gives back everything; NULL is fine. */
 void head_export_close(head_export *x);
 

@@ -6,6 +6,7 @@
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
+#include "tsdb/head/ooo_read.h"
 
 /* Pair id to the query's label ids: open addressing, at most half full. */
 typedef struct pair_map_entry {
@@ -61,6 +62,7 @@ typedef struct head_selection {
     pinned_stones *gone; /* by labels; of the series that have deletions */
     size_t n_gone;
     head_hist_pins hist; /* of the series */
+    ooo_pins ooo;        /* of the series that have samples out of order */
     bool newest_only;
     label_id *ids; /* of the last labels call */
 } head_selection;
@@ -211,22 +213,11 @@ static const pinned_stones *stones_of(const head_selection *s, const head_pin *p
     return s->n_gone == 0 ? NULL : bsearch(&key, s->gone, s->n_gone, sizeof key, by_pin);
 }
 
-static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
-                                  samples *out, fer_err *err)
+static fer_code read_in_order(const head_selection *s, const head_pin *pin,
+                              const pinned_stones *gone, int64_t mint, int64_t maxt, samples *out)
 {
-    const head_selection *s = (const head_selection *)base;
-    const head *h = s->q->h;
-    const head_pin *pin = &s->series[i].pin;
-    int64_t newest_t = s->series[i].newest_t;
-    const pinned_stones *gone = stones_of(s, pin);
-    size_t from = out->n;
-    if (s->newest_only && gone == NULL && pin->open != 0 && !pin->is_hist && newest_t >= mint &&
-        newest_t <= maxt)
-        return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
-                   ? FER_OK
-                   : fer_fail_budget(err, "reading samples");
     fer_code code = FER_OK;
-    const full_chunk *full = head_pin_full(h, pin);
+    const full_chunk *full = head_pin_full(s->q->h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
         const full_chunk *c = &full[k];
         if (full_maxt(c) < mint || c->mint > maxt ||
@@ -236,6 +227,26 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     }
     if (code == FER_OK && pin->open != 0)
         code = read_open(s, pin, mint, maxt, out);
+    return code;
+}
+
+static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
+                                  samples *out, fer_err *err)
+{
+    const head_selection *s = (const head_selection *)base;
+    const head *h = s->q->h;
+    const head_pin *pin = &s->series[i].pin;
+    int64_t newest_t = s->series[i].newest_t;
+    const pinned_stones *gone = stones_of(s, pin);
+    const ooo_pin *ooo = ooo_pins_find(&s->ooo, pin);
+    size_t from = out->n;
+    if (s->newest_only && gone == NULL && ooo == NULL && pin->open != 0 && !pin->is_hist &&
+        newest_t >= mint && newest_t <= maxt)
+        return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
+                   ? FER_OK
+                   : fer_fail_budget(err, "reading samples");
+    fer_code code = ooo != NULL ? ooo_read(h, pin, &s->hist, ooo, mint, maxt, s->q->warnings, out)
+                                : read_in_order(s, pin, gone, mint, maxt, out);
     if (code == FER_LIMIT)
         return fer_fail_budget(err, "reading samples");
     if (code != FER_OK)
@@ -272,7 +283,7 @@ static const tombstones *stones_of_now(head_querier *q, bool *ret_ok)
 static bool has_kept_chunk(const head *h, const pub_rec *s, const tombstone *gone, size_t n,
                            int64_t mint, int64_t maxt)
 {
-    if (s->open != 0 && s->min_t <= maxt && s->app.t >= mint)
+    if (s->has_ooo || (s->open != 0 && s->min_t <= maxt && s->app.t >= mint))
         return true;
     const full_list *list = s->full == 0 ? NULL : slab_ptr(&h->chunks, s->full);
     for (uint32_t i = 0; list != NULL && i < list->n; i++) {
@@ -311,9 +322,12 @@ static fer_code drop_deleted(head_selection *s, const tombstones *t, slot_list *
 static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64_t maxt)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < list->n; i++)
-        if (head_overlaps(h, head_pub_rec(h, list->v[i]), mint, maxt))
+    for (size_t i = 0; i < list->n; i++) {
+        const pub_rec *s = head_pub_rec(h, list->v[i]);
+        if (head_overlaps(h, s, mint, maxt) ||
+            (s->has_ooo && ooo_overlaps(h, ooo_find(h, list->v[i]), mint, maxt)))
             list->v[kept++] = list->v[i];
+    }
     list->n = kept;
 }
 
@@ -395,7 +409,8 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     if (s->series == NULL || s->view == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
-        if (!pin_series(h, list.v[i], hints, &s->hist, &s->series[i]))
+        if (!pin_series(h, list.v[i], hints, &s->hist, &s->series[i]) ||
+            !ooo_pins_add(&s->ooo, h, list.v[i], q->base.ctx.arena))
             return no_memory(err);
     s->base.n = list.n;
     return FER_OK;
@@ -454,6 +469,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     if (code != FER_OK)
         return code;
 
+    ooo_pins_sort(&s->ooo);
     if (s->n_gone != 0)
         qsort(s->gone, s->n_gone, sizeof *s->gone, by_pin);
     if (order != NULL && !hints.sorted)
@@ -471,7 +487,9 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
 /* Whether the head has published samples in the querier's range. Under publish. */
 static bool in_range(const head_querier *q)
 {
-    return q->h->min_time <= q->base.maxt && q->h->max_time >= q->base.mint;
+    int64_t min, max;
+    return (q->h->min_time <= q->base.maxt && q->h->max_time >= q->base.mint) ||
+           (ooo_times(q->h, &min, &max) && min <= q->base.maxt && max >= q->base.mint);
 }
 
 /* A slot that is used again counts when its series has a sample; one of a series just removed still counts, until
@@ -481,7 +499,8 @@ static bool slot_is_visible(const void *arg, uint32_t slot)
     const head *h = arg;
     if (slot >= h->published)
         return false;
-    return head_pub_rec(h, slot)->open != 0 || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
+    const pub_rec *s = head_pub_rec(h, slot);
+    return s->open != 0 || s->has_ooo || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
 }
 
 static bool pair_is_visible(const head *h, uint32_t pair)

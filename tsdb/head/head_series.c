@@ -10,6 +10,7 @@
 #include "base/varint.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_hist.h"
+#include "tsdb/head/ooo_series.h"
 
 enum {
     CACHE_LINE = 64,
@@ -36,6 +37,7 @@ void head_init(head *h, fer_account *parent, int64_t limit_bytes, int64_t chunk_
     slab_init(&h->chunks, &h->acct);
     head_table_init(&h->by_fp, &h->acct);
     h->names = head_names_new(h, 0);
+    ooo_init(h);
 }
 
 static void charge_series(head *h, size_t bytes)
@@ -48,6 +50,7 @@ void head_done(head *h)
 {
     assert(h->readers.next == &h->readers);
     head_hist_done(h);
+    ooo_done(h);
     exemplar_store_free(h->exemplars);
     for (uint32_t i = 0; i < h->blocks.n; i++) {
         slot_block *b = blockdir_get(&h->blocks, i);

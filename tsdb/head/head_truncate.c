@@ -6,6 +6,7 @@
  * (head_rename.c), which gives back what the series that went had of the dictionary, and their slots.
  */
 #include "tsdb/head/head_delete.h"
+#include "tsdb/head/ooo_series.h"
 
 enum { SLICE = 256 };
 
@@ -46,6 +47,8 @@ static void truncate_slot(truncator *t, uint32_t slot)
     t->ret->chunks_removed += head_drop_before(h, slot, t->mint);
     if (s->open != 0 || s->full != 0) {
         see(t, first_time(h, s));
+    } else if (settled && ooo_find(h, slot) != NULL) {
+        head_stage_rec(h, slot)->t = SAMPLE_T_NONE; /* what comes next is in order */
     } else if (settled) {
         head_note_gone(h, head_ref(h, slot), h->wal_segment, INT64_MIN);
         head_remove(h, slot);

@@ -1,5 +1,7 @@
 #include "tsdb/maintenance/compact_head.h"
 
+#include <string.h>
+
 #include "tsdb/block/block_write.h"
 #include "tsdb/head/head_export.h"
 
@@ -61,16 +63,57 @@ static fer_code write_block(const compact_options *o, head_export *x, block_meta
     return block_writer_close(w, meta, err);
 }
 
+static fer_code give_meta(const compact_options *o, fer_arena *a, block_meta *meta, fer_err *err)
+{
+    meta->id = ulid_make(o->clock->wall_ms(o->clock), o->rng);
+    meta->sources = ARENA_ARRAY(a, ulid, 1);
+    if (meta->sources == NULL)
+        return fer_fail_budget(err, "writing a block");
+    meta->sources[0] = meta->id;
+    return FER_OK;
+}
+
+/* As Prometheus marks such a block: with a hint, and a parent that is none. */
+static fer_code mark_ooo(fer_arena *a, block_meta *meta, fer_err *err)
+{
+    meta->hints = ARENA_ARRAY(a, fer_str, 1);
+    meta->parents = ARENA_ARRAY(a, block_parent, 1);
+    if (meta->hints == NULL || meta->parents == NULL)
+        return fer_fail_budget(err, "writing a block");
+    meta->hints[0] = STR("from-out-of-order");
+    memset(meta->parents[0].id.text, '0', ULID_CHARS);
+    meta->n_hints = meta->n_parents = 1;
+    return FER_OK;
+}
+
+static fer_code write_export(const compact_options *o, head_export *x, block_meta *meta,
+                             fer_err *err)
+{
+    fer_code code = head_export_count(x) == 0 ? FER_OK : write_block(o, x, meta, err);
+    head_export_close(x);
+    return code;
+}
+
+fer_code compact_ooo(const compact_options *o, head *h, int64_t mint, int64_t maxt, fer_arena *a,
+                     block_meta *ret, fer_err *err)
+{
+    block_meta meta = {.min_time = mint, .max_time = maxt, .level = 1, .n_sources = 1};
+    FER_TRY(give_meta(o, a, &meta, err));
+    FER_TRY(mark_ooo(a, &meta, err));
+    ret->id = meta.id;
+    head_export *x;
+    FER_TRY(head_export_open_ooo(h, mint, maxt, o->acct, &x, err));
+    FER_TRY(write_export(o, x, &meta, err));
+    *ret = meta;
+    return FER_OK;
+}
+
 fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t maxt, fer_arena *a,
                       block_meta *ret, fer_err *err)
 {
     block_meta meta = {.min_time = mint, .max_time = maxt, .level = 1, .n_sources = 1};
-    meta.id = ulid_make(o->clock->wall_ms(o->clock), o->rng);
+    FER_TRY(give_meta(o, a, &meta, err));
     ret->id = meta.id;
-    meta.sources = ARENA_ARRAY(a, ulid, 1);
-    if (meta.sources == NULL)
-        return fer_fail_budget(err, "writing a block");
-    meta.sources[0] = meta.id;
     head_export *x;
     FER_TRY(head_export_open(h, mint, maxt, o->acct, &x, err));
     fer_code code = write_block(o, x, &meta, err);

@@ -10,4 +10,8 @@
 FER_MUST_CHECK fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t maxt,
                                      fer_arena *a, block_meta *ret, fer_err *err);
 
+/* The same for what is frozen of samples out of order (ooo_series.h). */
+FER_MUST_CHECK fer_code compact_ooo(const compact_options *o, head *h, int64_t mint, int64_t maxt,
+                                    fer_arena *a, block_meta *ret, fer_err *err);
+
 #endif

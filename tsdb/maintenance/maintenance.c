@@ -6,12 +6,14 @@
 #include "tsdb/block/block_check.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/head/head_mmap.h"
+#include "tsdb/head/ooo_series.h"
 #include "tsdb/maintenance/compact.h"
 #include "tsdb/maintenance/compact_head.h"
 #include "tsdb/maintenance/compact_plan.h"
 #include "tsdb/maintenance/retention.h"
 #include "tsdb/maintenance/truncate.h"
 #include "tsdb/tsdb_int.h"
+#include "tsdb/wal/wbl_truncate.h"
 
 enum { DELAY_FILE_BYTES_MAX = 64 << 20, CHUNKS_MANY = 16 << 10 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
@@ -221,7 +223,11 @@ static int64_t cut_end(int64_t mint, int64_t range)
     return mint / range * range + range;
 }
 
-static fer_code write_head_block(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
+typedef fer_code (*write_block_fn)(const compact_options *o, head *h, int64_t mint, int64_t maxt,
+                                   fer_arena *a, block_meta *ret, fer_err *err);
+
+static fer_code write_head_block(tsdb *db, write_block_fn write, int64_t mint, int64_t maxt,
+                                 fer_err *err)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     chunk_spread chunks = {0};
@@ -230,15 +236,17 @@ static fer_code write_head_block(tsdb *db, int64_t mint, int64_t maxt, fer_err *
     block_meta meta = {0};
     uint64_t begin = db->o.clock->mono_ns(db->o.clock);
     set_writing(db, true);
-    fer_code code = written(db, compact_head(&o, &db->h, mint, maxt, a, &meta, err), &meta);
+    fer_code code = written(db, write(&o, &db->h, mint, maxt, a, &meta, err), &meta);
     set_writing(db, false);
     FER_TRY(code);
     FER_TRY(replace_blocks(db, &meta, NULL, 0, err));
     count_run(db, begin, &chunks);
     if (meta.stats.samples != 0)
-        LOGI(db->o.log, "Wrote a block of the head", "ulid", meta.id.text, "mint", LOG_INT(mint),
-             "maxt", LOG_INT(maxt), "series", LOG_INT(meta.stats.series), "samples",
-             LOG_INT(meta.stats.samples));
+        LOGI(db->o.log,
+             write == compact_ooo ? "Wrote a block of samples out of order"
+                                  : "Wrote a block of the head",
+             "ulid", meta.id.text, "mint", LOG_INT(mint), "maxt", LOG_INT(maxt), "series",
+             LOG_INT(meta.stats.series), "samples", LOG_INT(meta.stats.samples));
     return FER_OK;
 }
 
@@ -278,7 +286,7 @@ static fer_code cut_head(tsdb *db, fer_err *err)
     fer_code code = FER_OK;
     while (code == FER_OK && is_compactable(&db->h, &mint) && !is_stopped(db)) {
         int64_t end = cut_end(mint, db->h.chunk_range_ms);
-        code = write_head_block(db, mint, end, err);
+        code = write_head_block(db, compact_head, mint, end, err);
         if (code != FER_OK && code != FER_CANCELED)
             COUNT(db, compactions_failed, 1);
         if (code == FER_OK)
@@ -287,12 +295,88 @@ static fer_code cut_head(tsdb *db, fer_err *err)
             break;
         truncate_head(db, end);
         db->m.log_mint = end;
+        db->m.ooo_due = true;
     }
     if (db->m.log_mint ==
         INT64_MIN) /* else a cut of this pass, or an earlier one that failed behind it */
         return code;
     fer_code cut = shorten_logs(db, code == FER_OK ? err : NULL);
     return code == FER_OK ? cut : code;
+}
+
+/* ---- samples out of order become blocks ---- */
+
+/* Ends the segment of their log, if that can be done in a moment. Returns the segment before which all samples are
+ * published. */
+static uint64_t cut_wbl(tsdb *db)
+{
+    enum { LOOKS = 200 };
+    committer *c = &db->c;
+    committer_cut_wbl(c);
+    bool done = false;
+    uint64_t segment = 0;
+    for (unsigned i = 0; i < LOOKS && !done && !is_stopped(db); i++) {
+        fer_mutex_lock(&c->h->mu);
+        bool alone = !c->running;
+        done = !c->cut_wbl || c->failures != 0;
+        segment = c->wbl_segment;
+        fer_mutex_unlock(&c->h->mu);
+        if (done)
+            break;
+        if (alone) {
+            fer_code code = committer_step(c, NULL, NULL);
+            done = code != FER_OK; /* what is not cut now is cut with the next block */
+            continue;
+        }
+        fer_mutex_lock(&db->m.wake_mu);
+        if (!db->m.stop)
+            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, READER_LOOK_NS);
+        fer_mutex_unlock(&db->m.wake_mu);
+    }
+    return segment;
+}
+
+static int64_t range_floor(int64_t t, int64_t range)
+{
+    int64_t q = t / range;
+    return (t % range < 0 ? q - 1 : q) * range;
+}
+
+static fer_code write_ooo_blocks(tsdb *db, int64_t min, int64_t max, fer_err *err)
+{
+    int64_t range = db->h.chunk_range_ms;
+    for (int64_t t = range_floor(min, range); t <= max; t += range) {
+        fer_code code = write_head_block(db, compact_ooo, t, t + range, err);
+        if (code != FER_OK && code != FER_CANCELED)
+            COUNT(db, compactions_failed, 1);
+        FER_TRY(code);
+        if (t > INT64_MAX - 2 * range)
+            break;
+    }
+    return FER_OK;
+}
+
+/* When it fails all stays in the head and is written another time; what has become blocks is there twice then. */
+static fer_code cut_ooo(tsdb *db, fer_err *err)
+{
+    int64_t min, max;
+    if (!db->m.ooo_due || !committer_has_wbl(&db->c))
+        return FER_OK;
+    uint64_t segment = cut_wbl(db);
+    fer_code code = FER_OK;
+    if (ooo_freeze(&db->h, &min, &max)) {
+        code = write_ooo_blocks(db, min, max, err);
+        if (code == FER_OK)
+            code = wait_for_readers(db, err);
+        if (code != FER_OK) {
+            ooo_thaw(&db->h);
+            return code;
+        }
+        (void)ooo_drop_frozen(&db->h);
+        truncate_head(db, db->h.min_valid_time); /* series that had nothing else */
+    }
+    db->m.ooo_due = false;
+    return wbl_remove_before(db->o.fs, db->wbl_dir, segment, err);
 }
 
 /* Chunks begun in the head so far; as many have become full but for those open. */
@@ -379,6 +463,9 @@ static size_t choose(tsdb *db, const block_list *l, block **pick)
     for (size_t i = 0; i < l->n; i++) {
         const block *b = l->v[i];
         v[i] = (plan_block){&b->meta, is_held(&db->m, b->name)};
+        /* Else its end could pass for that of what was cut in order. */
+        v[i].held |= block_meta_has_hint(&b->meta, STR("from-out-of-order")) &&
+                     b->meta.max_time > block_set_end(&db->blocks);
         v[i].held |= delayed && b->meta.level == 1 && !is_uploaded(uploaded, b->name);
     }
     size_t n = compact_plan(&o, v, l->n, places);
@@ -668,6 +755,7 @@ fer_code tsdb_maintenance_step(tsdb *db, fer_err *err)
         {"looking after blocks that failed", judge_blocks},
         {"writing chunks of the head", map_chunks},
         {"cutting the head", cut_head},
+        {"cutting samples out of order", cut_ooo},
         {"merging blocks", merge_blocks},
         {"retention", apply_retention},
     };

@@ -2,7 +2,8 @@
  * go (docs/compaction.md).
  *
  * One pass is: remove what is replaced; cut the head while it spans more than one and a half block ranges, each time
- * write a block, make it visible, then forget its samples in memory and shorten the log; merge blocks until
+ * write a block, make it visible, then forget its samples in memory and shorten the log; then the same with the samples out of
+ * order, a block for each range they are in; merge blocks until
  * the planner has no more; delete what is beyond retention. A step that fails is told and tried again with the
  * next pass; the steps behind it go on. Between passes full chunks are written to chunks_head when many have come.
  *
@@ -24,8 +25,9 @@ typedef struct maintenance {
     fer_mutex mu;
     ulid *held; /* blocks that this version cannot merge; under mu */
     size_t n_held;
-    int64_t log_mint;     /* the log is to be cut there; INT64_MIN: nothing to do. Under mu */
-    fer_account acct;     /* what compactions hold */
+    int64_t log_mint; /* the log is to be cut there; INT64_MIN: nothing to do. Under mu */
+    bool ooo_due;     /* the head was cut: samples out of order are to become blocks. Under mu */
+    fer_account acct; /* what compactions hold */
     uint64_t chunks_seen; /* begun in the head by the last time they were written out; under mu */
     pace pace;            /* under mu */
     fer_cancel cancel;

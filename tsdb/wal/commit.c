@@ -33,6 +33,7 @@ static batch *batch_new(void)
     tombstones_init(&b->stones, NULL);
     fer_buf_init(&b->hists.bytes, RECORD_BYTES_MAX, NULL);
     fer_buf_init(&b->exemplars.bytes, RECORD_BYTES_MAX, NULL);
+    fer_buf_init(&b->ooo.bytes, RECORD_BYTES_MAX, NULL);
     return b;
 }
 
@@ -45,6 +46,9 @@ static void batch_free(batch *b)
     fer_buf_done(&b->deletions.bytes);
     fer_buf_done(&b->hists.bytes);
     fer_buf_done(&b->exemplars.bytes);
+    fer_buf_done(&b->ooo.bytes);
+    fer_free(b->ooo.ends);
+    fer_free(b->late);
     fer_free(b->series.ends);
     fer_free(b->samples.ends);
     fer_free(b->hists.ends);
@@ -67,7 +71,8 @@ static void records_clear(batch_records *r)
 static void batch_recycle(committer *c, batch *b)
 {
     size_t bytes = b->series.bytes.cap + b->samples.bytes.cap + b->hists.bytes.cap +
-                   b->exemplars.bytes.cap + b->cap * sizeof *b->s + b->arena_bytes;
+                   b->exemplars.bytes.cap + b->cap * sizeof *b->s + b->arena_bytes +
+                   b->ooo.bytes.cap + b->cap_late * sizeof *b->late;
     if (c->spare != NULL || bytes > KEEP_BYTES || b->stones.n != 0) {
         batch_free(b);
         return;
@@ -76,11 +81,12 @@ static void batch_recycle(committer *c, batch *b)
     records_clear(&b->samples);
     records_clear(&b->hists);
     records_clear(&b->exemplars);
+    records_clear(&b->ooo);
     b->first_exemplar = b->last_exemplar = NULL;
     if (b->arena != NULL)
         fer_arena_reset(b->arena);
     b->next = NULL;
-    b->n = b->n_waits = b->charged = b->arena_bytes = b->n_hists = 0;
+    b->n = b->n_waits = b->charged = b->arena_bytes = b->n_hists = b->n_late = 0;
     b->failed_since_ns = 0;
     c->spare = b;
 }
@@ -111,9 +117,9 @@ bool batch_end_record(batch_records *r, size_t min_bytes)
 static size_t batch_bytes(const batch *b)
 {
     return 2 * (b->series.bytes.n + b->samples.bytes.n + b->hists.bytes.n + b->exemplars.bytes.n +
-                b->deletions.bytes.n) +
-           b->arena_bytes + b->n * sizeof *b->s + b->stones.n * sizeof *b->stones.v +
-           b->n_waits * sizeof *b->waits;
+                b->deletions.bytes.n + b->ooo.bytes.n) +
+           b->arena_bytes + b->n_late * sizeof *b->late + b->n * sizeof *b->s +
+           b->stones.n * sizeof *b->stones.v + b->n_waits * sizeof *b->waits;
 }
 
 void batch_put_hists_first(batch *b)
@@ -170,7 +176,7 @@ void batch_add_exemplar(batch *b, labels series, const exemplar *e)
     b->last_exemplar = x;
 }
 
-void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
+static const hist_sample *copy_hist(batch *b, const hist_sample *s)
 {
     need_arena(b);
     hist_sample *copy = ARENA_NEW(b->arena, hist_sample);
@@ -178,9 +184,24 @@ void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
     assert(ok); /* the arena has no limit */
     (void)ok;
     b->arena_bytes += sizeof *copy + hist_copy_bytes(s);
+    return copy;
+}
+
+void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s)
+{
     b->n_hists++;
     batch_add_sample(b, slot | BATCH_HIST, t, 0);
-    b->s[b->n - 1].hist = copy;
+    b->s[b->n - 1].hist = copy_hist(b, s);
+}
+
+void batch_add_ooo(batch *b, ooo_series *s, int64_t t, double v, const hist_sample *hist)
+{
+    if (b->n_late == b->cap_late) {
+        b->cap_late = b->cap_late == 0 ? 64 : b->cap_late * 2;
+        b->late = fer_realloc(b->late, b->cap_late * sizeof *b->late);
+    }
+    b->late[b->n_late++] = (batch_ooo){s, t, v, hist == NULL ? NULL : copy_hist(b, hist)};
+    s->staged++;
 }
 
 /* ---- the committer ---- */
@@ -203,7 +224,7 @@ static void tell(batch *b, fer_code code)
     b->n_waits = 0;
 }
 
-void committer_done(committer *c, fer_code code)
+wal *committer_done(committer *c, fer_code code)
 {
     for (batch *b = c->first, *next; b != NULL; b = next) {
         next = b->next;
@@ -215,6 +236,7 @@ void committer_done(committer *c, fer_code code)
     batch_free(c->spare);
     fer_account_release(&c->acct, c->staged_bytes);
     fer_cond_done(&c->wake);
+    return c->new_wbl != NULL ? c->new_wbl : c->wbl;
 }
 
 bool committer_is_full(const committer *c)
@@ -275,6 +297,9 @@ static void take_open(committer *c)
     }
     b->slots_end = c->h->n_slots;
     c->open = fresh;
+    if (c->new_wbl != NULL)
+        c->wbl = c->new_wbl;
+    c->new_wbl = NULL;
     fer_mutex_unlock(&c->h->mu);
 
     append_records(c->log_files, &b->series);
@@ -282,6 +307,8 @@ static void take_open(committer *c)
     append_records(c->log_files, &b->hists);
     append_records(c->log_files, &b->exemplars);
     append_records(c->log_files, &b->deletions);
+    assert(b->ooo.n == 0 || c->wbl != NULL);
+    append_records(c->wbl, &b->ooo);
     if (c->last != NULL)
         c->last->next = b;
     else
@@ -289,8 +316,25 @@ static void take_open(committer *c)
     c->last = b;
 }
 
+/* Samples out of order that were kept. */
+typedef struct late_count {
+    uint64_t floats, hists;
+} late_count;
+
+/* Those out of order. A dropped one is there already. */
+static void publish_late(head *h, const batch *b, late_count *ret)
+{
+    for (size_t i = 0; i < b->n_late; i++) {
+        const batch_ooo *x = &b->late[i];
+        bool in = ooo_insert(h, x->series, x->t, x->v, x->hist);
+        x->series->published++;
+        ret->floats += in && x->hist == NULL;
+        ret->hists += in && x->hist != NULL;
+    }
+}
+
 /* Makes the batch's samples visible, as one. */
-static void publish(committer *c, const batch *b)
+static void publish(committer *c, const batch *b, late_count *ret)
 {
     head *h = c->h;
     fer_mutex_lock(&h->publish);
@@ -306,6 +350,7 @@ static void publish(committer *c, const batch *b)
             head_append(h, s->slot, s->t, s->v);
     }
     atomic_store_explicit(&h->published, b->slots_end, memory_order_relaxed);
+    publish_late(h, b, ret);
     fer_mutex_unlock(&h->publish);
 }
 
@@ -322,7 +367,8 @@ static size_t publish_all(committer *c)
     size_t n = 0;
     while (c->first != NULL) {
         batch *b = c->first;
-        publish(c, b);
+        late_count late = {0};
+        publish(c, b, &late);
         publish_exemplars(c->h, b);
         if (b->stones.n != 0)
             head_stones_add(c->h, b->stones.v, b->stones.n);
@@ -331,8 +377,10 @@ static size_t publish_all(committer *c)
             c->last = NULL;
 
         fer_mutex_lock(&c->h->mu);
-        c->h->count.samples_appended += b->n - b->n_hists;
-        c->h->count.hists_appended += b->n_hists;
+        c->h->count.samples_appended += b->n - b->n_hists + late.floats;
+        c->h->count.hists_appended += b->n_hists + late.hists;
+        c->h->count.ooo_appended += late.floats;
+        c->h->count.ooo_hists_appended += late.hists;
         c->staged_bytes -= b->charged;
         c->commits++;
         fer_mutex_unlock(&c->h->mu);
@@ -359,6 +407,8 @@ static void give_up_waits(committer *c, fer_code code)
 static fer_code sync_log(committer *c, fer_err *err)
 {
     FER_TRY(wal_sync(c->log_files, err));
+    if (c->wbl != NULL)
+        FER_TRY(wal_sync(c->wbl, err));
     c->unsynced = false;
     c->synced_ns = c->clock->mono_ns(c->clock);
     return FER_OK;
@@ -370,10 +420,16 @@ static bool sync_is_due(const committer *c)
            c->clock->mono_ns(c->clock) - c->synced_ns >= SYNC_EVERY_NS;
 }
 
-/* Writes what is not written and syncs as the mode says. */
+/* Writes what is not written and syncs as the mode says. The log of samples out of order comes second: a series is
+ * durable before a sample that only this log has. */
 static fer_code make_durable(committer *c, fer_err *err)
 {
     FER_TRY(wal_write(c->log_files, err));
+    if (c->wbl != NULL && wal_pending_bytes(c->wbl) != 0) {
+        if (c->sync == WAL_SYNC_GROUP)
+            FER_TRY(wal_sync(c->log_files, err));
+        FER_TRY(wal_write(c->wbl, err));
+    }
     switch (c->sync) {
     case WAL_SYNC_GROUP:
         return sync_log(c, err);
@@ -382,6 +438,8 @@ static fer_code make_durable(committer *c, fer_err *err)
         return sync_is_due(c) ? sync_log(c, err) : FER_OK;
     case WAL_SYNC_NONE:
         wal_relax(c->log_files);
+        if (c->wbl != NULL)
+            wal_relax(c->wbl);
         return FER_OK;
     }
     return FER_OK;
@@ -399,13 +457,15 @@ static void note_outcome(committer *c, fer_code code, const fer_err *err)
     fer_mutex_lock(&c->h->mu);
     wal_stats_get(c->log_files, &c->wal_told);
     c->h->wal_segment = c->wal_told.segment;
+    if (c->wbl != NULL)
+        wal_stats_get(c->wbl, &c->wbl_told);
     fer_mutex_unlock(&c->h->mu);
 }
 
 static bool cut_is_due(committer *c)
 {
     fer_mutex_lock(&c->h->mu);
-    bool due = c->cut;
+    bool due = c->cut || c->cut_wbl;
     fer_mutex_unlock(&c->h->mu);
     return due;
 }
@@ -415,12 +475,28 @@ static fer_code cut_log(committer *c, fer_err *err)
 {
     if (!cut_is_due(c))
         return FER_OK;
-    FER_TRY(wal_cut(c->log_files, err));
-    c->unsynced = false;
     fer_mutex_lock(&c->h->mu);
-    c->cut = false;
+    bool cut = c->cut, cut_wbl = c->cut_wbl && c->wbl != NULL;
+    fer_mutex_unlock(&c->h->mu);
+    if (cut)
+        FER_TRY(wal_cut(c->log_files, err));
+    if (cut_wbl)
+        FER_TRY(wal_cut(c->wbl, err));
+    fer_mutex_lock(&c->h->mu);
+    c->cut = c->cut && !cut;
+    c->cut_wbl = false;
     fer_mutex_unlock(&c->h->mu);
     return FER_OK;
+}
+
+/* All that was taken is published. */
+static void note_published(committer *c)
+{
+    if (c->wbl == NULL)
+        return;
+    fer_mutex_lock(&c->h->mu);
+    c->wbl_segment = c->wbl_told.segment;
+    fer_mutex_unlock(&c->h->mu);
 }
 
 fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
@@ -443,6 +519,7 @@ fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
         return code;
     }
     size_t n = publish_all(c);
+    note_published(c);
     if (ret_batches != NULL)
         *ret_batches = n;
     return FER_OK;
@@ -465,7 +542,7 @@ static bool wait_for_work(committer *c)
         until = c->synced_ns + SYNC_EVERY_NS;
 
     fer_mutex_lock(&c->h->mu);
-    while (!c->stop && (c->failures != 0 || (c->open->n_waits == 0 && !c->cut))) {
+    while (!c->stop && (c->failures != 0 || (c->open->n_waits == 0 && !c->cut && !c->cut_wbl))) {
         if (until == 0) {
             fer_cond_wait(&c->wake, &c->h->mu);
             continue;
@@ -521,4 +598,31 @@ void committer_cut(committer *c)
     c->cut = true;
     fer_mutex_unlock(&c->h->mu);
     fer_cond_signal(&c->wake);
+}
+
+void committer_cut_wbl(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    c->cut_wbl = true;
+    fer_mutex_unlock(&c->h->mu);
+    fer_cond_signal(&c->wake);
+}
+
+bool committer_has_wbl(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    bool has = c->wbl_is_there;
+    fer_mutex_unlock(&c->h->mu);
+    return has;
+}
+
+void committer_give_wbl(committer *c, wal *wbl)
+{
+    fer_mutex_lock(&c->h->mu);
+    assert(!c->wbl_is_there);
+    c->new_wbl = wbl;
+    c->wbl_is_there = true;
+    wal_stats_get(wbl, &c->wbl_told);
+    c->wbl_segment = c->wbl_told.segment;
+    fer_mutex_unlock(&c->h->mu);
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "tsdb/block/tombstones.h"
 #include "tsdb/head/head.h"
+#include "tsdb/head/ooo_series.h"
 #include "tsdb/tsdb.h"
 #include "tsdb/wal/record.h"
 #include "tsdb/wal/wal.h"
@@ -43,6 +44,14 @@ typedef struct batch_sample {
 } batch_sample;
 _Static_assert(SLOT_MAX < BATCH_HIST, "a slot leaves the bit free");
 
+/* A sample out of order. */
+typedef struct batch_ooo {
+    ooo_series *series;
+    int64_t t;
+    double v;
+    const hist_sample *hist; /* in the batch's arena; NULL: a float, which is v */
+} batch_ooo;
+
 /* In the batch's arena. */
 typedef struct batch_exemplar batch_exemplar;
 struct batch_exemplar {
@@ -60,8 +69,11 @@ typedef struct batch batch;
 struct batch {
     batch *next;
     batch_records series, samples, hists, exemplars, deletions; /* written in this order */
+    batch_records ooo; /* of the log of samples out of order */
     batch_sample *s;
     size_t n, cap;
+    batch_ooo *late;
+    size_t n_late, cap_late;
     tombstones stones;
     fer_arena *arena; /* of histograms; NULL before the first */
     size_t arena_bytes, n_hists;
@@ -76,6 +88,7 @@ struct batch {
 typedef struct committer {
     head *h;
     wal *log_files; /* committer's thread only */
+    wal *wbl;       /* that of samples out of order, likewise; NULL while there is none */
     fer_clock *clock;
     fer_log *log;
     wal_sync_mode sync;
@@ -88,9 +101,15 @@ typedef struct committer {
     bool stop;
     bool running;
     bool cut; /* the next step ends the segment of the log */
+    bool cut_wbl;
+    wal *new_wbl; /* taken over by the next step */
+    bool wbl_is_there;
     size_t staged_bytes;
     uint64_t commits;
     wal_stats wal_told; /* as of the last step */
+    wal_stats wbl_told;
+    /* Of samples in segments of the wbl before it all are published. */
+    uint64_t wbl_segment;
 
     /* ---- committer's thread only ---- */
     batch *first, *last; /* taken, not durable */
@@ -101,8 +120,9 @@ typedef struct committer {
 } committer;
 
 void committer_init(committer *c, head *h, wal *w, const tsdb_options *o);
-/* Everything that still waits is told `code`. */
-void committer_done(committer *c, fer_code code);
+/* Everything that still waits is told `code`. Returns the log of samples out of order, NULL when it has none, for the caller
+ * to close. */
+wal *committer_done(committer *c, fer_code code);
 
 /* ---- for staging, under h->mu ---- */
 
@@ -114,6 +134,8 @@ bool batch_end_record(batch_records *r, size_t min_bytes);
 void batch_put_hists_first(batch *b);
 /* Copies the histogram into the batch. */
 void batch_add_hist(batch *b, uint32_t slot, int64_t t, const hist_sample *s);
+/* A sample out of order; the histogram, NULL for a float, is copied. */
+void batch_add_ooo(batch *b, ooo_series *s, int64_t t, double v, const hist_sample *hist);
 /* Copies the exemplar and the labels of its series into the batch. */
 void batch_add_exemplar(batch *b, labels series, const exemplar *e);
 /* A request's end: its done waits for the open batch. */
@@ -137,6 +159,11 @@ void committer_run(committer *c);
 void committer_stop(committer *c); /* any thread */
 /* How many batches have been made durable. Any thread. */
 uint64_t committer_commits(committer *c);
+/* Takes the log of samples out of order, which the committer closes. Any thread. */
+void committer_give_wbl(committer *c, wal *wbl);
+bool committer_has_wbl(committer *c);
+/* Asks for a new segment of it. */
+void committer_cut_wbl(committer *c);
 /* Asks for a new segment of the log; the committer's next step ends the present one. Any thread. */
 void committer_cut(committer *c);
 

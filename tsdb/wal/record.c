@@ -3,6 +3,7 @@
  *   series      1 { ref u64, uvarint n, n x { str name, str value } }...
  *   samples     2 [ base_ref u64, base_t u64, { varint ref-base_ref, varint t-base_t, value u64 }... ]
  *   tombstones  3 { ref u64, varint mint, varint maxt }...
+ *   markers     5 { ref u64, place u64 }...
  *   metadata    6 { uvarint ref, type u8, uvarint n, n x { str key, str value } }...
  *
  * Fixed integers are big-endian; str is a uvarint length and the bytes. Differences wrap around, so
@@ -96,6 +97,17 @@ void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t max
     put_u64(out, ref);
     put_varint(out, mint);
     put_varint(out, maxt);
+}
+
+void record_markers_begin(fer_buf *out)
+{
+    fer_buf_putc(out, RECORD_MMAP_MARKERS);
+}
+
+void record_markers_add(fer_buf *out, uint64_t ref, uint64_t place)
+{
+    put_u64(out, ref);
+    put_u64(out, place);
 }
 
 void record_metadata_begin(fer_buf *out)
@@ -237,6 +249,18 @@ static fer_code decode_tombstones(fer_str rec, const record_visitor *v, fer_err 
     return FER_OK;
 }
 
+static fer_code decode_markers(fer_str rec, const record_visitor *v, fer_err *err)
+{
+    fer_rd r = rd_of(str_from(rec, 1));
+    while (rd_left(&r) != 0) {
+        uint64_t ref, place;
+        if (rd_be64(&r, &ref) != FER_OK || rd_be64(&r, &place) != FER_OK)
+            return cut_short(err, "markers", rec, &r);
+        FER_TRY(v->marker(v->arg, ref, place));
+    }
+    return FER_OK;
+}
+
 /* Fields that are neither unit nor help are passed over, as Prometheus does. */
 static fer_code read_metadata(fer_rd *r, uint64_t *ret_ref, uint8_t *ret_type, fer_str *ret_unit,
                               fer_str *ret_help)
@@ -287,6 +311,8 @@ fer_code record_decode(fer_str rec, const record_visitor *v, fer_err *err)
         return v->sample == NULL ? FER_OK : decode_samples(rec, v, err);
     case RECORD_TOMBSTONES:
         return v->tombstone == NULL ? FER_OK : decode_tombstones(rec, v, err);
+    case RECORD_MMAP_MARKERS:
+        return v->marker == NULL ? FER_OK : decode_markers(rec, v, err);
     case RECORD_METADATA:
         return v->metadata == NULL ? FER_OK : decode_metadata(rec, v, err);
     default:

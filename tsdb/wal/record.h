@@ -1,8 +1,8 @@
 /* record.h - WAL records: encode and decode (FORMAT.md section 12, tsdb/record of Prometheus).
  *
- * Encoders append to a fer_buf; decoders call back per item. Written: series (1), samples (2).
- * Read: those, tombstones (3), metadata (6); other types are told by their number and skipped by
- * the caller with a count.
+ * Encoders append to a fer_buf; decoders call back per item. Series (1), samples (2), tombstones (3), metadata (6)
+ * and, in the log of samples out of order alone, markers (5); other types are told by their number and
+ * skipped by the caller with a count.
  * Threads: pure functions.
  */
 #ifndef FERULA_TSDB_RECORD_H
@@ -51,6 +51,11 @@ void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t max
 void record_metadata_begin(fer_buf *out);
 void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
 
+/* A record of markers: type byte, then any number of them. One says that the series' samples before it in this log are in the
+ * chunk of chunks_head at `place` (file number << 32 | where its record begins); 0: the series begins there. */
+void record_markers_begin(fer_buf *out);
+void record_markers_add(fer_buf *out, uint64_t ref, uint64_t place);
+
 typedef struct record_visitor {
     void *arg;
     /* label views live during the call */
@@ -58,6 +63,7 @@ typedef struct record_visitor {
     fer_code (*sample)(void *arg, uint64_t ref, int64_t t, double v);
     fer_code (*tombstone)(void *arg, uint64_t ref, int64_t mint, int64_t maxt);
     fer_code (*metadata)(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
+    fer_code (*marker)(void *arg, uint64_t ref, uint64_t place);
 } record_visitor;
 
 /* 0 for an empty record. */

@@ -57,11 +57,19 @@ static fer_code see_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit
     return count(s);
 }
 
+static fer_code see_marker(void *arg, uint64_t ref, uint64_t place)
+{
+    seen *s = arg;
+    fer_buf_printf(&s->text, "marker %llu %llx\n", (unsigned long long)ref,
+                   (unsigned long long)place);
+    return count(s);
+}
+
 static fer_code decode(seen *s, fer_str rec, fer_err *err)
 {
     fer_buf_init(&s->text, 1 << 20, NULL);
     s->calls = 0;
-    record_visitor v = {s, see_series, see_sample, see_tombstone, see_metadata};
+    record_visitor v = {s, see_series, see_sample, see_tombstone, see_metadata, see_marker};
     return record_decode(rec, &v, err);
 }
 
@@ -97,6 +105,22 @@ static void series_have_prometheus_bytes(void **state)
     assert_bytes(&b, want, sizeof want - 1);
     assert_decodes(fer_buf_str(&b), FER_OK,
                    "series 72623859790382856 __name__=up job=j\nseries 9 __name__=up\n");
+    fer_buf_done(&b);
+}
+
+static void markers_have_prometheus_bytes(void **state)
+{
+    (void)state;
+    fer_buf b;
+    fer_buf_init(&b, 4096, NULL);
+    record_markers_begin(&b);
+    record_markers_add(&b, 7, 0);
+    record_markers_add(&b, 8, UINT64_C(3) << 32 | 0x102);
+    static const char want[] = "\5"
+                               "\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\0"
+                               "\0\0\0\0\0\0\0\10\0\0\0\3\0\0\1\2";
+    assert_bytes(&b, want, sizeof want - 1);
+    assert_decodes(fer_buf_str(&b), FER_OK, "marker 7 0\nmarker 8 300000102\n");
     fer_buf_done(&b);
 }
 
@@ -237,6 +261,9 @@ static void every_truncation_is_noticed(void **state)
 
     assert_truncations(STR("\3\0\0\0\0\0\0\0\7\1\x80\1\0\0\0\0\0\0\0\7\1\2"), 1, (size_t[]){12, 22},
                        2);
+    assert_truncations(STR("\5\0\0\0\0\0\0\0\7\0\0\0\1\0\0\0\10"
+                           "\0\0\0\0\0\0\0\7\0\0\0\1\0\0\0\11"),
+                       1, (size_t[]){17, 33}, 2);
     assert_truncations(STR("\6\5\1\1\4UNIT\1s\x80\1\2\0"), 1, (size_t[]){11, 15}, 2);
 }
 
@@ -259,7 +286,7 @@ static void numbers_over_64_bits_are_refused(void **state)
 static void other_types_are_told_by_number(void **state)
 {
     (void)state;
-    static const char types[] = {0, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 40, 127};
+    static const char types[] = {0, 4, 7, 8, 9, 10, 11, 12, 13, 14, 40, 127};
     for (size_t i = 0; i < sizeof types; i++) {
         char rec[2] = {types[i], 1};
         fer_err err = {0};
@@ -294,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(series_have_prometheus_bytes),
         cmocka_unit_test(samples_have_prometheus_bytes),
+        cmocka_unit_test(markers_have_prometheus_bytes),
         cmocka_unit_test(samples_survive_at_the_limits_bit_by_bit),
         cmocka_unit_test(a_record_of_no_items_is_fine),
         cmocka_unit_test(tombstones_and_metadata_are_read),

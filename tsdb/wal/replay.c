@@ -23,6 +23,7 @@
 #include "tsdb/wal/replay_lane.h"
 #include "tsdb/wal/replay_progress.h"
 #include "tsdb/wal/wal.h"
+#include "tsdb/wal/wbl_replay.h"
 
 /* ---- records ---- */
 
@@ -261,7 +262,6 @@ static void finish_lanes(replayer *r)
 static void finish(replayer *r)
 {
     head *h = r->h;
-    finish_lanes(r);
     keep_second_refs(r);
     if (r->max_ref > h->last_ref)
         h->last_ref = r->max_ref;
@@ -281,6 +281,19 @@ static void finish(replayer *r)
              LOG_INT(r->stats->unknown_refs));
 }
 
+/* What came out of order: chunks, then the log of its own. */
+static fer_code read_ooo(replayer *r, vfs *fs, const char *wbl_dir, fer_err *err)
+{
+    wbl_replay_stats told = {0};
+    fer_code code = wbl_replay(r->h, fs, wbl_dir, &r->refs, &r->chunks, &told, err);
+    see_ref(r, told.max_ref);
+    r->stats->ooo_samples = told.samples;
+    r->stats->ooo_chunks = told.chunks;
+    r->stats->unknown_refs += told.unknown_refs;
+    r->stats->wbl_corruptions = told.corruptions;
+    return code;
+}
+
 static fer_code read_all(head *h, const replay_source *from, tsdb_progress *progress,
                          replay_stats *stats, fer_err *err)
 {
@@ -295,6 +308,9 @@ static fer_code read_all(head *h, const replay_source *from, tsdb_progress *prog
     if (vfs_exists(fs, wal_dir))
         code = wal_read(fs, wal_dir, on_record, on_damage, &r,
                         progress != NULL ? &progress->current : NULL, err);
+    finish_lanes(&r);
+    if (code == FER_OK)
+        code = read_ooo(&r, fs, from->wbl_dir, err);
     finish(&r);
     replay_progress_done(&r.progress);
     replay_chunks_done(&r.chunks);

@@ -20,12 +20,14 @@ typedef struct replay_stats {
     uint64_t deletions;    /* intervals taken from the log */
     uint64_t skipped;      /* records of other kinds */
     uint64_t corruptions;
+    uint64_t ooo_samples, ooo_chunks, wbl_corruptions; /* of samples out of order */
     uint64_t ns;
 } replay_stats;
 
 typedef struct replay_source {
     vfs *fs;
     const char *wal_dir;
+    const char *wbl_dir; /* of samples out of order, read after the other (wbl_replay.h) */
     fer_clock *clock;
     unsigned threads; /* beside the caller's */
 } replay_source;

@@ -13,14 +13,23 @@ typedef struct replay_chunk {
     uint32_t next; /* of the series, in the order of the files; REF_NONE ends */
 } replay_chunk;
 
+typedef struct replay_ooo_chunk {
+    uint64_t place; /* as a marker of the log tells it; ascending */
+    uint64_t ref;
+    full_chunk c;
+} replay_ooo_chunk;
+
 typedef struct replay_chunks {
     replay_chunk *v;
     uint64_t *refs; /* of v, while they are gathered */
     uint32_t n, cap;
-    ref_map first;    /* ref to its first chunk */
-    uint64_t max_ref; /* over all chunks */
-    uint64_t skipped; /* of other encodings, of out-of-order samples, too large */
+    ref_map first;         /* ref to its first chunk */
+    uint64_t max_ref;      /* over all chunks */
+    uint64_t skipped;      /* of other encodings, too large */
+    replay_ooo_chunk *ooo; /* of samples out of order, in the order of the files */
+    uint32_t n_ooo, cap_ooo;
     int64_t min_valid_time;
+    const chunks_head *files;
     fer_account *acct;
 } replay_chunks;
 

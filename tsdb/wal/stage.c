@@ -2,7 +2,9 @@
  *
  * Rules in Prometheus' order (FORMAT.md 13, BEHAVIOUR.md): too far in the future; older than the
  * newest sample of the head, as of the request's begin, less half a chunk range; then, for a known
- * series, equal to its newest (nothing to store), another value at that time, older than that.
+ * series, equal to its newest (nothing to store), another value at that time, older than that. With a window for
+ * samples out of order, what is older in one of the two ways is kept apart (ooo_series.h) unless it is older than the
+ * newest sample of the head less the window.
  * A series is created only by a sample that is stored. Histograms are judged likewise; of a series' newest one a mark is
  * kept that stands for it (hist_check.h).
  *
@@ -37,11 +39,14 @@ typedef struct stager {
     record_type hist_type; /* of the record begun */
     record_base exemplar_base;
     bool series_begun, samples_begun, hists_begun, exemplars_begun;
-    int64_t too_far; /* times above it are */
-    int64_t floor;   /* times below it are out of bounds */
-    int64_t max_t;   /* newest accepted */
-    uint32_t guess;  /* slot to try first */
-    bool guessed;    /* it was right the last time */
+    record_samples ooo_rec;
+    bool ooo_begun;
+    int64_t ooo_floor; /* times below it are too old; INT64_MAX without a window */
+    int64_t too_far;   /* times above it are */
+    int64_t floor;     /* times below it are out of bounds */
+    int64_t max_t;     /* newest accepted */
+    uint32_t guess;    /* slot to try first */
+    bool guessed;      /* it was right the last time */
 } stager;
 
 static const char *reason(tsdb_reject why)
@@ -53,6 +58,8 @@ static const char *reason(tsdb_reject why)
         return "out of bounds";
     case REJECT_TOO_FAR:
         return "out of bounds: timestamp is too far in the future";
+    case REJECT_TOO_OLD:
+        return "too old sample";
     case REJECT_DUPLICATE:
         return "duplicate sample for timestamp";
     default:
@@ -65,6 +72,8 @@ static uint64_t *counter(head *h, tsdb_reject why)
     switch (why) {
     case REJECT_OUT_OF_ORDER:
         return &h->count.out_of_order;
+    case REJECT_TOO_OLD:
+        return &h->count.too_old;
     case REJECT_OUT_OF_BOUNDS:
         return &h->count.out_of_bounds;
     case REJECT_TOO_FAR:
@@ -241,6 +250,17 @@ static int64_t floor_after(const head *h, int64_t t)
     return floor > h->min_valid_time ? floor : h->min_valid_time;
 }
 
+/* The oldest time that may be out of order. */
+static int64_t ooo_floor_of(const head *h)
+{
+    int64_t floor;
+    if (h->ooo_window_ms == 0 || h->staged_max == INT64_MIN)
+        return INT64_MAX;
+    if (__builtin_sub_overflow(h->staged_max, h->ooo_window_ms, &floor))
+        floor = INT64_MIN + 1; /* SAMPLE_T_NONE is no time */
+    return floor;
+}
+
 /* The first sample sets the bounds of an empty head. */
 static void note_first(stager *s, int64_t t)
 {
@@ -248,6 +268,7 @@ static void note_first(stager *s, int64_t t)
         return;
     s->h->staged_max = t;
     s->floor = floor_after(s->h, t);
+    s->ooo_floor = ooo_floor_of(s->h);
 }
 
 static void take_hist(stager *s, uint32_t slot, stage_rec *rec, int64_t t, const hist_sample *h)
@@ -323,6 +344,81 @@ static void take_sample(stager *s, uint32_t slot, stage_rec *rec, const tsdb_row
     s->report->accepted++;
 }
 
+/* ---- samples out of order ---- */
+
+static void note_delta(stager *s, int64_t t)
+{
+    int64_t delta;
+    if (!__builtin_sub_overflow(s->h->staged_max, t, &delta) && delta > 0)
+        ooo_delta_add(&s->h->count.ooo_delta, delta);
+}
+
+static void take_ooo(stager *s, uint32_t slot, int64_t t, double v, const hist_sample *hist)
+{
+    uint64_t ref = head_ref(s->h, slot);
+    if (hist != NULL) {
+        /* Few, as a rule: a record each. */
+        if (batch_end_record(&s->b->ooo, 0))
+            s->ooo_begun = false;
+        const record_base base = {ref, t};
+        record_based_begin(&s->b->ooo.bytes, record_type_of_histogram(hist), base);
+        record_histogram_add(&s->b->ooo.bytes, base, ref, t, hist);
+        batch_end_record(&s->b->ooo, 0);
+    } else {
+        if (!s->ooo_begun)
+            record_samples_begin(&s->ooo_rec, &s->b->ooo.bytes);
+        record_samples_add(&s->ooo_rec, &s->b->ooo.bytes, ref, t, v);
+        s->ooo_begun = s->ooo_rec.n < RECORD_SAMPLES_FULL || !batch_end_record(&s->b->ooo, 0);
+    }
+    batch_add_ooo(s->b, ooo_need(s->h, slot), t, v, hist);
+    s->report->accepted++;
+}
+
+static bool is_too_old(stager *s, int64_t t)
+{
+    return s->h->ooo_window_ms != 0 && t < s->ooo_floor;
+}
+
+/* A sample behind the newest of its series. */
+static void stage_behind(stager *s, uint32_t slot, int64_t t, double v, const hist_sample *hist)
+{
+    note_delta(s, t);
+    if (s->h->ooo_window_ms != 0 && !is_too_old(s, t)) {
+        take_ooo(s, slot, t, v, hist);
+        return;
+    }
+    tsdb_reject why = is_too_old(s, t) ? REJECT_TOO_OLD : REJECT_OUT_OF_ORDER;
+    if (hist != NULL)
+        ++*(why == REJECT_TOO_OLD ? &s->h->count.hists_too_old : &s->h->count.hists_out_of_order);
+    reject_known(s, why, slot, str_of(reason(why)));
+}
+
+/* A sample older than any in order may be; its series may be a new one. */
+static void stage_below(stager *s, fer_hash128 fp, fer_str raw, int64_t t, double v,
+                        const hist_sample *hist)
+{
+    tsdb_reject why = REJECT_OUT_OF_BOUNDS;
+    if (is_too_old(s, t))
+        why = REJECT_TOO_OLD;
+    if (s->h->ooo_window_ms == 0 || why == REJECT_TOO_OLD || t == SAMPLE_T_NONE) {
+        if (why == REJECT_TOO_OLD)
+            note_delta(s, t);
+        s->h->count.hists_too_old += why == REJECT_TOO_OLD && hist != NULL;
+        reject_row(s, fp, raw, why, str_of(reason(why)));
+        return;
+    }
+    uint32_t slot = find_series(s, fp);
+    if (slot == SLOT_NONE)
+        slot = meet_series(s, fp, raw);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot + 1;
+    note_delta(s, t);
+    take_ooo(s, slot, t, v, hist);
+}
+
+/* ---- rows of a request ---- */
+
 static void stage_row(stager *s, const tsdb_row *row)
 {
     if (row->t > s->too_far) {
@@ -330,8 +426,7 @@ static void stage_row(stager *s, const tsdb_row *row)
         return;
     }
     if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
-        reject_row(s, row->fp, row->raw, REJECT_OUT_OF_BOUNDS,
-                   str_of(reason(REJECT_OUT_OF_BOUNDS)));
+        stage_below(s, row->fp, row->raw, row->t, row->v, NULL);
         return;
     }
     uint32_t slot = find_series(s, row->fp);
@@ -345,7 +440,7 @@ static void stage_row(stager *s, const tsdb_row *row)
     if (row->t > rec->t) {
         take_sample(s, slot, rec, row);
     } else if (row->t < rec->t) {
-        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+        stage_behind(s, slot, row->t, row->v, NULL);
     } else if (f64_bits(row->v) == f64_bits(rec->v) || is_same_stale(row, rec)) {
         s->report->accepted++;
         s->report->duplicate_equal++;
@@ -361,8 +456,6 @@ static bool is_refused(stager *s, const tsdb_hist_row *row)
         why = REJECT_HISTOGRAM;
     else if (row->t > s->too_far)
         why = REJECT_TOO_FAR;
-    else if (row->t < s->floor || row->t == SAMPLE_T_NONE)
-        why = REJECT_OUT_OF_BOUNDS;
     if (why != REJECT_NONE)
         reject_row(s, row->fp, row->raw, why,
                    why == REJECT_HISTOGRAM ? row->refuse : str_of(reason(why)));
@@ -373,6 +466,10 @@ static void judge_hist(stager *s, const tsdb_hist_row *row)
 {
     if (is_refused(s, row))
         return;
+    if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
+        stage_below(s, row->fp, row->raw, row->t, 0, &row->h);
+        return;
+    }
     uint32_t slot = find_series(s, row->fp);
     if (slot == SLOT_NONE)
         slot = meet_series(s, row->fp, row->raw);
@@ -383,7 +480,7 @@ static void judge_hist(stager *s, const tsdb_hist_row *row)
     if (row->t > rec->t) {
         take_hist(s, slot, rec, row->t, &row->h);
     } else if (row->t < rec->t) {
-        reject_known(s, REJECT_OUT_OF_ORDER, slot, str_of(reason(REJECT_OUT_OF_ORDER)));
+        stage_behind(s, slot, row->t, 0, &row->h);
     } else if (f64_bits(hist_mark(&row->h)) == f64_bits(rec->v)) {
         s->report->accepted++;
         s->report->duplicate_equal++;
@@ -471,6 +568,7 @@ static stager stager_of(committer *c, const stage_request *req, tsdb_report *rep
     s.too_far = req->now_ms > INT64_MAX - FUTURE_MS ? INT64_MAX : req->now_ms + FUTURE_MS;
     s.floor = h->staged_max == INT64_MIN ? h->min_valid_time : floor_after(h, h->staged_max);
     s.max_t = INT64_MIN;
+    s.ooo_floor = ooo_floor_of(h);
     return s;
 }
 
@@ -493,6 +591,7 @@ fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report 
     batch_end_record(&s.b->samples, 0);
     batch_end_record(&s.b->hists, 0);
     batch_end_record(&s.b->exemplars, 0);
+    batch_end_record(&s.b->ooo, 0);
     if (s.max_t > h->staged_max)
         h->staged_max = s.max_t;
     committer_add_wait(c, req->done, req->done_arg);
