@@ -42,6 +42,7 @@ typedef struct shared {
     _Atomic int wrong;              /* line of the first broken promise */
     _Atomic int deleted[DELETIONS]; /* first round of each, 0: none */
     _Atomic int n_deleted, n_queries;
+    _Atomic bool wants_turn; /* the deleter, which a pass without end would keep out */
 } shared;
 
 typedef struct actor {
@@ -92,14 +93,16 @@ static int slowest(shared *s)
     return low;
 }
 
-/* Whether maintenance is so far behind that writing waits for it: each block costs syncs, the rounds of one nearly nothing. */
+/* Whether maintenance is so far behind that writing waits for it: each block costs syncs, the rounds of one nearly nothing. While the
+ * deleter waits there is nothing more to cut, so that the pass ends. */
 static bool is_behind(shared *s, int round)
 {
     head *h = &s->t.db->h;
     fer_mutex_lock(&h->publish);
     int64_t oldest = h->min_time;
     fer_mutex_unlock(&h->publish);
-    return oldest != INT64_MAX && time_of(round) - oldest > BEHIND * BLOCK_MS;
+    return oldest != INT64_MAX &&
+           time_of(round) - oldest > (atomic_load(&s->wants_turn) ? 1 : BEHIND) * BLOCK_MS;
 }
 
 static void write_round(actor *a, int round, fer_arena *scratch)
@@ -150,7 +153,9 @@ static void maintenance_main(void *arg)
     while (goes_on(s)) {
         fer_err err = {0};
         EXPECT(s, tsdb_maintenance_step(s->t.db, &err) == FER_OK);
-        pause_ns(20000000); /* for deletions */
+        pause_ns(1000000);
+        while (atomic_load(&s->wants_turn) && goes_on(s))
+            pause_ns(1000000);
     }
 }
 
@@ -250,6 +255,7 @@ static void deleter_main(void *arg)
         int newest = atomic_load(&s->acked[0]) - DELETED;
         int from = i % 3 == 2 ? newest - WINDOW / 2 : newest;
         if (from > last || (i % 3 == 2 && from > 0)) {
+            atomic_store(&s->wants_turn, true);
             delete_rounds(s, from);
             atomic_store(&s->deleted[i % DELETIONS], from);
             atomic_fetch_add(&s->n_deleted, 1);
@@ -257,6 +263,7 @@ static void deleter_main(void *arg)
         }
         if (i % 6 == 5)
             EXPECT(s, tsdb_clean_tombstones(s->t.db, NULL) == FER_OK);
+        atomic_store(&s->wants_turn, false);
         pause_ns(10000000);
     }
 }
