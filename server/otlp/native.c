@@ -21,7 +21,7 @@ typedef struct side_out {
     uint64_t last; /* its count */
 } side_out;
 
-static void put_bucket(side_out *o, uint64_t n)
+static inline void put_bucket(side_out *o, uint64_t n)
 {
     o->buckets[o->n_buckets++].i = (int64_t)(n - o->last);
     o->spans[o->n_spans - 1].length++;
@@ -30,7 +30,7 @@ static void put_bucket(side_out *o, uint64_t n)
 }
 
 /* Bucket `at` has the count n; places ascend. */
-static void side_put(side_out *o, int64_t at, uint64_t n)
+static inline void side_put(side_out *o, int64_t at, uint64_t n)
 {
     int64_t gap = at - o->next;
     if (n == 0)
@@ -44,9 +44,11 @@ static void side_put(side_out *o, int64_t at, uint64_t n)
     put_bucket(o, n);
 }
 
+/* For n places at most, one behind the other: a new span takes FILL_MAX + 1 empty ones and one that is not. */
 static bool side_begin(side_out *o, size_t n, fer_arena *a)
 {
-    *o = (side_out){.spans = fer_arena_alloc(a, n * sizeof *o->spans),
+    size_t spans = n / (FILL_MAX + 2) + 1;
+    *o = (side_out){.spans = fer_arena_alloc(a, spans * sizeof *o->spans),
                     .buckets = fer_arena_alloc(a, n * sizeof *o->buckets)};
     return o->spans != NULL && o->buckets != NULL;
 }
@@ -60,44 +62,53 @@ static hist_side side_done(const side_out *o)
 
 typedef struct buckets {
     int32_t offset;
-    uint64_t *counts;
-    size_t n;
+    size_t n; /* counts */
 } buckets;
 
-/* counts NULL: they are only counted. */
-static fer_code take_counts(const pb_field *f, buckets *b)
+/* How many varints end among the bytes. */
+static size_t count_varints(fer_str s)
 {
-    fer_rd r = rd_of(f->bytes);
-    uint64_t v = f->u;
-    if (f->type != PB_VARINT && f->type != PB_BYTES)
-        return FER_CORRUPT;
-    for (bool one = f->type == PB_VARINT; one || (f->type == PB_BYTES && r.p != r.end);
-         one = false) {
-        if (!one)
-            FER_TRY(rd_uvarint(&r, &v));
-        if (b->counts != NULL)
-            b->counts[b->n] = v;
-        b->n++;
-    }
-    return FER_OK;
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += (uint8_t)s.p[i] < 0x80;
+    return n;
 }
 
-static fer_code walk_buckets(fer_str msg, buckets *b)
+static fer_code measure_buckets(fer_str msg, buckets *b)
 {
-    b->n = 0;
     for (fer_rd r = rd_of(msg);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
         if (c == FER_END)
             return FER_OK;
         FER_TRY(c);
-        if (f.num == 1 && f.type != PB_VARINT)
+        if (f.num > 2)
+            continue;
+        if (f.type != PB_VARINT && !(f.num == 2 && f.type == PB_BYTES))
             return FER_CORRUPT;
         if (f.num == 1)
             b->offset = (int32_t)((uint32_t)f.u >> 1 ^ (0U - ((uint32_t)f.u & 1)));
-        else if (f.num == 2)
-            FER_TRY(take_counts(&f, b));
+        else
+            b->n += f.type == PB_VARINT ? 1 : count_varints(f.bytes);
     }
+}
+
+/* at is the place of the next count. */
+static fer_code put_counts(side_out *o, const pb_field *f, int64_t *at)
+{
+    if (f->type == PB_VARINT) {
+        side_put(o, (*at)++, f->u);
+        return FER_OK;
+    }
+    for (fer_rd r = rd_of(f->bytes); r.p != r.end;) {
+        uint64_t v = *r.p;
+        if (v < 0x80)
+            r.p++;
+        else
+            FER_TRY(rd_uvarint(&r, &v));
+        side_put(o, (*at)++, v);
+    }
+    return FER_OK;
 }
 
 /* FER_INVALID: too many buckets, or too far out. */
@@ -105,15 +116,25 @@ static fer_code make_side(fer_str msg, fer_arena *a, hist_side *ret)
 {
     buckets b = {0};
     side_out o;
-    FER_TRY(walk_buckets(msg, &b));
+    FER_TRY(measure_buckets(msg, &b));
+    if (b.n == 0) {
+        *ret = (hist_side){0};
+        return FER_OK;
+    }
     if (b.n > HIST_ITEMS_MAX || b.offset > INT32_MAX - HIST_ITEMS_MAX)
         return FER_INVALID;
-    b.counts = fer_arena_alloc(a, b.n * sizeof *b.counts);
-    if (b.counts == NULL || !side_begin(&o, (1 + FILL_MAX) * b.n, a))
+    if (!side_begin(&o, b.n, a))
         return FER_LIMIT;
-    FER_TRY(walk_buckets(msg, &b));
-    for (size_t i = 0; i < b.n; i++)
-        side_put(&o, (int64_t)b.offset + 1 + (int64_t)i, b.counts[i]);
+    int64_t at = (int64_t)b.offset + 1;
+    for (fer_rd r = rd_of(msg);;) {
+        pb_field f = {0};
+        fer_code c = pb_next(&r, &f);
+        if (c == FER_END)
+            break;
+        FER_TRY(c);
+        if (f.num == 2)
+            FER_TRY(put_counts(&o, &f, &at));
+    }
     *ret = side_done(&o);
     return FER_OK;
 }
@@ -186,7 +207,7 @@ fer_code otlp_native_custom(const otlp_point *p, fer_arena *a, tsdb_hist_row *re
     if (n > HIST_ITEMS_MAX || p->bounds.s.n / 8 > HIST_ITEMS_MAX)
         return refuse(a, "a histogram has too many buckets", ret);
     double *bounds = fer_arena_alloc(a, p->bounds.s.n);
-    if (bounds == NULL || !side_begin(&o, (1 + FILL_MAX) * n, a))
+    if (bounds == NULL || !side_begin(&o, n, a))
         return FER_LIMIT;
     if (p->bounds.s.n != 0) /* little-endian, as all machines we run on */
         memcpy(bounds, p->bounds.s.p, p->bounds.s.n);

@@ -166,13 +166,41 @@ static fer_code take(fer_arena *a, member m, const pb_field *f, const uint8_t *e
     return FER_OK;
 }
 
+/* The first byte of a KeyValue in a point of this kind. */
+static uint8_t attribute_tag(otlp_kind kind)
+{
+    switch (kind) {
+    case OTLP_HISTOGRAM:
+        return 9 << 3 | PB_BYTES;
+    case OTLP_EXPONENTIAL_HISTOGRAM:
+        return 1 << 3 | PB_BYTES;
+    default:
+        return 7 << 3 | PB_BYTES;
+    }
+}
+
+/* The attributes that stand here one behind the other: nearly always all there are. */
+static fer_code take_attributes(fer_arena *a, uint8_t tag, fer_rd *r, otlp_point *p)
+{
+    const uint8_t *start = r->p;
+    fer_str one;
+    while (r->p != r->end && *r->p == tag) {
+        r->p++;
+        FER_TRY(rd_str(r, &one));
+    }
+    return run_add(a, &p->attributes, (fer_str){(const char *)start, (size_t)(r->p - start)});
+}
+
 fer_code otlp_read_point(fer_str msg, otlp_kind kind, fer_arena *a, otlp_point *ret)
 {
     const uint8_t *members = fields_of(kind);
     otlp_point p = {
         .attributes.s = STR(""), .exemplars.s = STR(""), .positive = STR(""), .negative = STR("")};
+    const uint8_t tag = attribute_tag(kind);
     for (fer_rd r = rd_of(msg);;) {
         pb_field f = {0};
+        if (r.p != r.end && *r.p == tag)
+            FER_TRY(take_attributes(a, tag, &r, &p));
         fer_code c = pb_next(&r, &f);
         if (c == FER_END)
             break;

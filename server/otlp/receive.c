@@ -27,6 +27,7 @@ struct work {
     rw_request request;
     fer_arena *arena;
     rw_decoder decoder;
+    otlp_name_cache *names;
 };
 
 struct otlp_receiver {
@@ -52,6 +53,7 @@ static work *work_new(app *a)
     fer_buf_init(&w->decoded, RW_DECODED_BYTES_MAX, &a->memory_ingest);
     fer_buf_init(&w->message, RW_DECODED_BYTES_MAX, &a->memory_ingest);
     rw_request_init(&w->request, &a->memory_ingest);
+    w->names = otlp_name_cache_new();
     return w;
 }
 
@@ -62,6 +64,7 @@ static void work_free(work *w)
     fer_buf_done(&w->message);
     rw_request_done(&w->request);
     fer_arena_free(w->arena);
+    otlp_name_cache_free(w->names);
     fer_free(w);
 }
 
@@ -255,8 +258,8 @@ static fer_code receive(otlp_receiver *o, http_req *r, const content *of, work *
     fer_str msg;
     otlp_refused refused;
     FER_TRY(decode(w, r, of, &msg, err));
-    FER_TRY(
-        otlp_scan(msg, options, fingerprint, app_db(o->a), w->arena, &w->request, &refused, err));
+    FER_TRY(otlp_scan(msg, options, fingerprint, app_db(o->a), w->names, w->arena, &w->request,
+                      &refused, err));
     for (size_t i = 0; i < w->request.n_metadata; i++)
         metadata_store_put(rw_metadata_store(o->a->receiver), &w->request.metadata[i]);
     return stage(o, r, of, w, &refused, err);

@@ -32,6 +32,7 @@ typedef struct scan {
     const otlp_options *o;
     rw_fingerprint_fn fp;
     const void *fp_arg;
+    otlp_name_cache *names;
     fer_arena *a;
     rw_request *q;
     otlp_refused *refused;
@@ -46,6 +47,8 @@ typedef struct scan {
 /* The fields of a metric and of the one message that holds its points. */
 typedef struct metric_fields {
     fer_str name, description, unit, points;
+    fer_str head; /* the bytes before the points: all the others where `whole` */
+    bool whole;
     otlp_kind kind;
     uint64_t temporality;
     bool monotonic;
@@ -303,6 +306,8 @@ static fer_code read_metric(fer_str msg, metric_fields *m)
             continue;
         if (f.type != PB_BYTES)
             return FER_CORRUPT;
+        if (f.num <= 3 && m->kind != OTLP_NO_KIND)
+            m->whole = false;
         if (f.num == 1)
             m->name = f.bytes;
         else if (f.num == 2)
@@ -312,6 +317,7 @@ static fer_code read_metric(fer_str msg, metric_fields *m)
         else if (kinds[f.num] != OTLP_NO_KIND) {
             m->kind = (otlp_kind)kinds[f.num];
             m->points = f.bytes;
+            m->head = (fer_str){msg.p, (size_t)((const char *)f.start - msg.p)};
         }
     }
 }
@@ -366,9 +372,33 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
     }
 }
 
+/* The metric's name, translated here or before. FER_INVALID as otlp_metric_name(). */
+static fer_code translate(scan *s, const metric_fields *m, fer_str *ret, fer_err *why)
+{
+    struct {
+        fer_hash128 head;
+        uint64_t kind, strategy;
+    } of = {s->fp(s->fp_arg, m->head), m->kind, s->o->strategy};
+    fer_hash128 key = s->fp(s->fp_arg, (fer_str){(const char *)&of, sizeof of});
+    fer_str kept = m->whole ? otlp_name_cache_get(s->names, key) : STR("");
+    if (kept.n != 0) {
+        *ret = fer_arena_dup(s->a, kept);
+        return ret->p == NULL ? FER_LIMIT : FER_OK;
+    }
+    FER_TRY(otlp_metric_name(s->o->strategy, m->name, m->unit, m->kind, s->a, ret, why));
+    if (m->whole)
+        otlp_name_cache_put(s->names, key, *ret);
+    return FER_OK;
+}
+
 static fer_code scan_metric(scan *s, fer_str msg)
 {
-    metric_fields m = {.name = STR(""), .description = STR(""), .unit = STR(""), .points = STR("")};
+    metric_fields m = {.name = STR(""),
+                       .description = STR(""),
+                       .unit = STR(""),
+                       .points = STR(""),
+                       .head = STR(""),
+                       .whole = true};
     size_t points;
     fer_str name;
     fer_err why;
@@ -382,7 +412,7 @@ static fer_code scan_metric(scan *s, fer_str msg)
         refuse(s, points, "invalid temporality and type combination", m.name);
         return FER_OK;
     }
-    fer_code c = otlp_metric_name(s->o->strategy, m.name, m.unit, m.kind, s->a, &name, &why);
+    fer_code c = translate(s, &m, &name, &why);
     if (c == FER_INVALID) {
         refuse(s, points, why.msg, m.name);
         return FER_OK;
@@ -518,9 +548,11 @@ static fer_code scan_resource_metrics(scan *s, fer_str msg)
 }
 
 fer_code otlp_scan(fer_str msg, const otlp_options *o, rw_fingerprint_fn fp, const void *fp_arg,
-                   fer_arena *a, rw_request *ret, otlp_refused *refused, fer_err *err)
+                   otlp_name_cache *names, fer_arena *a, rw_request *ret, otlp_refused *refused,
+                   fer_err *err)
 {
-    scan s = {.o = o, .fp = fp, .fp_arg = fp_arg, .a = a, .q = ret, .refused = refused};
+    scan s = {
+        .o = o, .fp = fp, .fp_arg = fp_arg, .names = names, .a = a, .q = ret, .refused = refused};
     *refused = (otlp_refused){0};
     rw_request_begin(ret, msg.n);
     if (msg.n == 0)

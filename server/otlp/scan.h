@@ -8,6 +8,7 @@
 #ifndef FERULA_SERVER_OTLP_SCAN_H
 #define FERULA_SERVER_OTLP_SCAN_H
 
+#include "server/otlp/name_cache.h"
 #include "server/otlp/series.h"
 #include "server/remote/request.h"
 
@@ -19,7 +20,7 @@ typedef struct otlp_refused {
  * cannot be stored is left out, counted and told about in ret->bad. FER_INVALID names the byte where the
  * message is broken; FER_LIMIT when an account refuses. */
 FER_MUST_CHECK fer_code otlp_scan(fer_str msg, const otlp_options *o, rw_fingerprint_fn fp,
-                                  const void *fp_arg, fer_arena *a, rw_request *ret,
-                                  otlp_refused *refused, fer_err *err);
+                                  const void *fp_arg, otlp_name_cache *names, fer_arena *a,
+                                  rw_request *ret, otlp_refused *refused, fer_err *err);
 
 #endif

@@ -245,15 +245,29 @@ static inline bool model_is_plain(fer_str msg, const Otlppb__Request *m)
     return same;
 }
 
-/* Scans the message and compares; aborts on a difference. The lines, or the error. True: it was read. */
+static inline void model_lines(fer_code c, const rw_request *q, const fer_err *err, fer_buf *out)
+{
+    if (c == FER_OK) {
+        fer_buf_puts(out, fer_buf_str(&q->bad));
+        model_print(out, q);
+    } else {
+        fer_buf_puts(out, str_of(err->msg));
+    }
+}
+
+/* Scans the message and compares, once more with the names of the first time; aborts on a difference. The lines, or the error.
+ * True: it was read. */
 static inline bool model_scan(fer_str msg, const otlp_options *o, fer_buf *ret_lines)
 {
     rw_request q;
     otlp_refused refused;
     fer_err err;
     fer_arena *a = fer_arena_new(NULL, 0);
+    otlp_name_cache *names = otlp_name_cache_new();
+    fer_buf again;
+    fer_buf_init(&again, SIZE_MAX / 2, NULL);
     rw_request_init(&q, NULL);
-    fer_code c = otlp_scan(msg, o, model_fingerprint, NULL, a, &q, &refused, &err);
+    fer_code c = otlp_scan(msg, o, model_fingerprint, NULL, names, a, &q, &refused, &err);
     Otlppb__Request *m = otlppb__request__unpack(NULL, msg.n, (const uint8_t *)msg.p);
     if (m != NULL && model_is_plain(msg, m)) {
         MODEL_CHECK(c == FER_OK);
@@ -261,13 +275,16 @@ static inline bool model_scan(fer_str msg, const otlp_options *o, fer_buf *ret_l
     }
     if (m != NULL)
         otlppb__request__free_unpacked(m, NULL);
-    if (c == FER_OK) {
-        fer_buf_puts(ret_lines, fer_buf_str(&q.bad));
-        model_print(ret_lines, &q);
-    } else {
-        fer_buf_puts(ret_lines, str_of(err.msg));
-    }
+    size_t from = ret_lines->n;
+    model_lines(c, &q, &err, ret_lines);
+    fer_arena_reset(a);
+    MODEL_CHECK(otlp_scan(msg, o, model_fingerprint, NULL, names, a, &q, &refused, &err) == c);
+    model_lines(c, &q, &err, &again);
+    MODEL_CHECK(str_eq(str_from(fer_buf_str(ret_lines), from), fer_buf_str(&again)) ||
+                ret_lines->full);
+    fer_buf_done(&again);
     rw_request_done(&q);
+    otlp_name_cache_free(names);
     fer_arena_free(a);
     return c == FER_OK;
 }

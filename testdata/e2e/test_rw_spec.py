@@ -53,7 +53,7 @@ RECEIVER_2 = {
     19: "start_timestamp 0 is unset; receivers may take series without",
     20: "stale markers are the NaN 0x7ff0000000000002",
 }
-# Sentence 5 with exemplars: they are not stored yet and their requests are answered 204 all the same, the
+# Sentence 5 with exemplars: without the feature exemplar-storage their requests are answered 204 all the same, the
 # count being 0: a 400 would make senders log and count every batch as failed.
 
 

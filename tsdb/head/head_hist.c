@@ -14,6 +14,8 @@ static head_hist *open_of(const head *h, const pub_rec *s)
 static void charge(head *h, head_hist *x)
 {
     size_t now = x->c == NULL ? 0 : hist_chunk_memory(x->c);
+    if (now == x->charged)
+        return;
     if (now > x->charged)
         fer_account_force(&h->acct, now - x->charged);
     else
