@@ -29,11 +29,13 @@ static fer_code side_room(hist *h, hist_side *s, uint32_t n)
     int32_t *index = grown(h->a, s->index, s->n, cap, sizeof *index);
     double *v = grown(h->a, s->v, s->n, cap, sizeof *v);
     double *c = grown(h->a, s->c, s->n, cap, sizeof *c);
-    if (index == NULL || v == NULL || c == NULL)
+    bool *start = grown(h->a, s->start, s->n, cap, sizeof *start);
+    if (index == NULL || v == NULL || c == NULL || start == NULL)
         return FER_LIMIT;
     s->index = index;
     s->v = v;
     s->c = c;
+    s->start = start;
     s->cap = cap;
     return FER_OK;
 }
@@ -53,14 +55,80 @@ static fer_code set_custom(hist *h, const double *bounds, uint32_t n)
     return FER_OK;
 }
 
-static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool negative)
+/* ---- copies ---- */
+
+static fer_code keep_spans(hist *h, hist_side *s, const histogram_span *spans, uint32_t n)
 {
-    s->n = 0;
-    FER_TRY(side_room(h, s, negative ? from->n_neg : from->n_pos));
-    for (hist_cursor c = hist_cursor_of(from, negative); hist_cursor_next(&c); s->n++) {
+    if (n > s->spans_cap) {
+        histogram_span *to = fer_arena_alloc(h->a, n * sizeof *to);
+        if (to == NULL)
+            return FER_LIMIT;
+        s->spans = to;
+        s->spans_cap = n;
+    }
+    if (n > 0)
+        memcpy(s->spans, spans, n * sizeof *spans);
+    s->n_spans = n;
+    return FER_OK;
+}
+
+/* Indexes for n counts; false when the spans are malformed. */
+static bool lay_out(hist_side *s, uint32_t n)
+{
+    int64_t index = 0;
+    uint32_t at = 0;
+    for (uint32_t k = 0; k < s->n_spans; k++) {
+        histogram_span span = s->spans[k];
+        index += span.offset;
+        if ((k > 0 && span.offset < 0) || span.length > n - at ||
+            index + span.length - 1 > INT32_MAX)
+            return false;
+        for (uint32_t i = 0; i < span.length; i++, at++) {
+            s->index[at] = (int32_t)index++;
+            s->start[at] = i == 0;
+        }
+    }
+    return at == n;
+}
+
+/* Malformed spans: what can be read of them. */
+static void load_slowly(hist_side *s, hist_cursor c)
+{
+    s->as_loaded = false;
+    for (s->n = 0; hist_cursor_next(&c); s->n++) {
         s->index[s->n] = c.index;
         s->v[s->n] = c.count;
         s->c[s->n] = 0;
+        s->start[s->n] = c.in_span == 1;
+    }
+}
+
+static bool same_spans(const hist_side *s, const histogram_span *spans, uint32_t n)
+{
+    return n == s->n_spans && (n == 0 || memcmp(s->spans, spans, n * sizeof *spans) == 0);
+}
+
+static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool negative)
+{
+    uint32_t n = negative ? from->n_neg : from->n_pos;
+    uint32_t n_spans = negative ? from->n_neg_spans : from->n_pos_spans;
+    const histogram_span *spans = negative ? from->neg_spans : from->pos_spans;
+    const double *counts = negative ? from->neg : from->pos;
+    bool laid_out = s->as_loaded && s->n == n && same_spans(s, spans, n_spans);
+    if (!laid_out) {
+        s->n = 0;
+        FER_TRY(side_room(h, s, n));
+        FER_TRY(keep_spans(h, s, spans, n_spans));
+        s->as_loaded = lay_out(s, n);
+    }
+    if (!s->as_loaded) {
+        load_slowly(s, hist_cursor_of(from, negative));
+        return FER_OK;
+    }
+    s->n = n;
+    if (n > 0) {
+        memcpy(s->v, counts, n * sizeof *s->v);
+        memset(s->c, 0, n * sizeof *s->c);
     }
     return FER_OK;
 }
@@ -81,12 +149,16 @@ fer_code hist_load(hist *h, const histogram *from)
 
 static fer_code assign_side(hist *h, hist_side *to, const hist_side *from)
 {
+    to->n = 0;
     FER_TRY(side_room(h, to, from->n));
+    FER_TRY(keep_spans(h, to, from->spans, from->as_loaded ? from->n_spans : 0));
+    to->as_loaded = from->as_loaded;
     to->n = from->n;
     if (from->n > 0) {
         memcpy(to->index, from->index, from->n * sizeof *to->index);
         memcpy(to->v, from->v, from->n * sizeof *to->v);
         memcpy(to->c, from->c, from->n * sizeof *to->c);
+        memcpy(to->start, from->start, from->n * sizeof *to->start);
     }
     return FER_OK;
 }
@@ -116,13 +188,16 @@ static void *dup(fer_arena *a, const void *p, size_t bytes)
 static const histogram_span *spans_of(fer_arena *a, const hist_side *s, uint32_t *ret_n)
 {
     uint32_t n = 0, at = 0;
+    *ret_n = s->n_spans;
+    if (s->as_loaded)
+        return dup(a, s->spans, s->n_spans * sizeof *s->spans);
     for (uint32_t i = 0; i < s->n; i++)
-        n += i == 0 || s->index[i] != s->index[i - 1] + 1;
+        n += s->start[i];
     histogram_span *spans = fer_arena_alloc(a, n * sizeof *spans);
     for (uint32_t i = 0; spans != NULL && i < s->n; i++) {
         if (i == 0)
             spans[at++] = (histogram_span){s->index[0], 1};
-        else if (s->index[i] == s->index[i - 1] + 1)
+        else if (!s->start[i])
             spans[at - 1].length++;
         else
             spans[at++] = (histogram_span){s->index[i] - s->index[i - 1] - 1, 1};
@@ -179,17 +254,45 @@ fer_code histogram_copy(const histogram *h, fer_arena *a, const histogram **ret)
 
 /* ---- layout ---- */
 
+/* Each span as long as it can be. */
+static void join_spans(hist_side *s)
+{
+    s->as_loaded = false;
+    for (uint32_t i = 0; i < s->n; i++)
+        s->start[i] = i == 0 || s->index[i] != s->index[i - 1] + 1;
+}
+
+static bool is_empty(const hist_side *s, uint32_t i, bool compensated)
+{
+    return s->v[i] == 0 && !(compensated && s->c[i] != 0);
+}
+
+static bool is_compact(const hist_side *s, bool compensated)
+{
+    for (uint32_t k = 0; s->as_loaded && k < s->n_spans; k++)
+        if (s->spans[k].length == 0)
+            return false;
+    for (uint32_t i = 0; i < s->n; i++)
+        if (is_empty(s, i, compensated) ||
+            (i > 0 && s->start[i] && s->index[i] == s->index[i - 1] + 1))
+            return false;
+    return true;
+}
+
 static void compact_side(hist_side *s, bool compensated)
 {
     uint32_t n = 0;
+    if (is_compact(s, compensated))
+        return;
     for (uint32_t i = 0; i < s->n; i++) {
-        if (s->v[i] == 0 && !(compensated && s->c[i] != 0))
+        if (is_empty(s, i, compensated))
             continue;
         s->index[n] = s->index[i];
         s->v[n] = s->v[i];
         s->c[n++] = s->c[i];
     }
     s->n = n;
+    join_spans(s);
 }
 
 void hist_compact(hist *h)
@@ -215,6 +318,7 @@ static void reduce_side(hist_side *s, int32_t shift, bool compensated)
         }
     }
     s->n = n;
+    join_spans(s);
 }
 
 void hist_reduce(hist *h, int32_t schema)
@@ -380,12 +484,51 @@ static fer_code merge_new(hist *h, hist_side *s, uint32_t n, uint32_t all)
         to.index[to.n] = s->index[from];
         to.v[to.n] = s->v[from];
         to.c[to.n] = s->c[from];
+        to.start[to.n] = s->start[from];
     }
+    to.spans = s->spans;
+    to.spans_cap = s->spans_cap;
     *s = to;
     return FER_OK;
 }
 
-static fer_code add_side(hist *h, hist_side *s, hist_cursor c, const operand *o)
+/* A bucket behind all n that were there, i being the first of those with a higher index. It lengthens the span that
+ * ends before it, or else the one that begins behind it; two spans between which no gap is left stay two. */
+static fer_code add_bucket(hist *h, hist_side *s, uint32_t n, uint32_t i, int32_t index, kahan x)
+{
+    bool follows =
+        (i > 0 && s->index[i - 1] == index - 1) || (s->n > n && s->index[s->n - 1] == index - 1);
+    FER_TRY(side_room(h, s, s->n + 1));
+    if (!follows && i < n && s->index[i] == index + 1)
+        s->start[i] = false;
+    s->index[s->n] = index;
+    s->v[s->n] = x.sum;
+    s->c[s->n] = x.c;
+    s->start[s->n++] = !follows;
+    s->as_loaded = false;
+    return FER_OK;
+}
+
+/* Both have the same buckets, none of them in the zero bucket. */
+static void add_same(hist_side *s, const double *counts, const operand *o)
+{
+    double sign = o->negate ? -1 : 1;
+    if (o->compensated && !o->negate)
+        kahan_add_columns(s->v, s->c, counts, s->n);
+    else if (o->compensated)
+        for (uint32_t i = 0; i < s->n; i++)
+            kahan_add_to(&s->v[i], &s->c[i], -counts[i]);
+    else
+        for (uint32_t i = 0; i < s->n; i++)
+            s->v[i] += sign * counts[i];
+}
+
+static bool may_add_same(const hist_side *s, const operand *o)
+{
+    return o->custom || s->n == 0 || hist_bound(s->index[0], o->schema, NULL, 0) > o->threshold;
+}
+
+static fer_code add_other(hist *h, hist_side *s, hist_cursor c, const operand *o)
 {
     uint32_t n = s->n, i = 0;
     int32_t index;
@@ -403,13 +546,23 @@ static fer_code add_side(hist *h, hist_side *s, hist_cursor c, const operand *o)
             add_to_bucket(s, i, x, o->compensated);
             continue;
         }
-        FER_TRY(side_room(h, s, s->n + 1));
-        s->index[s->n] = index;
-        s->v[s->n] = x.sum;
-        s->c[s->n++] = x.c;
+        FER_TRY(add_bucket(h, s, n, i, index, x));
     }
     bool behind = s->n == n || n == 0 || s->index[n] > s->index[n - 1];
     return behind ? FER_OK : merge_new(h, s, n, s->n);
+}
+
+static fer_code add_side(hist *h, hist_side *s, const histogram *other, bool negative,
+                         const operand *o)
+{
+    const histogram_span *spans = negative ? other->neg_spans : other->pos_spans;
+    uint32_t n_spans = negative ? other->n_neg_spans : other->n_pos_spans;
+    bool same = o->shift == 0 && s->as_loaded && s->n == (negative ? other->n_neg : other->n_pos) &&
+                same_spans(s, spans, n_spans) && may_add_same(s, o);
+    if (!same)
+        return add_other(h, s, hist_cursor_of(other, negative), o);
+    add_same(s, negative ? other->neg : other->pos, o);
+    return FER_OK;
 }
 
 /* ---- custom bounds ---- */
@@ -468,6 +621,7 @@ static fer_code add_reconciled(hist *h, const histogram *other, bool negate)
     for (to.n = 0; to.n <= n; to.n++) {
         to.index[to.n] = (int32_t)to.n;
         to.v[to.n] = to.c[to.n] = 0;
+        to.start[to.n] = to.n == 0;
     }
     mapping own = {h->custom, bounds, h->n_custom, n, 0};
     for (uint32_t i = 0; i < h->pos.n; i++) {
@@ -482,6 +636,8 @@ static fer_code add_reconciled(hist *h, const histogram *other, bool negate)
         kahan_add_to(&to.v[at], &to.c[at], negate ? -c.count : c.count);
     }
     compact_side(&to, true);
+    to.spans = h->pos.spans;
+    to.spans_cap = h->pos.spans_cap;
     h->pos = to;
     return set_custom(h, bounds, n);
 }
@@ -540,8 +696,8 @@ static fer_code combine(hist *h, const histogram *other, bool negate, bool compe
                  .custom = custom,
                  .negate = negate,
                  .compensated = compensated};
-    FER_TRY(add_side(h, &h->pos, hist_cursor_of(other, false), &o));
-    return custom ? FER_OK : add_side(h, &h->neg, hist_cursor_of(other, true), &o);
+    FER_TRY(add_side(h, &h->pos, other, false, &o));
+    return custom ? FER_OK : add_side(h, &h->neg, other, true, &o);
 }
 
 fer_code hist_add(hist *h, const histogram *other, unsigned *notes)
@@ -609,8 +765,10 @@ void hist_divide(hist *h, double by)
     }
     hist_side *sides[] = {&h->pos, &h->neg};
     for (size_t k = 0; k < 2; k++) {
-        if (by == 0)
+        if (by == 0) {
             sides[k]->n = 0;
+            join_spans(sides[k]);
+        }
         for (uint32_t i = 0; i < sides[k]->n; i++) {
             sides[k]->v[i] /= by;
             sides[k]->c[i] /= by;

@@ -18,7 +18,13 @@
 typedef struct hist_side {
     int32_t *index;
     double *v, *c; /* counts and compensations */
+    bool *
+        start; /* a span begins at this bucket: how Prometheus lays buckets out is seen in what it counts as read */
     uint32_t n, cap;
+    /* The spans of the histogram this was loaded from, while the buckets are still those. */
+    histogram_span *spans;
+    uint32_t n_spans, spans_cap;
+    bool as_loaded;
 } hist_side;
 
 typedef struct hist {

@@ -96,6 +96,86 @@ static void buckets_of_both_are_in_the_sum(void **state)
     assert_int_equal(f->notes, 0);
 }
 
+static void assert_spans(const histogram *h, uint32_t n, const histogram_span *want)
+{
+    assert_int_equal(h->n_pos_spans, n);
+    for (uint32_t i = 0; i < n; i++) {
+        assert_int_equal(h->pos_spans[i].offset, want[i].offset);
+        assert_int_equal(h->pos_spans[i].length, want[i].length);
+    }
+}
+
+/* Prometheus leaves two spans without a gap between them where the first has grown up to the second. */
+static void spans_that_meet_stay_two_until_compacted(void **state)
+{
+    fixture *f = *state;
+    histogram a = {SPANS({1, 1}), COUNTS(1)}, b = {SPANS({-2, 4}), COUNTS(1, 2, 3, 4)};
+    histogram ahead = {SPANS({0, 1}), COUNTS(1)}, odd = {SPANS({3, 1}, {0, 2}), COUNTS(1, 1, 1)};
+    const histogram *sum;
+    assert_int_equal(hist_load(&f->h, &a), FER_OK);
+    assert_int_equal(hist_sum(&f->h, &b, &f->notes), FER_OK);
+    hist_settle(&f->h);
+    ASSERT_BUCKETS(&f->h.pos, 4, LIST(-2, -1, 0, 1), LIST(1, 2, 3, 5));
+    assert_int_equal(hist_store(&f->h, f->a, &sum), FER_OK);
+    assert_spans(sum, 2, (const histogram_span[]){{-2, 3}, {0, 1}});
+    hist_compact(&f->h);
+    assert_int_equal(hist_store(&f->h, f->a, &sum), FER_OK);
+    assert_spans(sum, 1, (const histogram_span[]){{-2, 4}});
+
+    assert_int_equal(hist_load(&f->h, &a), FER_OK); /* the span behind grows */
+    assert_int_equal(hist_add(&f->h, &ahead, &f->notes), FER_OK);
+    assert_int_equal(hist_store(&f->h, f->a, &sum), FER_OK);
+    assert_spans(sum, 1, (const histogram_span[]){{0, 2}});
+    assert_int_equal(hist_load(&f->h, &odd), FER_OK); /* as it was stored */
+    assert_int_equal(hist_add(&f->h, &odd, &f->notes), FER_OK);
+    ASSERT_BUCKETS(&f->h.pos, 3, LIST(3, 4, 5), LIST(2, 2, 2));
+    assert_int_equal(hist_store(&f->h, f->a, &sum), FER_OK);
+    assert_spans(sum, 2, (const histogram_span[]){{3, 1}, {0, 2}});
+}
+
+/* Histograms laid out alike are added and compared without a look at their spans: the same results. */
+static void equal_layouts_give_what_others_give(void **state)
+{
+    fixture *f = *state;
+    const histogram_span one = {0, 1};
+    histogram a = {.zero_threshold = 0.25,
+                   SPANS({-1, 2}, {1, 2}),
+                   COUNTS(1e16, 2, 3, 4),
+                   NEGATIVE(7),
+                   .neg_spans = &one,
+                   .n_neg_spans = 1};
+    histogram b = {.zero_threshold = 0.25,
+                   SPANS({-1, 1}, {0, 1}, {1, 2}),
+                   COUNTS(1, 1, 1, 1),
+                   NEGATIVE(2),
+                   .neg_spans = &one,
+                   .n_neg_spans = 1};
+    histogram same = b;
+    same.pos_spans = a.pos_spans;
+    same.n_pos_spans = a.n_pos_spans;
+    for (int compensated = 0; compensated < 2; compensated++) {
+        fer_code (*add)(hist *, const histogram *, unsigned *) = compensated ? hist_sum : hist_add;
+        hist other;
+        hist_init(&other, f->a);
+        assert_int_equal(hist_load(&f->h, &a), FER_OK);
+        assert_int_equal(hist_load(&other, &a), FER_OK);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(add(&f->h, &same, &f->notes), FER_OK);
+            assert_int_equal(add(&other, &b, &f->notes), FER_OK);
+        }
+        hist_settle(&f->h);
+        hist_settle(&other);
+        for (uint32_t i = 0; i < 4; i++)
+            assert_true(f->h.pos.v[i] == other.pos.v[i]);
+        assert_true(f->h.pos.v[0] == (compensated ? 1e16 + 2 : 1e16));
+        assert_true(f->h.neg.v[0] == 11);
+    }
+    assert_true(histogram_was_reset(&same, &a) && histogram_was_reset(&b, &a));
+    assert_false(histogram_was_reset(&same, &b));
+    same.neg = (const double[]){1};
+    assert_true(histogram_was_reset(&same, &b));
+}
+
 static void different_schemas_meet_in_the_coarser(void **state)
 {
     fixture *f = *state;
@@ -300,6 +380,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bounds_are_powers_of_two),
         TEST(buckets_of_both_are_in_the_sum),
+        TEST(spans_that_meet_stay_two_until_compacted),
+        TEST(equal_layouts_give_what_others_give),
         TEST(different_schemas_meet_in_the_coarser),
         TEST(a_wider_zero_bucket_takes_in_what_it_covers),
         TEST(custom_bounds_are_reduced_to_the_common_ones),

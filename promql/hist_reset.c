@@ -32,11 +32,42 @@ static bool seen_next(seen *s)
     return false;
 }
 
+/* The same spans, well formed: counts stand for the same buckets. */
+static bool same_layout(const histogram *a, const histogram *b, bool negative)
+{
+    uint32_t n = negative ? a->n_neg_spans : a->n_pos_spans;
+    uint32_t counts = negative ? a->n_neg : a->n_pos, told = 0;
+    const histogram_span *x = negative ? a->neg_spans : a->pos_spans;
+    const histogram_span *y = negative ? b->neg_spans : b->pos_spans;
+    if (n != (negative ? b->n_neg_spans : b->n_pos_spans) ||
+        counts != (negative ? b->n_neg : b->n_pos))
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (x[i].offset != y[i].offset || x[i].length != y[i].length ||
+            (i > 0 && x[i].offset < 0) || x[i].length > counts - told)
+            return false;
+        told += x[i].length;
+    }
+    return told == counts;
+}
+
+static bool any_less(const double *a, const double *b, uint32_t n)
+{
+    bool less = false;
+    for (uint32_t i = 0; i < n; i++)
+        less |= a[i] < b[i];
+    return less;
+}
+
 /* A populated bucket of `before` is gone, or any holds less. */
 static bool side_shrank(const histogram *now, const histogram *before, bool negative)
 {
     seen a = seen_of(now, negative, now), b = seen_of(before, negative, now);
     bool more = seen_next(&a);
+    /* The first one is outside the zero bucket: so are all. */
+    if (b.shift == 0 && more && a.c.at == 1 && same_layout(now, before, negative))
+        return any_less(negative ? now->neg : now->pos, negative ? before->neg : before->pos,
+                        negative ? now->n_neg : now->n_pos);
     while (seen_next(&b)) {
         while (more && a.index < b.index)
             more = seen_next(&a);

@@ -44,7 +44,7 @@ static fer_code change(window *w, hist *to, const histogram *by, bool add, bool 
 /* The schema all samples between the ends can be brought to; false when they are of two kinds. */
 static bool common_schema(window *w, bool custom, int32_t *schema, bool *gauge)
 {
-    for (size_t i = 1; i + 1 < w->n; i++) {
+    for (size_t i = 1; !w->alike && i + 1 < w->n; i++) {
         if (histogram_is_custom(w->h[i]) != custom)
             return false;
         *gauge = *gauge || is_gauge(w->h[i]);
@@ -63,10 +63,27 @@ static fer_code note_overlap(window *w, size_t i, bool *seen)
                                    w->q->err);
 }
 
+static bool reset_at_second(window *w)
+{
+    if (w->next_reset != NULL)
+        return w->next_reset[w->at + 1] == w->at + 1;
+    return starts_anew(w, 1) || histogram_was_reset(w->h[1], w->h[0]);
+}
+
+static fer_code add_known_resets(window *w, bool *ret)
+{
+    size_t end = w->at + w->n;
+    for (size_t i = w->next_reset[w->at + 1]; *ret && i < end; i = w->next_reset[i + 1])
+        FER_TRY(change(w, w->work, w->h[i - w->at - 1], true, ret));
+    return FER_OK;
+}
+
 /* What the counter held before each reset. */
 static fer_code add_resets(window *w, const histogram *prev, bool *ret)
 {
     bool overlap = false;
+    if (w->next_reset != NULL && prev == w->h[0])
+        return add_known_resets(w, ret);
     for (size_t i = 1; i < w->n; i++) {
         FER_TRY(note_overlap(w, i, &overlap));
         if (starts_anew(w, i) || histogram_was_reset(w->h[i], prev)) {
@@ -94,7 +111,7 @@ static fer_code total_change(window *w, bool *ret)
     histogram nothing;
     bool gauge = is_gauge(prev) || is_gauge(last);
     *ret = false;
-    if (w->counter && (starts_anew(w, 1) || histogram_was_reset(w->h[1], prev))) {
+    if (w->counter && reset_at_second(w)) {
         /* The first sample does not count, so neither does its layout. */
         nothing = (histogram){
             .schema = w->h[1]->schema, .custom = w->h[1]->custom, .n_custom = w->h[1]->n_custom};

@@ -21,6 +21,12 @@ typedef struct hist_rate_window {
     int64_t start, end;    /* the range is (start, end] */
     double range_s;
     bool smoothed, counter, per_second;
+
+    /* What is known of the whole series, of which h[0] is sample `at`; NULL: nothing. */
+    const uint32_t
+        *next_reset; /* the first sample at or behind each at which the counter was reset */
+    size_t at;
+    bool alike; /* all of one schema, no gauges */
 } hist_rate_window;
 
 /* *ret: there is a result in w->work. */

@@ -30,6 +30,10 @@ struct range_hist {
     size_t ft_cap, fst_cap, ht_cap, hst_cap, fv_cap, h_cap, before_cap;
     uint32_t *flo, *fhi, *hlo, *hhi;
     size_t n_floats, n_hists;
+    /* For rates, over the histograms of the series (hist_rate.h). */
+    uint32_t *next_reset;
+    size_t reset_cap;
+    bool resets_known, alike;
 };
 
 static treatment treatment_of(function_id id)
@@ -243,6 +247,29 @@ static fer_code aggregate(range_hist *r, const range_hist_series *s, size_t i, v
 
 /* ---- rates ---- */
 
+/* Windows overlap: each pair of neighbours is compared once. With start timestamps it is not enough to know the pairs. */
+static fer_code look_for_resets(range_hist *r, const range_hist_series *s)
+{
+    size_t n = r->n_hists;
+    r->resets_known = r->alike = false;
+    if ((r->id != FN_RATE && r->id != FN_INCREASE) || s->w.st != NULL || s->w.anchored ||
+        s->w.smoothed || n == 0)
+        return FER_OK;
+    if (!query_grow(r->q, &r->next_reset, &r->reset_cap, n + 1, sizeof *r->next_reset))
+        return QUERY_NOMEM(r->q);
+    FER_TRY(query_work(r->q, 16 * (uint64_t)n));
+    r->next_reset[n] = (uint32_t)n;
+    r->alike = true;
+    for (size_t i = n; i-- > 0;) {
+        const histogram *h = r->h[i];
+        bool reset = i > 0 && histogram_was_reset(h, r->h[i - 1]);
+        r->next_reset[i] = reset ? (uint32_t)i : r->next_reset[i + 1];
+        r->alike = r->alike && h->schema == r->h[0]->schema && h->reset_hint != HISTOGRAM_GAUGE;
+    }
+    r->resets_known = true;
+    return FER_OK;
+}
+
 static hist_rate_window window_at(range_hist *r, const range_hist_series *s, size_t i)
 {
     size_t lo = r->hlo[i];
@@ -259,6 +286,9 @@ static hist_rate_window window_at(range_hist *r, const range_hist_series *s, siz
                               .end = s->w.ref[i],
                               .range_s = s->w.range_s,
                               .smoothed = s->w.smoothed,
+                              .next_reset = r->resets_known ? r->next_reset : NULL,
+                              .at = lo,
+                              .alike = r->alike,
                               .counter = r->id != FN_DELTA && r->id != FN_IDELTA,
                               .per_second = r->id == FN_RATE || r->id == FN_IRATE};
 }
@@ -285,10 +315,11 @@ static fer_code rate(range_hist *r, const range_hist_series *s, size_t i, vec *o
 static fer_code no_mixture(range_hist *r, const range_hist_series *s, vec *out)
 {
     bool sums = r->id == FN_SUM_OVER_TIME || r->id == FN_AVG_OVER_TIME;
+    FER_TRY(look_for_resets(r, s));
     for (size_t i = s->from; i < s->to; i++) {
         if (r->hlo[i] == r->hhi[i])
             continue;
-        FER_TRY(query_work(r->q, 16 * (uint64_t)(r->hhi[i] - r->hlo[i])));
+        FER_TRY(query_work(r->q, 16 * (r->resets_known ? 2 : (uint64_t)(r->hhi[i] - r->hlo[i]))));
         if (r->flo[i] < r->fhi[i]) {
             FER_TRY(anno_mixed_floats(r->q, r->p, r->p->args[0], s->metric));
             r->fhi[i] = r->flo[i];
