@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -183,4 +185,9 @@ fer_code fer_thread_start(fer_thread *ret, const char *name, void (*fn)(void *ar
 void fer_thread_join(fer_thread *t)
 {
     check(pthread_join(t->t, NULL));
+}
+
+void fer_thread_set_nice(int nice)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 }

@@ -10,9 +10,11 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "base/vfs.h"
+#include "server/api/active.h"
 #include "server/api/api.h"
 #include "server/api/gate.h"
 #include "server/api/origin.h"
+#include "server/api/query_log.h"
 #include "server/config/live.h"
 #include "server/machine.h"
 #include "server/otlp/receive.h"
@@ -20,7 +22,7 @@
 #include "server/web_gate.h"
 #include "server/web_path.h"
 
-enum { STOP_GRACE_MS = 30000 };
+enum { STOP_GRACE_MS = 30000, QUERY_NICE = 5 };
 #define DAY_MS (INT64_C(24) * 60 * 60 * 1000)
 #define RETENTION_DEFAULT_MS (15 * DAY_MS)
 #define MAX_BLOCK_MS (31 * DAY_MS)
@@ -65,6 +67,32 @@ static void on_hangup(void *arg, int signum)
     live_config_ask(a->config);
 }
 
+static double client_cost(uint64_t client, void *arg)
+{
+    return client_costs_of(arg, client);
+}
+
+static fer_code use_query_log(app *a, const config *c, fer_err *err)
+{
+    return query_log_open(a->query_log, config_query_log_file(c), err);
+}
+
+static fer_code use_present_query_log(app *a, fer_err *err)
+{
+    const config *c = live_config_take(a->config);
+    fer_code code = use_query_log(a, c, err);
+    config_free(c);
+    return code;
+}
+
+/* A reload changes the query log, and what the database is told. */
+static fer_code apply_config(void *arg, const config *c, fer_err *err)
+{
+    tsdb *db = app_db(arg);
+    FER_TRY(use_query_log(arg, c, err));
+    return db == NULL ? FER_OK : tsdb_set_ooo_window(db, config_ooo_window_ms(c), err);
+}
+
 static fer_code make_http(app *a, fer_err *err)
 {
     FER_TRY(web_path_new(a->o.external_url, a->o.route_prefix, &a->route_prefix, err));
@@ -82,6 +110,10 @@ static fer_code make_http(app *a, fer_err *err)
         .ready_arg = a,
         .before = origin_check,
         .before_arg = a->origins,
+        .query_nice = QUERY_NICE,
+        .client = client_key,
+        .client_cost = client_cost,
+        .client_cost_arg = a->costs,
     };
     if (a->gatekeeper != NULL)
         web_gate_guard(a->gatekeeper, &h);
@@ -177,8 +209,14 @@ static fer_code set_up(app *a, fer_err *err)
         .max_samples = a->o.query_max_samples,
         .features = a->o.features,
     };
-    a->gate = query_gate_new(a->o.query_max_concurrency);
-    a->read_gate = query_gate_new(a->o.read_concurrency == 0 ? UINT_MAX : a->o.read_concurrency);
+    a->query_log = query_log_new(a->clock);
+    FER_TRY(use_present_query_log(a, err));
+    live_config_on_reload(a->config, apply_config, a);
+    a->costs = client_costs_new(a->clock);
+    a->active = active_queries_new(a->o.query_max_concurrency, a->clock, a->log);
+    a->gate = query_gate_new(a->o.query_max_concurrency, a->costs);
+    a->read_gate =
+        query_gate_new(a->o.read_concurrency == 0 ? UINT_MAX : a->o.read_concurrency, NULL);
     a->receiver = rw_receiver_new(a);
     a->otlp = otlp_receiver_new(a);
     return make_http(a, err);
@@ -264,13 +302,6 @@ static int64_t ooo_window_ms(app *a)
     return ms;
 }
 
-/* A reload changes what the database is told. */
-static fer_code apply_config(void *arg, const config *c, fer_err *err)
-{
-    tsdb *db = app_db(arg);
-    return db == NULL ? FER_OK : tsdb_set_ooo_window(db, config_ooo_window_ms(c), err);
-}
-
 static fer_code open_db(keeper *k)
 {
     app *a = k->a;
@@ -303,8 +334,8 @@ static fer_code open_db(keeper *k)
         (void)ignored;
         return c;
     }
+    active_queries_open(a->active, vfs_posix(), a->o.data_path);
     atomic_store_explicit(&a->db, db, memory_order_release);
-    live_config_on_reload(a->config, apply_config, a);
     /* As of a reload meanwhile. */
     if (tsdb_set_ooo_window(db, ooo_window_ms(a), &k->open_err) != FER_OK)
         LOGE(a->log, "The window for samples out of order is not in force", "err", k->open_err.msg);
@@ -384,6 +415,9 @@ void app_free(app *a)
     otlp_receiver_free(a->otlp);
     query_gate_free(a->gate);
     query_gate_free(a->read_gate);
+    active_queries_free(a->active);
+    client_costs_free(a->costs);
+    query_log_free(a->query_log);
     live_config_free(a->config);
     fer_free(a);
 }

@@ -20,13 +20,16 @@
 #include "server/http/http.h"
 #include "tsdb/tsdb.h"
 
-typedef struct config config;               /* server/config/config.h */
-typedef struct live_config live_config;     /* server/config/live.h */
-typedef struct rw_receiver rw_receiver;     /* server/remote/write.h */
-typedef struct otlp_receiver otlp_receiver; /* server/otlp/receive.h */
-typedef struct query_gate query_gate;       /* server/api/gate.h */
-typedef struct origin_policy origin_policy; /* server/api/origin.h */
-typedef struct web_gate web_gate;           /* server/web_gate.h */
+typedef struct config config;                 /* server/config/config.h */
+typedef struct live_config live_config;       /* server/config/live.h */
+typedef struct rw_receiver rw_receiver;       /* server/remote/write.h */
+typedef struct otlp_receiver otlp_receiver;   /* server/otlp/receive.h */
+typedef struct query_gate query_gate;         /* server/api/gate.h */
+typedef struct origin_policy origin_policy;   /* server/api/origin.h */
+typedef struct active_queries active_queries; /* server/api/active.h */
+typedef struct client_costs client_costs;     /* server/api/client_costs.h */
+typedef struct query_log query_log;           /* server/api/query_log.h */
+typedef struct web_gate web_gate;             /* server/web_gate.h */
 
 /* A flag and its effective value, for /api/v1/status/flags; names without dashes. */
 typedef struct app_flag {
@@ -108,6 +111,9 @@ typedef struct app {
     otlp_receiver *otlp;
     query_gate *gate;      /* --query.max-concurrency */
     query_gate *read_gate; /* --storage.remote.read-concurrent-limit */
+    active_queries *active;
+    client_costs *costs;
+    query_log *query_log;
 
     _Atomic(tsdb *) db; /* NULL until replayed */
     tsdb_progress replay;

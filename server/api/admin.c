@@ -6,17 +6,23 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "server/api/active.h"
 #include "server/api/params.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
 
+static bool enabled(http_req *r, const app *a)
+{
+    if (!a->o.enable_admin_api)
+        api_error(r, API_UNAVAILABLE, "admin APIs disabled");
+    return a->o.enable_admin_api;
+}
+
 /* The database, or NULL when the request has been answered. */
 static tsdb *admitted(http_req *r, app *a)
 {
-    if (!a->o.enable_admin_api) {
-        api_error(r, API_UNAVAILABLE, "admin APIs disabled");
+    if (!enabled(r, a))
         return NULL;
-    }
     tsdb *db = app_db(a);
     if (db == NULL)
         api_error(r, API_UNAVAILABLE, "TSDB not ready");
@@ -142,4 +148,38 @@ void api_admin_snapshot(http_req *r, void *arg)
     char json[96];
     snprintf(json, sizeof json, "{\"name\":\"%s\"}", name);
     api_data(r, json);
+}
+
+void api_admin_queries(http_req *r, void *arg)
+{
+    app *a = arg;
+    fer_buf out;
+    if (!enabled(r, a))
+        return;
+    api_begin(&out);
+    active_put(a->active, &out);
+    api_end(r, &out, NULL);
+}
+
+/* Decimal digits; 0 for anything else, which no query has. */
+static uint64_t parse_id(fer_str s)
+{
+    uint64_t id = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9' || i >= 18)
+            return 0;
+        id = id * 10 + (uint64_t)(s.p[i] - '0');
+    }
+    return id;
+}
+
+void api_admin_kill_query(http_req *r, void *arg)
+{
+    app *a = arg;
+    if (!enabled(r, a))
+        return;
+    if (active_kill(a->active, parse_id(http_req_wildcard(r))))
+        http_reply(r, 204, NULL, (fer_str){NULL, 0});
+    else
+        api_error(r, API_NOT_FOUND, "no such query is under way");
 }

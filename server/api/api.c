@@ -111,6 +111,10 @@ void api_register(app *a)
          api_admin_clean_tombstones, a, FORM_BYTES_MAX, "/api/v1/admin/tsdb/clean_tombstones"},
         {"/api/v1/admin/tsdb/snapshot", HTTP_POST | HTTP_PUT, HTTP_QUERY, api_admin_snapshot, a,
          FORM_BYTES_MAX, "/api/v1/admin/tsdb/snapshot"},
+        {"/api/v1/admin/queries", GET, HTTP_ON_LOOP, api_admin_queries, a, 0,
+         "/api/v1/admin/queries"},
+        {"/api/v1/admin/queries/:id", HTTP_DELETE | HTTP_POST, HTTP_ON_LOOP, api_admin_kill_query,
+         a, 0, "/api/v1/admin/queries/:id"},
     };
     http_server_routes(a->http, routes, sizeof routes / sizeof *routes);
 }

@@ -55,6 +55,7 @@ void metrics_page(fer_buf *out, app *a)
     put_process(out, a);
     put_server(out, a);
     metrics_put_serving(out, a);
+    metrics_put_queries(out, a);
     metrics_put_idle(out);
     tsdb *db = app_db(a);
     if (db != NULL)

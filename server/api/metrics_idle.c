@@ -5,7 +5,6 @@
 static const struct {
     const char *name, *help;
 } counters[] = {
-    {"prometheus_engine_query_log_failures_total", "The number of query log failures."},
     {"prometheus_notifications_dropped_total",
      "Total number of alerts dropped due to errors when sending to Alertmanager."},
     {"prometheus_remote_storage_samples_in_total",
@@ -38,7 +37,6 @@ static const struct {
     const char *name, *help;
     double value;
 } gauges[] = {
-    {"prometheus_engine_query_log_enabled", "State of the query log.", 0},
     {"prometheus_notifications_alertmanagers_discovered",
      "The number of alertmanagers discovered and active.", 0},
     {"prometheus_notifications_queue_length", "The number of alert notifications in the queue.", 0},

@@ -1,9 +1,14 @@
 /* query.c - instant and range queries: parameters, gate, engine, answer. */
 #include "server/api/query.h"
 
+#include <time.h>
+
 #include "base/thread.h"
+#include "server/api/active.h"
+#include "server/api/client_costs.h"
 #include "server/api/gate.h"
 #include "server/api/params.h"
+#include "server/api/query_log.h"
 #include "server/api/query_times.h"
 #include "server/api/reply.h"
 #include "server/api/result_json.h"
@@ -20,7 +25,8 @@ typedef struct query_request {
 } query_request;
 
 static _Atomic uint64_t total_count, total_samples, total_queue_ns, total_prepare_ns, total_eval_ns,
-    total_sort_ns;
+    total_sort_ns, total_cpu_ns, total_read, total_peak_bytes, total_failed, total_canceled,
+    total_timed_out;
 
 void api_query_totals(query_totals *ret)
 {
@@ -31,6 +37,12 @@ void api_query_totals(query_totals *ret)
         .prepare_s = (double)atomic_load(&total_prepare_ns) / 1e9,
         .inner_eval_s = (double)atomic_load(&total_eval_ns) / 1e9,
         .sort_s = (double)atomic_load(&total_sort_ns) / 1e9,
+        .cpu_s = (double)atomic_load(&total_cpu_ns) / 1e9,
+        .samples_read = atomic_load(&total_read),
+        .peak_bytes = atomic_load(&total_peak_bytes),
+        .failed = atomic_load(&total_failed),
+        .canceled = atomic_load(&total_canceled),
+        .timed_out = atomic_load(&total_timed_out),
     };
 }
 
@@ -134,44 +146,153 @@ static fer_code apply_limit(query_run *run, promql_result *res, uint64_t limit, 
     return str_list_add(&res->warnings, run->arena, API_TRUNCATED, err);
 }
 
-/* Runs within the gate; fills the timings. */
-static fer_code execute(query_run *run, const query_request *q, expr *e, promql_result **ret,
-                        result_stats *st, fer_err *err)
+static uint64_t thread_cpu_ns(void)
 {
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* One query between its arrival and its result. */
+typedef struct attempt {
+    query_run *run;
+    const query_request *q;
+    expr *e;
+    active_query active;
+    uint64_t client;
+    uint64_t t0, t1, t2; /* came, was let in, ended */
+    uint64_t cpu_ns;
+} attempt;
+
+/* Waits for a place and evaluates. */
+static fer_code evaluate(attempt *at, promql_result **ret, fer_err *err)
+{
+    query_run *run = at->run;
     app *a = run->a;
-    uint64_t t0 = a->clock->mono_ns(a->clock);
+    at->t0 = at->t1 = at->t2 = a->clock->mono_ns(a->clock);
     fer_code c = fer_cancel_check(run->ctx.cancel);
     if (c == FER_OK)
-        c = query_gate_enter(a->gate, run->ctx.cancel);
+        c = query_gate_enter(a->gate, at->client, run->ctx.cancel);
+    at->t1 = at->t2 = a->clock->mono_ns(a->clock);
     if (c != FER_OK)
         return fer_fail(err, c,
                         c == FER_TIMEOUT ? "query timed out in query queue"
                                          : "query was canceled in query queue");
-    uint64_t t1 = a->clock->mono_ns(a->clock);
-    promql_params p = params_of(q, e);
+    active_start(a->active, &at->active);
+    promql_params p = params_of(at->q, at->e);
+    uint64_t cpu = thread_cpu_ns();
     c = promql_exec(&run->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
-    uint64_t t2 = a->clock->mono_ns(a->clock);
-    query_gate_leave(a->gate);
+    at->cpu_ns = thread_cpu_ns() - cpu;
+    at->t2 = a->clock->mono_ns(a->clock);
+    return c;
+}
+
+static void count_end(const attempt *at, fer_code c, const promql_stats *s)
+{
+    uint64_t now = at->t2;
     atomic_fetch_add(&total_count, 1);
-    atomic_fetch_add(&total_queue_ns, t1 - t0);
-    query_times_note(QUERY_SLICE_QUEUE, t1 - t0, t2);
-    if (c != FER_OK)
-        return c;
-    const promql_stats *s = &(*ret)->stats;
+    atomic_fetch_add(&total_queue_ns, at->t1 - at->t0);
+    atomic_fetch_add(&total_cpu_ns, at->cpu_ns);
+    atomic_fetch_add(&total_peak_bytes, (uint64_t)fer_account_peak(&at->run->acct));
+    query_times_note(QUERY_SLICE_QUEUE, at->t1 - at->t0, now);
+    if (c != FER_OK) {
+        atomic_fetch_add(c == FER_CANCELED  ? &total_canceled
+                         : c == FER_TIMEOUT ? &total_timed_out
+                                            : &total_failed,
+                         1);
+        return;
+    }
     atomic_fetch_add(&total_samples, s->total_samples);
+    atomic_fetch_add(&total_read, s->samples_read);
     atomic_fetch_add(&total_prepare_ns, s->prepare_ns);
     atomic_fetch_add(&total_eval_ns, s->inner_eval_ns);
     atomic_fetch_add(&total_sort_ns, s->sort_ns);
-    query_times_note(QUERY_SLICE_PREPARE, s->prepare_ns, t2);
-    query_times_note(QUERY_SLICE_INNER_EVAL, s->inner_eval_ns, t2);
-    query_times_note(QUERY_SLICE_SORT, s->sort_ns, t2);
-    st->queue_s = (double)(t1 - t0) / 1e9;
-    st->eval_total_s = (double)(t2 - t1) / 1e9;
-    st->exec_total_s = (double)(t2 - t0) / 1e9;
+    query_times_note(QUERY_SLICE_PREPARE, s->prepare_ns, now);
+    query_times_note(QUERY_SLICE_INNER_EVAL, s->inner_eval_ns, now);
+    query_times_note(QUERY_SLICE_SORT, s->sort_ns, now);
+}
+
+/* s NULL: it failed. */
+static void fill_stats(const attempt *at, const promql_stats *s, result_stats *st)
+{
+    st->queue_s = (double)(at->t1 - at->t0) / 1e9;
+    st->eval_total_s = (double)(at->t2 - at->t1) / 1e9;
+    st->exec_total_s = (double)(at->t2 - at->t0) / 1e9;
+    st->cpu_s = (double)at->cpu_ns / 1e9;
+    st->peak_bytes = (uint64_t)fer_account_peak(&at->run->acct);
+    if (s == NULL)
+        return;
     st->prepare_s = (double)s->prepare_ns / 1e9;
     st->inner_eval_s = (double)s->inner_eval_ns / 1e9;
     st->sort_s = (double)s->sort_ns / 1e9;
-    return FER_OK;
+}
+
+static fer_str host_of(fer_str remote)
+{
+    size_t n = remote.n;
+    while (n > 0 && remote.p[n - 1] != ':')
+        n--;
+    if (n > 2 && remote.p[0] == '[')
+        return (fer_str){remote.p + 1, n - 3};
+    return (fer_str){remote.p, n == 0 ? remote.n : n - 1};
+}
+
+static void log_query(http_req *r, const attempt *at, const result_stats *st,
+                      const promql_stats *counts, const fer_err *err)
+{
+    app *a = at->run->a;
+    const query_request *q = at->q;
+    if (!query_log_enabled(a->query_log))
+        return;
+    result_stats whole = *st;
+    fer_buf stats;
+    whole.cost_shown = true;
+    fer_buf_init(&stats, 1 << 20, NULL);
+    result_stats_put(&stats, &whole, counts, q->start_ms, q->step_ms);
+    query_log_line line = {
+        .query = q->text,
+        .error = counts == NULL ? str_of(err->msg) : (fer_str){"", 0},
+        .start_ms = q->start_ms,
+        .end_ms = q->end_ms,
+        .step_ms = q->step_ms,
+        .stats = fer_buf_str(&stats),
+        .client_ip = host_of(http_req_remote(r)),
+        .path = http_req_path(r),
+        .method = http_req_method(r) == HTTP_POST ? "POST" : "GET",
+    };
+    query_log_write(a->query_log, &line);
+    fer_buf_done(&stats);
+}
+
+/* Runs within the gate and tells it everywhere; fills the timings. */
+static fer_code execute(http_req *r, query_run *run, const query_request *q, expr *e,
+                        promql_result **ret, result_stats *st, fer_err *err)
+{
+    app *a = run->a;
+    attempt at = {.run = run,
+                  .q = q,
+                  .e = e,
+                  .client = client_key(r),
+                  .active = {.text = q->text,
+                             .client = client_name(r),
+                             .path = http_req_path(r),
+                             .start_ms = q->start_ms,
+                             .end_ms = q->end_ms,
+                             .step_ms = q->step_ms,
+                             .token = http_req_cancel(r),
+                             .account = &run->acct}};
+    active_add(a->active, &at.active);
+    fer_code c = evaluate(&at, ret, err);
+    bool was_let_in = at.active.running;
+    active_remove(a->active, &at.active);
+    if (was_let_in)
+        query_gate_leave(a->gate);
+    client_costs_add(a->costs, at.client, at.cpu_ns);
+    const promql_stats *counts = c == FER_OK ? &(*ret)->stats : NULL;
+    count_end(&at, c, counts);
+    fill_stats(&at, counts, st);
+    log_query(r, &at, st, counts, err);
+    return c;
 }
 
 static void run_query(http_req *r, app *a, query_request *q)
@@ -192,8 +313,9 @@ static void run_query(http_req *r, app *a, query_request *q)
     result_stats st = {
         .shown = q->stats.n != 0,
         .per_step = a->limits.features.per_step_stats && str_eq(q->stats, STR("all")),
+        .cost_shown = str_eq(q->stats, STR("all")),
     };
-    fer_code c = execute(run, q, e, &res, &st, &err);
+    fer_code c = execute(r, run, q, e, &res, &st, &err);
     if (c == FER_OK)
         c = apply_limit(run, res, q->limit, &err);
     if (c != FER_OK) {

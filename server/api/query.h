@@ -12,6 +12,9 @@ typedef struct query_totals {
     uint64_t count;
     uint64_t samples;
     double queue_s, prepare_s, inner_eval_s, sort_s;
+    double cpu_s;
+    uint64_t samples_read, peak_bytes; /* sums */
+    uint64_t failed, canceled, timed_out;
 } query_totals;
 void api_query_totals(query_totals *ret);
 

@@ -197,22 +197,19 @@ static void put_seconds(fer_buf *out, const char *key, double s)
         out->n += num_format_json(out->p + out->n, s);
 }
 
-static void put_per_step(const writer *w, fer_buf *out)
+static void put_per_step(fer_buf *out, const promql_stats *st, int64_t start_ms, int64_t step_ms)
 {
-    const promql_stats *st = &w->res->stats;
     fer_buf_puts(out, STR("\"totalQueryableSamplesPerStep\":["));
     for (size_t i = 0; i < st->n_steps; i++) {
         fer_buf_puts(out, i == 0 ? STR("[") : STR(",["));
-        put_plain_time(out, w->start_ms + (int64_t)i * w->step_ms);
+        put_plain_time(out, start_ms + (int64_t)i * step_ms);
         fer_buf_printf(out, ",%" PRIu64 "]", st->total_per_step[i]);
     }
     fer_buf_puts(out, STR("],"));
 }
 
-static void put_stats(const writer *w, fer_buf *out)
+static void put_timings(fer_buf *out, const result_stats *s)
 {
-    const result_stats *s = &w->stats;
-    fer_buf_puts(out, STR(",\"stats\":{\"timings\":{"));
     put_seconds(out, "evalTotalTime", s->eval_total_s);
     fer_buf_putc(out, ',');
     put_seconds(out, "resultSortTime", s->sort_s);
@@ -224,11 +221,26 @@ static void put_stats(const writer *w, fer_buf *out)
     put_seconds(out, "execQueueTime", s->queue_s);
     fer_buf_putc(out, ',');
     put_seconds(out, "execTotalTime", s->exec_total_s);
+}
+
+void result_stats_put(fer_buf *out, const result_stats *s, const promql_stats *counts,
+                      int64_t start_ms, int64_t step_ms)
+{
+    fer_buf_puts(out, STR("{\"timings\":{"));
+    put_timings(out, s);
     fer_buf_puts(out, STR("},\"samples\":{"));
-    if (s->per_step && w->res->stats.total_per_step != NULL)
-        put_per_step(w, out);
-    fer_buf_printf(out, "\"totalQueryableSamples\":%" PRIu64 ",\"peakSamples\":%" PRIu64 "}}",
-                   w->res->stats.total_samples, w->res->stats.peak_samples);
+    if (s->per_step && counts != NULL && counts->total_per_step != NULL)
+        put_per_step(out, counts, start_ms, step_ms);
+    fer_buf_printf(out, "\"totalQueryableSamples\":%" PRIu64 ",\"peakSamples\":%" PRIu64 "}",
+                   counts == NULL ? 0 : counts->total_samples,
+                   counts == NULL ? 0 : counts->peak_samples);
+    if (s->cost_shown) { /* ours */
+        fer_buf_puts(out, STR(",\"cost\":{"));
+        put_seconds(out, "cpuSeconds", s->cpu_s);
+        fer_buf_printf(out, ",\"samplesRead\":%" PRIu64 ",\"peakBytes\":%" PRIu64 "}",
+                       counts == NULL ? 0 : counts->samples_read, s->peak_bytes);
+    }
+    fer_buf_putc(out, '}');
 }
 
 static void put_end(const writer *w, fer_buf *out)
@@ -236,8 +248,10 @@ static void put_end(const writer *w, fer_buf *out)
     bool list = w->res->type == VALUE_VECTOR || w->res->type == VALUE_MATRIX;
     if (list)
         fer_buf_putc(out, ']');
-    if (w->stats.shown)
-        put_stats(w, out);
+    if (w->stats.shown) {
+        fer_buf_puts(out, STR(",\"stats\":"));
+        result_stats_put(out, &w->stats, &w->res->stats, w->start_ms, w->step_ms);
+    }
     fer_buf_putc(out, '}');
     api_put_notes(out, "warnings", &w->res->warnings);
     api_put_notes(out, "infos", &w->res->infos);

@@ -305,7 +305,7 @@ fer_code basic_auth_new(basic_auth **ret, fer_err *err)
     basic_auth *a = fer_calloc(1, sizeof *a);
     fer_rng_system()->fill(fer_rng_system(), a->secret, sizeof a->secret);
     fer_mutex_init(&a->mu, "basic_auth", HTTP_RANK_AUTH);
-    fer_code c = http_workers_new("bcrypt", 1, BASIC_AUTH_QUEUE, false, &a->hasher, err);
+    fer_code c = http_workers_new("bcrypt", 1, BASIC_AUTH_QUEUE, false, 0, &a->hasher, err);
     if (c != FER_OK) {
         basic_auth_free(a);
         return c;

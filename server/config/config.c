@@ -27,6 +27,7 @@ struct config {
     config_retention retention;
     int64_t max_exemplars;
     int64_t ooo_window_ms;
+    fer_str query_log_file;
     config_label *external_labels;
     size_t n_external_labels;
     otlp_options otlp;
@@ -295,6 +296,26 @@ static fer_code take_ooo_window(config *c, const yaml_node *tsdb, fer_err *err)
     return text_parse_duration(n->text, &c->ooo_window_ms, err);
 }
 
+/* As Prometheus: a relative path begins where the configuration lies. */
+static fer_code take_query_log(config *c, const yaml_node *global, const char *path, fer_err *err)
+{
+    const yaml_node *n = yaml_get(global, "query_log_file");
+    if (n == NULL || n->kind != YAML_SCALAR || n->text.n == 0)
+        return FER_OK;
+    fer_str dir = str_of(path);
+    while (dir.n > 0 && dir.p[dir.n - 1] != '/')
+        dir.n--;
+    if (n->text.p[0] == '/')
+        dir.n = 0;
+    char *whole = fer_arena_alloc(c->a, dir.n + n->text.n + 1);
+    if (whole == NULL)
+        return fer_fail_budget(err, "configuration");
+    memcpy(whole, dir.p, dir.n);
+    memcpy(whole + dir.n, n->text.p, n->text.n);
+    c->query_log_file = (fer_str){whole, dir.n + n->text.n};
+    return FER_OK;
+}
+
 /* Whether all that it says has an effect. */
 static bool is_used(const yaml_node *storage)
 {
@@ -362,6 +383,7 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
     if (interval != NULL && interval->kind == YAML_SCALAR)
         FER_TRY(text_parse_duration(interval->text, &c->evaluation_interval_ms, err));
     FER_TRY(take_external_labels(c, global, err));
+    FER_TRY(take_query_log(c, global, path == NULL ? "" : path, err));
     hide_unknown(root, schema_config);
     print_yaml(c, root);
     return FER_OK;
@@ -407,6 +429,11 @@ int64_t config_evaluation_interval_ms(const config *c)
 int64_t config_ooo_window_ms(const config *c)
 {
     return c->ooo_window_ms;
+}
+
+fer_str config_query_log_file(const config *c)
+{
+    return c->query_log_file;
 }
 
 int64_t config_max_exemplars(const config *c)

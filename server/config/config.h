@@ -35,6 +35,8 @@ config_retention config_retention_of(const config *c);
 int64_t config_ooo_window_ms(const config *c);
 /* storage.exemplars.max_exemplars; 100,000 where it does not say. */
 int64_t config_max_exemplars(const config *c);
+/* global.query_log_file, relative to the file's directory; empty: none. */
+fer_str config_query_log_file(const config *c);
 /* external_labels, sorted by name. */
 typedef struct config_label {
     fer_str name, value;

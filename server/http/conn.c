@@ -289,6 +289,7 @@ static void dispatch(http_conn *c)
         return;
     }
     r->job.run = http_run_handler;
+    r->job.client = s->o.client == NULL ? 0 : s->o.client(r);
     if (!http_workers_add(http_server_pool(s, route->pool), &r->job)) {
         http_count(&s->stats.refused);
         http_resp_header(r, "Retry-After", STR("1"));

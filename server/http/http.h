@@ -70,6 +70,7 @@ typedef struct http_options {
     size_t
         body_budget_bytes; /* of all bodies in flight; 0 = 256 MiB; beyond it 503 + Retry-After */
     unsigned query_workers, ingest_workers; /* 0 = by the cores */
+    int query_nice; /* of the query workers: 0 to 19, the higher the sooner they give way */
     size_t
         queue_max; /* requests waiting for one pool's workers; 0 = 1024; beyond it 503 + Retry-After */
     fer_account *account;     /* connections and bodies are charged here; may be NULL */
@@ -92,6 +93,12 @@ typedef struct http_options {
      * HTTP. */
     tls_session *(*secure)(void *arg);
     void *secure_arg;
+    /* Of the requests that wait for query workers goes first whose client has the least cost; of one client's, and of
+     * equals, who came first. `client` (on the loop) says whose a request is, not 0; `cost` is asked each time a worker
+     * is free, any thread. NULL = order of arrival. */
+    uint64_t (*client)(const http_req *r);
+    double (*client_cost)(uint64_t client, void *arg);
+    void *client_cost_arg;
 } http_options;
 
 enum { HTTP_ADMIT_LATER = -1 };

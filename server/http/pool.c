@@ -18,6 +18,9 @@ struct http_workers {
     size_t queue_max;
     size_t idle; /* threads waiting on `any` */
     bool ending, has_urgent;
+    int nice;
+    http_cost_fn cost; /* NULL: new work in order of arrival */
+    void *cost_arg;
     fer_thread *threads;
     size_t n_threads;
 };
@@ -49,15 +52,47 @@ static http_job *lane_take(lane *l)
     return j;
 }
 
+/* The job of the client that has cost least. */
+static http_job *lane_take_cheapest(lane *l, http_cost_fn cost, void *arg)
+{
+    if (l->n < 2)
+        return lane_take(l);
+    http_job **best = &l->head;
+    double least = cost(l->head->client, arg);
+    for (http_job **at = &l->head->next; *at != NULL; at = &(*at)->next) {
+        if ((*at)->client == (*best)->client)
+            continue;
+        double now = cost((*at)->client, arg);
+        if (now < least) {
+            least = now;
+            best = at;
+        }
+    }
+    http_job *j = *best;
+    *best = j->next;
+    if (l->tail == &j->next)
+        l->tail = best;
+    l->n--;
+    return j;
+}
+
+static http_job *take_new(http_workers *w)
+{
+    return w->cost == NULL ? lane_take(&w->work)
+                           : lane_take_cheapest(&w->work, w->cost, w->cost_arg);
+}
+
 static void run_both(void *arg)
 {
     http_workers *w = arg;
     my_pool = w;
+    if (w->nice != 0)
+        fer_thread_set_nice(w->nice);
     fer_mutex_lock(&w->mu);
     for (;;) {
         http_job *j = lane_take(&w->hurry);
         if (j == NULL)
-            j = lane_take(&w->work);
+            j = take_new(w);
         if (j == NULL && w->ending)
             break;
         if (j == NULL) {
@@ -77,6 +112,8 @@ static void run_urgent(void *arg)
 {
     http_workers *w = arg;
     my_pool = w;
+    if (w->nice != 0)
+        fer_thread_set_nice(w->nice);
     fer_mutex_lock(&w->mu);
     for (;;) {
         http_job *j = lane_take(&w->hurry);
@@ -94,7 +131,7 @@ static void run_urgent(void *arg)
 }
 
 fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, bool urgent,
-                          http_workers **ret, fer_err *err)
+                          int nice, http_workers **ret, fer_err *err)
 {
     http_workers *w = fer_calloc(1, sizeof *w);
     fer_mutex_init(&w->mu, name, HTTP_RANK_POOL);
@@ -104,6 +141,7 @@ fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, 
     lane_init(&w->hurry);
     w->queue_max = queue_max;
     w->has_urgent = urgent;
+    w->nice = nice;
     w->threads = fer_calloc(threads + 1, sizeof *w->threads);
     fer_code code = FER_OK;
     while (code == FER_OK && w->n_threads < threads + urgent) {
@@ -118,6 +156,14 @@ fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, 
     }
     *ret = w;
     return FER_OK;
+}
+
+void http_workers_order(http_workers *w, http_cost_fn cost, void *arg)
+{
+    fer_mutex_lock(&w->mu);
+    w->cost = cost;
+    w->cost_arg = arg;
+    fer_mutex_unlock(&w->mu);
 }
 
 void http_workers_free(http_workers *w)

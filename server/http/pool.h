@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -20,11 +21,16 @@ typedef struct http_job http_job;
 struct http_job {
     http_job *next;
     void (*run)(http_job *j);
+    uint64_t client; /* who is served by it, for http_workers_order(); 0: nobody in particular */
 };
 
-/* name: at most 12 bytes, static. `urgent`: whether there is an urgent lane. */
+/* name: at most 12 bytes, static. `urgent`: whether there is an urgent lane. `nice`: of the threads (base/thread.h). */
 FER_MUST_CHECK fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max,
-                                         bool urgent, http_workers **ret, fer_err *err);
+                                         bool urgent, int nice, http_workers **ret, fer_err *err);
+/* From now on that new work goes first whose client has the least cost; of equal cost, what came first. `cost` is called
+ * with the queue's lock held. Before the first job. */
+typedef double (*http_cost_fn)(uint64_t client, void *arg);
+void http_workers_order(http_workers *w, http_cost_fn cost, void *arg);
 /* Runs what is queued, then ends the threads. NULL is fine. */
 void http_workers_free(http_workers *w);
 /* False when the queue is full. */

@@ -5,6 +5,7 @@
 enum {
     HTTP_RANK_AUTH = 890,
     HTTP_RANK_POOL = 900,
+    HTTP_RANK_CLIENT_COSTS = 905,
     HTTP_RANK_REPLIES = 910,
 };
 

@@ -477,10 +477,12 @@ static void run_loop_to_its_end(http_server *s)
 
 fer_code http_server_run(http_server *s, fer_err *err)
 {
-    FER_TRY(
-        http_workers_new("http-query", s->o.query_workers, s->o.queue_max, true, &s->query, err));
-    FER_TRY(http_workers_new("http-ingest", s->o.ingest_workers, s->o.queue_max, false, &s->ingest,
-                             err));
+    FER_TRY(http_workers_new("http-query", s->o.query_workers, s->o.queue_max, true,
+                             s->o.query_nice, &s->query, err));
+    if (s->o.client_cost != NULL)
+        http_workers_order(s->query, s->o.client_cost, s->o.client_cost_arg);
+    FER_TRY(http_workers_new("http-ingest", s->o.ingest_workers, s->o.queue_max, false, 0,
+                             &s->ingest, err));
     s->loop_thread = uv_thread_self();
     s->running = true;
     run_loop_to_its_end(s);

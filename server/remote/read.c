@@ -407,7 +407,7 @@ static fer_code decode(reader *d, fer_str body, fer_err *err)
  * its reader keeps reading. */
 static fer_code enter(app *a, query_run *run, fer_err *err)
 {
-    fer_code c = query_gate_enter(a->read_gate, run->ctx.cancel);
+    fer_code c = query_gate_enter(a->read_gate, 0, run->ctx.cancel);
     run->ctx.cancel->deadline_ns = 0;
     if (c == FER_OK)
         return FER_OK;
