@@ -1,4 +1,4 @@
-/* num.c - see num.h. The shortest digits and the reading of decimal text come from the shim; the
+/* num.c - see num.h. The shortest digits come from shortest.c, the reading of decimal text from the shim; the
  * layout of the digits, the grammar and hexadecimal floats are here.
  */
 #include "base/num.h"
@@ -7,23 +7,73 @@
 #include <math.h>
 
 #include "base/shim.h"
+#include "base/shortest.h"
 
 /* Go's 'g' with the shortest precision uses an exponent from 10^6 on. */
 enum { G_EXPONENT = 6 };
 
-/* The digits of a finite positive value: 0.d1d2d3... x 10^point. Behind them is room, so that copies
- * need not have the exact length. */
+/* The digits of a finite value that is not negative: 0.d1d2d3... x 10^point. */
 typedef struct digits {
-    char d[2 * SHIM_DIGITS_MAX];
-    size_t n;
+    uint64_t d;
+    unsigned n;
     int point;
 } digits;
 
+static unsigned digit_count(uint64_t v);
+
 static digits digits_of(double v)
 {
-    digits ds = {.n = 0};
-    ds.n = shim_shortest(v, ds.d, &ds.point);
-    return ds;
+    int exponent = 0;
+    uint64_t d = v == 0 ? 0 : shortest_of(v, &exponent);
+    unsigned n = digit_count(d);
+    return (digits){d, n, exponent + (int)n};
+}
+
+/* Eight characters, the first in the lowest byte. */
+typedef uint64_t eight;
+
+/* Of eight digits, zeros in front, each step splitting all parts of the number at once: into fours, twos, ones. */
+static inline eight eight_digits(uint32_t v)
+{
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (x * 10486) >> 20 & UINT64_C(0x0000007f0000007f);
+    x = hundreds | (x - 100 * hundreds) << 16;
+    uint64_t tens = (x * 103) >> 10 & UINT64_C(0x000f000f000f000f);
+    return (tens | (x - 10 * tens) << 8) + UINT64_C(0x3030303030303030);
+}
+
+static inline void put_chars(char *to, eight x)
+{
+    memcpy(to, &x, sizeof x);
+}
+
+/* Writes the digits, and up to seven characters behind them. Returns the first eight characters. */
+static inline eight put_digits(char *to, const digits *ds)
+{
+    const uint64_t half = 100000000;
+    if (ds->n <= 8) {
+        assert(ds->n > 0);
+        eight x = eight_digits((uint32_t)ds->d) >> (64 - 8 * ds->n);
+        put_chars(to, x);
+        return x;
+    }
+    uint64_t high = ds->d / half;
+    eight low = eight_digits((uint32_t)(ds->d % half));
+    if (ds->n <= 16) {
+        unsigned zeros = 16 - ds->n; /* in front of the high half */
+        eight x = eight_digits((uint32_t)high) >> (8 * zeros);
+        if (zeros != 0)
+            x |= low << (64 - 8 * zeros);
+        put_chars(to, x);
+        put_chars(to + ds->n - 8, low);
+        return x;
+    }
+    eight middle = eight_digits((uint32_t)(high % half));
+    eight x = middle << 8 | (eight)('0' + high / half);
+    put_chars(to, x);
+    put_chars(to + 8, middle >> 56 | low << 8);
+    to[16] = (char)(low >> 56);
+    return x;
 }
 
 static size_t put(char *to, const char *text)
@@ -53,39 +103,41 @@ static size_t put_sign(char *buf, double v)
 
 static size_t put_fixed(char *to, const digits *ds)
 {
-    char *w = to;
     if (ds->point <= 0) {
         size_t zeros = (size_t)-ds->point;
-        *w++ = '0';
-        if (ds->n == 1 && ds->d[0] == '0')
-            return 1;
-        *w++ = '.';
-        memset(w, '0', zeros);
-        memcpy(w + zeros, ds->d, ds->n);
+        memcpy(to, "0.", 2);
+        memset(to + 2, '0', zeros);
+        put_digits(to + 2 + zeros, ds);
         return 2 + zeros + ds->n;
     }
     size_t whole = (size_t)ds->point;
     if (ds->n <= whole) {
-        memcpy(w, ds->d, ds->n);
-        memset(w + ds->n, '0', whole - ds->n);
+        put_digits(to, ds);
+        memset(to + ds->n, '0', whole - ds->n);
         return whole;
     }
-    memcpy(w, ds->d, SHIM_DIGITS_MAX);
-    w[whole] = '.';
-    memcpy(w + whole + 1, ds->d + whole, SHIM_DIGITS_MAX);
+    /* All digits one place further than they begin, then those in front of the point over them. */
+    eight x = put_digits(to + 1, ds);
+    if (whole < sizeof x) {
+        eight before = (UINT64_C(1) << (8 * whole)) - 1;
+        put_chars(to, (x & before) | (eight)'.' << (8 * whole) | (x & ~before) << 8);
+    } else {
+        memmove(to, to + 1, whole);
+        to[whole] = '.';
+    }
     return ds->n + 1;
 }
 
 static size_t put_exponent(char *to, const digits *ds)
 {
-    char *w = to;
-    *w++ = ds->d[0];
+    char *w = to + 1;
+    put_digits(w, ds);
+    to[0] = to[1];
     if (ds->n > 1) {
-        *w++ = '.';
-        memcpy(w, ds->d + 1, ds->n - 1);
-        w += ds->n - 1;
+        to[1] = '.';
+        w += ds->n;
     }
-    int e = ds->d[0] == '0' ? 0 : ds->point - 1;
+    int e = ds->d == 0 ? 0 : ds->point - 1;
     *w++ = 'e';
     *w++ = e < 0 ? '-' : '+';
     unsigned u = e < 0 ? (unsigned)-e : (unsigned)e;
@@ -135,7 +187,7 @@ size_t num_format_g(char *buf, double v)
     digits ds = digits_of(fabs(v));
     n = put_sign(buf, v);
     int e = ds.point - 1;
-    if (ds.d[0] != '0' && (e < -4 || e >= G_EXPONENT))
+    if (ds.d != 0 && (e < -4 || e >= G_EXPONENT))
         return n + put_exponent(buf + n, &ds);
     return n + put_fixed(buf + n, &ds);
 }

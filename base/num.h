@@ -1,7 +1,7 @@
 /* num.h - number text as Go writes and reads it.
  *
  * Source: strconv.FormatFloat/ParseFloat of Go, as Prometheus uses them. Digits
- * come from the C++ library (shortest round trip), numbers from fast_float, both
+ * are the shortest that read back (shortest.h), numbers come from fast_float
  * through the shim. Locale-independent. Any thread.
  */
 #ifndef FERULA_BASE_NUM_H

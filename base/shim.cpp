@@ -2,7 +2,6 @@
 #include "base/shim.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -65,25 +64,6 @@ re2::StringPiece piece(const char *p, size_t n)
 }
 
 } // namespace
-
-// The standard library writes d.ddde+xx.
-extern "C" size_t shim_shortest(double v, char digits[SHIM_DIGITS_MAX], int *ret_point)
-{
-    char text[32];
-    const char *end = std::to_chars(text, text + sizeof text, v, std::chars_format::scientific).ptr;
-    digits[0] = text[0];
-    size_t n = 1;
-    const char *p = text + 1;
-    if (*p == '.')
-        for (p++; *p != 'e'; p++)
-            digits[n++] = *p;
-    bool below_one = *++p == '-';
-    int exponent = 0;
-    for (p++; p < end; p++)
-        exponent = exponent * 10 + (*p - '0');
-    *ret_point = (below_one ? -exponent : exponent) + 1;
-    return n;
-}
 
 extern "C" double shim_parse_decimal(const char *p, size_t n)
 {

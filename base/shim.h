@@ -1,4 +1,4 @@
-/* shim.h - the C face of the C++ below base: RE2, fast_float, the standard library's to_chars.
+/* shim.h - the C face of the C++ below base: RE2 and fast_float.
  *
  * Only num.c and regex.c include it. No exception leaves it: where C++ could throw (out of memory)
  * the process stops, as fer_alloc does. Threads: any; a compiled expression is immutable.
@@ -13,12 +13,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum { SHIM_DIGITS_MAX = 17 }; /* significant digits of a double */
-
-/* The fewest decimal digits that read back as v (finite, not negative): the value is
- * 0.d1d2d3... x 10^*ret_point. Returns the number of digits (1 for zero, with *ret_point 1). */
-size_t shim_shortest(double v, char digits[SHIM_DIGITS_MAX], int *ret_point);
 
 /* Reads decimal text that the caller has already checked: digits, at most one point, an optional
  * exponent, no sign. Too large gives infinity, too small zero. */

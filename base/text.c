@@ -98,10 +98,27 @@ static void json_ascii(fer_buf *out, char c, const json_style *style)
     }
 }
 
+typedef signed char bytes16 __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* Sixteen bytes of all ones where a byte is a control, not ASCII (both are below 0x20 as signed numbers), or one of
+ * those that some style escapes. */
+static inline halves json_special(const char *p)
+{
+    bytes16 x;
+    memcpy(&x, p, sizeof x);
+    return (halves)((x < 0x20) | (x == '"') | (x == '\\') | (x == '<') | (x == '>') | (x == '&'));
+}
+
 /* The length of the run at the beginning of s that every style copies as it is. */
 static size_t json_plain_run(fer_str s)
 {
     size_t n = 0;
+    for (; n + sizeof(bytes16) <= s.n; n += sizeof(bytes16)) {
+        halves special = json_special(s.p + n);
+        if ((special[0] | special[1]) != 0)
+            break;
+    }
     while (n < s.n) {
         unsigned char c = (unsigned char)s.p[n];
         if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&')
@@ -113,9 +130,21 @@ static size_t json_plain_run(fer_str s)
 
 static void put_json(fer_buf *out, fer_str s, const json_style *style)
 {
+    size_t n = json_plain_run(s);
+    if (n == s.n) { /* most are plain */
+        char *at = fer_buf_room(out, n + 2);
+        if (at == NULL)
+            return;
+        at[0] = '"';
+        if (n != 0)
+            memcpy(at + 1, s.p, n);
+        at[n + 1] = '"';
+        out->n += n + 2;
+        return;
+    }
     fer_buf_putc(out, '"');
     while (s.n > 0) {
-        size_t n = json_plain_run(s);
+        n = json_plain_run(s);
         fer_buf_put(out, s.p, n);
         s = str_from(s, n);
         if (s.n == 0)
