@@ -1,8 +1,8 @@
 #include "tsdb/merge_querier.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
+#include "base/str_sort.h"
 #include "tsdb/head/heap_order.h"
 #include "tsdb/merge_samples.h"
 
@@ -232,72 +232,57 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
     return FER_OK;
 }
 
-static int by_text(const void *a, const void *b)
+/* One source's list joins those before it. */
+static fer_code unite(querier *base, const str_list *one, str_list *all, fer_err *err)
 {
-    return str_cmp(*(const fer_str *)a, *(const fer_str *)b);
-}
-
-/* Sorted lists one behind the other become one. */
-static void make_union(str_list *l, uint64_t limit)
-{
-    if (l->n != 0)
-        qsort(l->v, l->n, sizeof *l->v, by_text);
-    size_t n = 0;
-    for (size_t i = 0; i < l->n; i++)
-        if (n == 0 || !str_eq(l->v[n - 1], l->v[i]))
-            l->v[n++] = l->v[i];
-    l->n = limit != 0 && n > limit ? (size_t)limit : n;
-}
-
-/* Each source fills a list of its own; they are put together in *ret, which may hold others already. */
-static fer_code take_all(querier *base, const str_list *from, str_list *all, fer_err *err)
-{
-    for (size_t i = 0; i < from->n; i++) {
-        if (all->n == all->cap) {
-            fer_str *v = grow(base->ctx.arena, all->v, &all->cap, sizeof *v);
-            if (v == NULL)
-                return no_memory(err);
-            all->v = v;
-        }
-        all->v[all->n++] = from->v[i];
+    if (all->n == 0) {
+        *all = *one;
+        return FER_OK;
     }
+    size_t room = all->n + one->n;
+    fer_str *v = fer_arena_alloc(base->ctx.arena, room * sizeof *v);
+    if (v == NULL)
+        return no_memory(err);
+    all->n = str_unite(all->v, all->n, one->v, one->n, v);
+    all->v = v;
+    all->cap = room;
     return FER_OK;
 }
 
-static fer_code give_all(querier *base, str_list *all, uint64_t limit, str_list *ret, fer_err *err)
-{
-    make_union(all, limit);
-    if (ret->n == 0) {
-        *ret = *all;
-        return FER_OK;
-    }
-    return take_all(base, all, ret, err);
-}
-
-static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
-                            str_list *ret, fer_err *err)
-{
-    merge_querier *q = (merge_querier *)base;
-    str_list all = {0};
-    for (size_t i = 0; i < q->n; i++) {
-        str_list one = {0};
-        FER_TRY(querier_label_names(q->sources[i].q, m, nm, limit, &one, err));
-        FER_TRY(take_all(base, &one, &all, err));
-    }
-    return give_all(base, &all, limit, ret, err);
-}
-
-static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
+/* Values of `name`; names when it is empty. */
+static fer_code texts_of_all(querier *base, fer_str name, const matcher *m, size_t nm,
                              uint64_t limit, str_list *ret, fer_err *err)
 {
     merge_querier *q = (merge_querier *)base;
     str_list all = {0};
     for (size_t i = 0; i < q->n; i++) {
         str_list one = {0};
-        FER_TRY(querier_label_values(q->sources[i].q, name, m, nm, limit, &one, err));
-        FER_TRY(take_all(base, &one, &all, err));
+        querier *from = q->sources[i].q;
+        FER_TRY(name.n == 0 ? querier_label_names(from, m, nm, limit, &one, err)
+                            : querier_label_values(from, name, m, nm, limit, &one, err));
+        FER_TRY(unite(base, &one, &all, err));
     }
-    return give_all(base, &all, limit, ret, err);
+    if (limit != 0 && all.n > limit)
+        all.n = (size_t)limit;
+    if (ret->n == 0) {
+        *ret = all;
+        return FER_OK;
+    }
+    for (size_t i = 0; i < all.n; i++)
+        FER_TRY(str_list_add(ret, base->ctx.arena, all.v[i], err));
+    return FER_OK;
+}
+
+static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
+                            str_list *ret, fer_err *err)
+{
+    return texts_of_all(base, STR(""), m, nm, limit, ret, err);
+}
+
+static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
+                             uint64_t limit, str_list *ret, fer_err *err)
+{
+    return name.n == 0 ? FER_OK : texts_of_all(base, name, m, nm, limit, ret, err);
 }
 
 static void close_querier(querier *base)

@@ -55,7 +55,7 @@ typedef struct querier_ops {
     fer_code (*select)(querier *q, const select_hints *h, const matcher *m, size_t nm,
                        selection **ret, fer_err *err);
     /* Sorted unique names, or values of `name`, of series that match all and have data in the
-     * querier's range; limit 0 = all. Views live in ctx->arena. */
+     * querier's range; limit 0 = all. The texts live until the querier closes. */
     fer_code (*label_names)(querier *q, const matcher *m, size_t nm, uint64_t limit, str_list *ret,
                             fer_err *err);
     fer_code (*label_values)(querier *q, fer_str name, const matcher *m, size_t nm, uint64_t limit,

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/str_sort.h"
 #include "base/text.h"
 #include "base/utf8.h"
 #include "server/api/params.h"
@@ -55,23 +56,6 @@ static bool request_begin(http_req *r, app *a, const char *where, label_request 
     return c == FER_OK;
 }
 
-static int cmp_str(const void *a, const void *b)
-{
-    return str_cmp(*(const fer_str *)a, *(const fer_str *)b);
-}
-
-static void sort_unique(str_list *l)
-{
-    if (l->n == 0)
-        return;
-    qsort(l->v, l->n, sizeof *l->v, cmp_str);
-    size_t n = 1;
-    for (size_t i = 1; i < l->n; i++)
-        if (!str_eq(l->v[i], l->v[n - 1]))
-            l->v[n++] = l->v[i];
-    l->n = n;
-}
-
 /* One call, or the union over all match[]. `name` empty: names, else values. The limit is asked for
  * with one more, to know whether anything was cut. */
 static fer_code collect(label_request *l, fer_str name, str_list *ret, fer_err *err)
@@ -91,7 +75,7 @@ static fer_code collect(label_request *l, fer_str name, str_list *ret, fer_err *
         for (size_t k = 0; k < part.n; k++)
             FER_TRY(str_list_add(ret, l->run->arena, part.v[k], err));
     }
-    sort_unique(ret);
+    ret->n = str_sort_unique(ret->v, ret->n);
     return FER_OK;
 }
 

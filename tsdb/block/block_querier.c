@@ -23,12 +23,17 @@ typedef struct block_querier {
     _Atomic uint64_t swept; /* looks at series, with ctx.sweep */
 } block_querier;
 
+typedef struct symbol_pair {
+    uint32_t name, value;
+} symbol_pair;
+
 typedef struct block_selection {
     selection base;
     block_querier *q;
     uint32_t *refs;
-    label_id *ids; /* of the last labels call */
-    size_t cap_ids;
+    label_id *ids;      /* of the last labels call */
+    symbol_pair *pairs; /* what they stand for */
+    size_t n_ids, cap_ids;
 } block_selection;
 
 static fer_code no_memory(fer_err *err)
@@ -112,9 +117,23 @@ static bool room_for_ids(block_selection *s, size_t n)
     if (n <= s->cap_ids)
         return true;
     size_t cap = n < 32 ? 32 : n * 2;
+    s->n_ids = 0;
     s->ids = fer_arena_alloc(s->q->base.ctx.arena, cap * sizeof *s->ids);
-    s->cap_ids = s->ids == NULL ? 0 : cap;
-    return s->ids != NULL;
+    s->pairs = fer_arena_alloc(s->q->base.ctx.arena, cap * sizeof *s->pairs);
+    s->cap_ids = s->ids == NULL || s->pairs == NULL ? 0 : cap;
+    return s->cap_ids != 0;
+}
+
+/* Sets label k; most are those of the series looked at before. False past the budget. */
+static bool set_label(block_selection *s, size_t k, uint32_t name, uint32_t value)
+{
+    label_id *id = &s->ids[k];
+    symbol_pair *pair = &s->pairs[k];
+    if (k < s->n_ids && pair->name == name && pair->value == value)
+        return true;
+    *id = (label_id){id_of(s->q, name), id_of(s->q, value)};
+    *pair = (symbol_pair){name, value};
+    return id->name != SYM_NONE && id->value != SYM_NONE;
 }
 
 static const label_id *selection_labels_of(selection *base, size_t i, size_t *ret_n)
@@ -134,11 +153,13 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
         return NULL;
     uint32_t name, value;
     while (index_series_label(&series, &name, &value) == FER_OK) {
-        label_id id = {id_of(s->q, name), id_of(s->q, value)};
-        if (id.name == SYM_NONE || id.value == SYM_NONE)
+        if (!set_label(s, n, name, value)) {
+            s->n_ids = 0;
             return NULL;
-        s->ids[n++] = id;
+        }
+        n++;
     }
+    s->n_ids = n > s->n_ids ? n : s->n_ids;
     *ret_n = is_lost(s->q) ? 0 : n;
     return s->ids;
 }

@@ -1,6 +1,7 @@
 /* chunks_head.c - the folder: files listed and mapped, the one that is written, those removed. */
 #include "tsdb/head/chunks_head.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -11,7 +12,14 @@
 #include "tsdb/block/dir_file.h"
 #include "tsdb/block/map_use.h"
 
-enum { NAME_CHARS_MAX = 19, DATA_BYTES_MAX = 1 << 30, FILES_MAX = UINT16_MAX };
+enum {
+    NAME_CHARS_MAX = 19,
+    DATA_BYTES_MAX = 1 << 30,
+    FILES_MAX = UINT16_MAX,
+    CHECKED_SLOTS = 1 << 15
+};
+
+static_assert(CHECKED_SLOTS == 1 << (64 - 49), "the hash is a slot");
 
 typedef struct head_file {
     uint64_t number;            /* 0: given up before anything was in it */
@@ -37,6 +45,9 @@ struct chunks_head {
     vfs_map *left;
     size_t n_left, cap_left;
     _Atomic uint64_t n_files, bytes, damages;
+    /* Chunks whose checksum was right and that were not forgotten since (map_use.h), each in the slot of its place; made with the
+     * first file. */
+    _Atomic uint64_t *checked;
 };
 
 static head_file *file_at(const chunks_head *c, uint32_t i)
@@ -101,6 +112,10 @@ static fer_code map_file(chunks_head *c, head_file *f, fer_err *err)
 static head_file *add_file(chunks_head *c, uint64_t number)
 {
     head_file *f = fer_calloc(1, sizeof *f);
+    if (c->checked == NULL) {
+        c->checked = fer_calloc(CHECKED_SLOTS, sizeof *c->checked);
+        fer_account_force(c->acct, CHECKED_SLOTS * sizeof *c->checked);
+    }
     f->number = number;
     f->maxt = INT64_MIN;
     fer_account_force(c->acct, sizeof *f);
@@ -213,7 +228,10 @@ void chunks_head_close(chunks_head *c)
     for (size_t i = 0; i < c->n_left; i++)
         vfs_unmap(&c->left[i]);
     fer_account_release(c->acct, c->files.n * sizeof(head_file));
+    if (c->checked != NULL)
+        fer_account_release(c->acct, CHECKED_SLOTS * sizeof *c->checked);
     fer_free(c->left);
+    fer_free(c->checked);
     blockdir_done(&c->files);
     fer_free(c);
 }
@@ -257,18 +275,35 @@ void chunks_head_walk(chunks_head *c, chunks_head_fn fn, void *arg)
     }
 }
 
+static void forget_checked(const chunks_head *c)
+{
+    for (size_t i = 0; i < CHECKED_SLOTS; i++)
+        if (atomic_load_explicit(&c->checked[i], memory_order_relaxed) != 0)
+            atomic_store_explicit(&c->checked[i], 0, memory_order_relaxed);
+}
+
 fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_str *ret,
                          fer_err *err)
 {
     head_file *f = file_at(c, at.file - 1);
     uint64_t size = atomic_load_explicit(&f->n, memory_order_acquire);
     const char *p = (const char *)atomic_load_explicit(&f->p, memory_order_acquire);
-    if (map_use_note(&f->use, at.offset))
+    uint64_t place = (uint64_t)at.file << 32 | at.offset;
+    _Atomic uint64_t *slot = &c->checked[(place * 0x9e3779b97f4a7c15U) >> 49];
+    if (map_use_note(&f->use, at.offset)) {
         vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs, NULL});
+        forget_checked(c);
+    }
+    if (atomic_load_explicit(slot, memory_order_relaxed) == place &&
+        (uint64_t)at.offset + n <= size) {
+        *ret = (fer_str){p + at.offset, n};
+        return FER_OK;
+    }
     if (!head_file_check((fer_str){p, size}, at.offset, n))
         return fer_fail(err, FER_CORRUPT,
                         "chunks_head/%06" PRIu64 " at %" PRIu32 ": checksum mismatch", f->number,
                         at.offset);
+    atomic_store_explicit(slot, place, memory_order_relaxed);
     *ret = (fer_str){p + at.offset, n};
     return FER_OK;
 }

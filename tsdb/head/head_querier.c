@@ -1,8 +1,10 @@
 /* head_querier.c - selecting, pinning, labels and samples of the head's series. */
 #include "tsdb/head/head_querier.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/str_sort.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
@@ -64,7 +66,9 @@ typedef struct head_selection {
     head_hist_pins hist; /* of the series */
     ooo_pins ooo;        /* of the series that have samples out of order */
     bool newest_only;
-    label_id *ids; /* of the last labels call */
+    label_id *ids;   /* of the last labels call */
+    uint32_t *pairs; /* what they stand for */
+    size_t n_ids;
 } head_selection;
 
 static fer_code no_memory(fer_err *err)
@@ -160,15 +164,25 @@ static names_view *view_now(head_querier *q)
 static const label_id *selection_labels_of(selection *base, size_t i, size_t *ret_n)
 {
     head_selection *s = (head_selection *)base;
-    if (s->ids == NULL)
-        s->ids = fer_arena_alloc(s->q->base.ctx.arena, LABELS_MAX * sizeof *s->ids);
+    fer_arena *a = s->q->base.ctx.arena;
+    if (s->ids == NULL) {
+        s->pairs = fer_arena_alloc(a, LABELS_MAX * sizeof *s->pairs);
+        s->ids = s->pairs == NULL ? NULL : fer_arena_alloc(a, LABELS_MAX * sizeof *s->ids);
+    }
     if (s->ids == NULL)
         return NULL;
     pair_cursor c = head_pairs(s->view->names, s->series[i].pin.labels);
     size_t n = 0;
-    for (uint32_t pair; pair_cursor_next(&c, &pair); n++)
-        if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n]))
+    for (uint32_t pair; pair_cursor_next(&c, &pair); n++) {
+        if (n < s->n_ids && s->pairs[n] == pair)
+            continue; /* most are those of the series looked at before */
+        if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n])) {
+            s->n_ids = 0;
             return NULL;
+        }
+        s->pairs[n] = pair;
+    }
+    s->n_ids = n > s->n_ids ? n : s->n_ids;
     *ret_n = n;
     return s->ids;
 }
@@ -531,18 +545,17 @@ static fer_code text_add(text_list *l, fer_str text, fer_err *err)
     return FER_OK;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return str_cmp(*(const fer_str *)a, *(const fer_str *)b);
-}
-
+/* Views of the dictionary, which the querier keeps. */
 static fer_code give_sorted(text_list *l, fer_arena *a, uint64_t limit, str_list *ret, fer_err *err)
 {
-    if (l->n != 0)
-        qsort(l->v, l->n, sizeof *l->v, by_text);
+    str_sort(l->v, l->n);
     size_t n = limit != 0 && limit < l->n ? (size_t)limit : l->n;
-    for (size_t i = 0; i < n; i++)
-        FER_TRY(str_list_add(ret, a, l->v[i], err));
+    fer_str *v = fer_arena_grow(a, ret->v, ret->cap * sizeof *v, (ret->n + n) * sizeof *v);
+    if (v == NULL)
+        return no_memory(err);
+    if (n != 0)
+        memcpy(v + ret->n, l->v, n * sizeof *v);
+    *ret = (str_list){v, ret->n + n, ret->n + n > ret->cap ? ret->n + n : ret->cap};
     return FER_OK;
 }
 
