@@ -29,6 +29,11 @@ typedef struct windows {
     double range_s;
     bool anchored, smoothed; /* then windows reach beyond the range */
 
+    /* In the steps [even_from, even_to) windows are alike: they lie in their ranges in the same way, begin even_by samples behind that of the
+     * step before and have as many samples. None need be told. */
+    size_t even_from, even_to;
+    uint32_t even_by;
+
     const double *args[2]; /* scalar arguments, per step */
     double *tmp;           /* room for n numbers */
     uint32_t *marks;       /* room for n indexes */

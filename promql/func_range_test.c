@@ -347,9 +347,50 @@ static void columns_add_like_single_sums(void **state)
         assert_same(sum[i] + c[i], want[i] + want_c[i], false, i);
 }
 
+/* Tells the steps whose windows are alike, as range.c does. */
+static void tell_even(series *s, uint32_t by)
+{
+    windows *w = &s->w;
+    size_t i = 0;
+    while (i < STEPS && (w->lo[i] == 0 || w->hi[i] < w->lo[i] + 2))
+        i++;
+    w->even_from = i;
+    while (i + 1 < STEPS && w->lo[i + 1] == w->lo[i] + by && w->hi[i + 1] == w->hi[i] + by)
+        i++;
+    w->even_to = i < STEPS ? i + 1 : i;
+    w->even_by = by;
+}
+
+static void windows_told_to_be_alike_give_the_same(void **state)
+{
+    static const function_id rates[] = {FN_RATE, FN_INCREASE, FN_DELTA};
+    static series s, plain;
+    for (unsigned i = 0; i < 24; i++) {
+        uint32_t by = 1 + i % 3;
+        make(&s, i, REGULAR, i % 4 == 0 ? WILD : GAUGE, 60000 + i * 7000, by * 15000);
+        for (size_t k = 0; i % 4 > 1 && k < SAMPLES; k++) /* without resets, from near zero */
+            s.v[k] = (double)(k * (k + i % 5)) / 8;
+        for (size_t f = 0; f < sizeof rates / sizeof *rates; f++) {
+            plain = s;
+            plain.w.even_to = 0;
+            func_range(rates[f])(&plain.w, plain.out, plain.has);
+            tell_even(&s, by);
+            assert_true(s.w.even_to > s.w.even_from + 50);
+            memset(s.has, 0, sizeof s.has);
+            func_range(rates[f])(&s.w, s.out, s.has);
+            for (size_t k = 0; k < STEPS; k++) {
+                assert_int_equal(bits_get(s.has, k), bits_get(plain.has, k));
+                if (bits_get(s.has, k))
+                    assert_true(f64_bits(s.out[k]) == f64_bits(plain.out[k]));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(windows_told_to_be_alike_give_the_same),
         cmocka_unit_test(every_window_gives_what_it_gives_alone),
         cmocka_unit_test(rates_equal_the_formula_bit_for_bit),
         cmocka_unit_test(a_constant_series_has_no_slope),

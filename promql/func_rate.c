@@ -200,6 +200,23 @@ static void extended(const windows *w, rate_kind kind, double *out, uint64_t *ha
             bits_set(has, i);
 }
 
+/* Steps whose windows are alike, of a series without resets: one shape serves all. */
+static inline void rate_evenly(const windows *w, rate_kind kind, shape *s, double *out,
+                               uint64_t *has)
+{
+    size_t from = w->even_from, to = w->even_to, by = w->even_by;
+    take_shape(w, from, kind, s);
+    const double *first = w->v + w->lo[from], *last = w->v + w->hi[from] - 1;
+    double factor = s->factor, sampled = s->sampled, to_start = s->to_start * 1.0000001;
+    for (size_t i = from; i < to; i++) {
+        double a = first[(i - from) * by], sum = last[(i - from) * by] - a;
+        out[i] = sum * factor;
+        if (kind.counter && sum > 0 && a >= 0 && !(a * sampled > to_start * sum))
+            out[i] = extrapolate(w, i, kind, s, sum);
+    }
+    bits_set_range(has, from, to);
+}
+
 static inline void rate_like(const windows *w, rate_kind kind, double *out, uint64_t *has)
 {
     if (w->anchored || w->smoothed) {
@@ -208,8 +225,14 @@ static inline void rate_like(const windows *w, rate_kind kind, double *out, uint
     }
     size_t n_resets = kind.counter ? list_resets(w) : 0, next = 0;
     shape s = {0};
+    bool evenly = n_resets == 0 && w->st == NULL && w->even_from < w->even_to &&
+                  w->hi[w->even_from] - w->lo[w->even_from] >= 2;
+    if (evenly)
+        rate_evenly(w, kind, &s, out, has);
     for (size_t i = 0; i < w->n_steps; i++) {
-        if (w->lo[i] >= w->hi[i])
+        if (evenly && i == w->even_from)
+            i = w->even_to;
+        if (i >= w->n_steps || w->lo[i] >= w->hi[i])
             continue;
         bool started = kind.counter && starts_inside(w, i);
         if (!started && w->hi[i] - w->lo[i] < 2)

@@ -26,6 +26,16 @@ static inline void bits_set(uint64_t *b, size_t i)
     b[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
+/* All in [from, to). */
+static inline void bits_set_range(uint64_t *b, size_t from, size_t to)
+{
+    while (from < to) {
+        size_t n = 64 - from % 64 < to - from ? 64 - from % 64 : to - from;
+        b[from / 64] |= ~UINT64_C(0) >> (64 - n) << (from % 64);
+        from += n;
+    }
+}
+
 static inline void bits_clear(uint64_t *b, size_t i)
 {
     b[i / 64] &= ~(UINT64_C(1) << (i % 64));

@@ -105,17 +105,77 @@ static inline size_t end_from(const int64_t *t, size_t n, size_t at, size_t gues
     return at;
 }
 
+/* The distance between samples, if it is the same everywhere; else 0. */
+static int64_t distance_of(const range_series *s)
+{
+    const int64_t *t = s->t;
+    int64_t each = s->n < 2 ? 0 : t[1] - t[0], other = 0;
+    if (each <= 0 || each > INT32_MAX || t[s->n - 1] - t[0] != each * (int64_t)(s->n - 1))
+        return 0;
+    for (size_t i = 1; i < s->n; i++)
+        other |= (t[i] - t[i - 1]) ^ each;
+    return other == 0 ? each : 0;
+}
+
+/* How many of n samples, the first at t0 and each `each` behind the one before, are not after `end`; it may be below 0 or above n,
+ * as if there were more at both sides. */
+static int64_t place_of(int64_t t0, int64_t each, int64_t end)
+{
+    int64_t d = end - t0;
+    return d >= 0 ? d / each + 1 : -((-d - 1) / each);
+}
+
+static inline uint32_t clamped(int64_t at, int64_t n)
+{
+    return (uint32_t)(at < 0 ? 0 : at > n ? n : at);
+}
+
+/* Where samples come at a fixed interval and steps are multiples of it, windows follow from the first. False: it is not so. */
+static bool even_windows(range_op *r, const range_series *s, uint64_t *ret_total)
+{
+    size_t from = r->out.from, to = r->out.to, last = to - 1;
+    int64_t step = r->o.g->step, n = (int64_t)s->n, each = distance_of(s);
+    const int64_t far = INT64_C(1) << 52; /* sums stay within 64 bits */
+    if (each == 0 || step % each != 0 || step / each > INT32_MAX || s->n > INT32_MAX ||
+        r->from[from] < -far || r->to[last] > far || s->t[0] < -far || s->t[n - 1] > far ||
+        r->to[last] - r->to[from] != step * (int64_t)(last - from) ||
+        r->from[last] - r->from[from] != step * (int64_t)(last - from))
+        return false;
+    int64_t by = step / each;
+    int64_t lo = place_of(s->t[0], each, r->from[from]), hi = place_of(s->t[0], each, r->to[from]);
+    uint64_t total = 0;
+    uint32_t *los = r->lo, *his = r->hi;
+    for (size_t i = from; i < to; i++) {
+        int64_t at = (int64_t)(i - from) * by;
+        uint32_t l = clamped(lo + at, n), h = clamped(hi + at, n);
+        los[i] = l;
+        his[i] = h;
+        total += h - l;
+    }
+    /* Those that begin and end among the samples. */
+    size_t first = lo >= 0 ? 0 : (size_t)((-lo + by - 1) / by);
+    size_t end = hi > n ? 0 : (size_t)((n - hi) / by) + 1;
+    r->w.even_from = first < to - from ? from + first : to;
+    r->w.even_to = end < to - from ? from + end : to;
+    r->w.even_by = (uint32_t)by;
+    *ret_total = total;
+    return true;
+}
+
 /* The windows of the steps that can see a sample; the number of samples in them together. */
 static uint64_t find_windows(range_op *r, const range_series *s)
 {
     size_t steps = r->o.g->n, n = s->n;
     const int64_t *t = s->t;
+    r->w.even_from = r->w.even_to = 0;
     r->out.from = step_at(r->to, steps, t[0]) / 64 * 64;
     r->out.to = step_at(r->from, steps, t[n - 1]);
     if (r->out.to <= r->out.from)
         return 0;
-    size_t lo = first_after(s, r->from[r->out.from]), hi = lo, step = 0;
     uint64_t total = 0;
+    if (even_windows(r, s, &total))
+        return total;
+    size_t lo = first_after(s, r->from[r->out.from]), hi = lo, step = 0;
     for (size_t i = r->out.from; i < r->out.to; i++) {
         size_t before = hi;
         hi = end_from(t, n, hi, step, r->to[i]);
@@ -142,12 +202,14 @@ static void count_samples(range_op *r, uint64_t total)
         c->total_at[i] += r->hi[i] - r->lo[i];
     if (range_input_is_subquery(r->in))
         return;
+    uint64_t read = 0;
     for (size_t i = r->out.from; i < r->out.to; i++) {
         uint64_t n = r->hi[i] - first_unread(r, i);
-        c->read += n;
+        read += n;
         if (c->read_at != NULL)
             c->read_at[i] += n;
     }
+    c->read += read;
 }
 
 /* The same where some samples are histograms, which weigh more. */
@@ -288,6 +350,10 @@ static fer_code apply(range_op *r, uint64_t total)
         w.hi = r->hi + i;
         w.ref = r->ref + i;
         w.ts = r->ts + i;
+        w.even_from = r->w.even_from > i ? r->w.even_from - i : 0;
+        w.even_to = r->w.even_to > i ? r->w.even_to - i : 0;
+        if (w.even_to > n)
+            w.even_to = n;
         for (size_t k = 0; k < r->n_scalars; k++)
             w.args[k] = r->w.args[k] + i;
         if (some % 64 == 0 || n == to - from) {
@@ -314,6 +380,7 @@ static fer_code evaluate_histograms(range_op *r, const range_series *s)
                             .from = r->out.from,
                             .to = r->out.to,
                             .metric = lset_get_text(q, named.labels, q->sym_name)};
+    hs.w.even_to = 0; /* floats among histograms have windows of their own */
     hs.w.lo = r->lo;
     hs.w.hi = r->hi;
     hs.w.ref = r->ref;
