@@ -32,7 +32,8 @@ enum {
     HTTP_OUT_HIGH_BYTES = 1024 * 1024,    /* queued on one connection: producers rest */
     HTTP_REST_MS = 500,                   /* before a producer that had nothing is asked again */
     HTTP_OUT_PIPELINE_BYTES = 256 * 1024, /* queued: the next pipelined request waits */
-    HTTP_PIECE_BYTES = 64 * 1024,         /* of a streamed answer */
+    HTTP_FIRST_BYTES = 128 * 1024, /* of a streamed answer: if that is all, it is no stream */
+    HTTP_PIECE_BYTES = 256 * 1024, /* of what follows */
     HTTP_PIECE_MAX_BYTES = 64 * 1024 * 1024,
     HTTP_DRAIN_BYTES = 256 * 1024, /* of a refused body, to keep the connection */
     HTTP_FRAMING_BYTES = 8 * 1024,

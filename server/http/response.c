@@ -244,8 +244,10 @@ static void step(http_req *r, bool first)
 {
     fer_buf raw;
     fer_buf_init(&raw, HTTP_PIECE_MAX_BYTES, NULL);
+    if (!first)
+        (void)fer_buf_room(&raw, HTTP_PIECE_BYTES + HTTP_PIECE_BYTES / 4);
     bool done;
-    fer_code code = produce(r, first ? 2 * HTTP_PIECE_BYTES : HTTP_PIECE_BYTES, &raw, &done);
+    fer_code code = produce(r, first ? HTTP_FIRST_BYTES : HTTP_PIECE_BYTES, &raw, &done);
     r->dry = raw.n == 0 && !done;
     if (code == FER_OK && first && r->gzipped) {
         r->gzip = http_gzip_new(done ? raw.n + 1 : 0);
