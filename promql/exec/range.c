@@ -175,7 +175,8 @@ static uint64_t find_windows(range_op *r, const range_series *s)
     uint64_t total = 0;
     if (even_windows(r, s, &total))
         return total;
-    size_t lo = first_after(s, r->from[r->out.from]), hi = lo, step = 0;
+    size_t lo = first_after(s, r->from[r->out.from]), hi = first_after(s, r->to[r->out.from]);
+    size_t step = 0;
     for (size_t i = r->out.from; i < r->out.to; i++) {
         size_t before = hi;
         hi = end_from(t, n, hi, step, r->to[i]);
