@@ -159,7 +159,7 @@ static fer_code read_sans(web_reader *r, const yaml_node *n, void *into, fer_err
 
 static const web_field tls_fields[] = {
     {"cert", web_read_str, TLS(cert)},
-    {"key", web_read_str, TLS(key)},
+    {"key", web_read_secret, TLS(key)},
     {"client_ca", web_read_str, TLS(client_ca)},
     {"cert_file", web_read_str, TLS(cert_file)},
     {"key_file", web_read_str, TLS(key_file)},

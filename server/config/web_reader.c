@@ -93,14 +93,26 @@ void web_reader_mismatch(web_reader *r, const yaml_node *n, const char *type)
 
 /* ---- values ---- */
 
-bool web_read_text(web_reader *r, const yaml_node *n, fer_str *ret)
+static bool read_text(web_reader *r, const yaml_node *n, const char *type, fer_str *ret)
 {
     *ret = STR("");
     if (n->kind == YAML_SCALAR)
         *ret = n->text;
     else if (n->kind != YAML_NULL)
-        web_reader_mismatch(r, n, "string");
+        web_reader_mismatch(r, n, type);
     return n->kind == YAML_SCALAR || n->kind == YAML_NULL;
+}
+
+bool web_read_text(web_reader *r, const yaml_node *n, fer_str *ret)
+{
+    return read_text(r, n, "string", ret);
+}
+
+fer_code web_read_secret(web_reader *r, const yaml_node *n, void *into, fer_err *err)
+{
+    (void)err;
+    read_text(r, n, "config.plain", into);
+    return FER_OK;
 }
 
 fer_code web_read_str(web_reader *r, const yaml_node *n, void *into, fer_err *err)
@@ -118,10 +130,24 @@ fer_code web_read_bool(web_reader *r, const yaml_node *n, void *into, fer_err *e
     return FER_OK;
 }
 
+/* A plain number; what is behind its point is dropped. */
+static bool number_of(const yaml_node *n, int64_t *ret)
+{
+    double d;
+    if (n->kind != YAML_SCALAR || n->quoted)
+        return false;
+    if (num_parse_i64(n->text, ret))
+        return true;
+    if (!num_parse_f64(n->text, &d) || !(d > -9.2e18 && d < 9.2e18))
+        return false;
+    *ret = (int64_t)d;
+    return true;
+}
+
 fer_code web_read_int(web_reader *r, const yaml_node *n, void *into, fer_err *err)
 {
     (void)err;
-    if (n->kind != YAML_SCALAR || n->quoted || !num_parse_i64(n->text, into))
+    if (!number_of(n, into))
         web_reader_mismatch(r, n, "int");
     return FER_OK;
 }
@@ -169,14 +195,13 @@ static bool parse_nanos(fer_str s, int64_t *ret)
 fer_code web_read_nanos(web_reader *r, const yaml_node *n, void *into, fer_err *err)
 {
     (void)err;
-    bool number = n->kind == YAML_SCALAR && !n->quoted && num_parse_i64(n->text, into);
-    if (!number && (n->kind != YAML_SCALAR || !parse_nanos(n->text, into)))
+    if (!number_of(n, into) && (n->kind != YAML_SCALAR || !parse_nanos(n->text, into)))
         web_reader_mismatch(r, n, "time.Duration");
     return FER_OK;
 }
 
-static fer_code read_pairs(web_reader *r, const yaml_node *n, const char *type, web_pairs *ret,
-                           fer_err *err)
+static fer_code read_pairs(web_reader *r, const yaml_node *n, const char *type,
+                           const char *value_type, web_pairs *ret, fer_err *err)
 {
     if (n->kind != YAML_MAP) {
         web_reader_mismatch(r, n, type);
@@ -187,7 +212,7 @@ static fer_code read_pairs(web_reader *r, const yaml_node *n, const char *type, 
         return fer_fail_budget(err, "web configuration");
     for (size_t i = 0; i < n->n; i++) {
         web_pair p = {.name = n->pairs[i].key};
-        if (web_read_text(r, n->pairs[i].value, &p.value))
+        if (read_text(r, n->pairs[i].value, value_type, &p.value))
             ret->v[ret->n++] = p;
     }
     return FER_OK;
@@ -195,12 +220,12 @@ static fer_code read_pairs(web_reader *r, const yaml_node *n, const char *type, 
 
 fer_code web_read_pairs(web_reader *r, const yaml_node *n, void *into, fer_err *err)
 {
-    return read_pairs(r, n, "map[string]string", into, err);
+    return read_pairs(r, n, "map[string]string", "string", into, err);
 }
 
 fer_code web_read_secrets(web_reader *r, const yaml_node *n, void *into, fer_err *err)
 {
-    return read_pairs(r, n, "map[string]config.Secret", into, err);
+    return read_pairs(r, n, "map[string]config.Secret", "config.plain", into, err);
 }
 
 /* ---- sections ---- */

@@ -37,10 +37,11 @@ FER_MUST_CHECK fer_code web_read_section(web_reader *r, const yaml_node *n, cons
 bool web_read_text(web_reader *r, const yaml_node *n, fer_str *ret);
 
 /* For tables. */
-fer_code web_read_str(web_reader *r, const yaml_node *n, void *into, fer_err *err);   /* fer_str */
-fer_code web_read_bool(web_reader *r, const yaml_node *n, void *into, fer_err *err);  /* bool */
-fer_code web_read_int(web_reader *r, const yaml_node *n, void *into, fer_err *err);   /* int64_t */
-fer_code web_read_nanos(web_reader *r, const yaml_node *n, void *into, fer_err *err); /* int64_t */
+fer_code web_read_str(web_reader *r, const yaml_node *n, void *into, fer_err *err);    /* fer_str */
+fer_code web_read_secret(web_reader *r, const yaml_node *n, void *into, fer_err *err); /* fer_str */
+fer_code web_read_bool(web_reader *r, const yaml_node *n, void *into, fer_err *err);   /* bool */
+fer_code web_read_int(web_reader *r, const yaml_node *n, void *into, fer_err *err);    /* int64_t */
+fer_code web_read_nanos(web_reader *r, const yaml_node *n, void *into, fer_err *err);  /* int64_t */
 fer_code web_read_pairs(web_reader *r, const yaml_node *n, void *into,
                         fer_err *err); /* web_pairs */
 fer_code web_read_secrets(web_reader *r, const yaml_node *n, void *into,

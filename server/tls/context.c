@@ -295,7 +295,10 @@ static fer_code use_client_policy(tls_context *x, const web_tls_config *t, fer_e
     x->verifies = policies[i].verifies;
     if (x->verifies && !has_cas)
         openssl.SSL_CTX_set_default_verify_paths(x->ctx);
-    openssl.SSL_CTX_set_verify(x->ctx, policies[i].mode, NULL);
+    /* Who shows nothing has none of the names. (Prometheus' check of names fails for want of a certificate.) */
+    bool asks = policies[i].mode != SSL_VERIFY_NONE && x->checks_sans;
+    openssl.SSL_CTX_set_verify(
+        x->ctx, policies[i].mode | (asks ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
     openssl.SSL_CTX_set_cert_verify_callback(x->ctx, verify_client, x);
     return FER_OK;
 }

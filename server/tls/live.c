@@ -53,7 +53,8 @@ static void make_again(tls_live *l, const web_config *c, uint64_t generation)
         LOGE(l->log, "Unable to read the TLS certificate again, the last one stays", "err",
              l->err.msg);
     } else {
-        LOGE(l->log, "Unable to use the TLS configuration", "err", l->err.msg);
+        if (!first)
+            LOGE(l->log, "Unable to use the TLS configuration", "err", l->err.msg);
         tls_context_unref(l->context);
         l->context = NULL;
     }
