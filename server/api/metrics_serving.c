@@ -1,5 +1,6 @@
 /* metrics_serving.c - what /metrics tells of requests: queries, HTTP, readers, remote write, OTLP. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "server/api/federate.h"
 #include "server/api/gate.h"
@@ -9,6 +10,7 @@
 #include "server/api/query_times.h"
 #include "server/otlp/receive.h"
 #include "server/remote/write.h"
+#include "server/web_gate.h"
 
 enum { HANDLERS_MAX = 128 };
 
@@ -114,6 +116,47 @@ static void put_http(fer_buf *out, const app *a)
                     "Connections closed because the peer was too slow.", (double)h.timeouts);
 }
 
+static void put_handshakes(fer_buf *out, const http_stats *h)
+{
+    char reason[64];
+    metrics_counter(out, "ferula_tls_handshakes_total", "TLS handshakes done.",
+                    (double)h->handshakes);
+    metrics_head(out, "counter", "ferula_tls_handshake_errors_total",
+                 "TLS handshakes that came to nothing.");
+    for (int i = 0; i < HTTP_HANDSHAKE_ERRORS; i++) {
+        snprintf(reason, sizeof reason, "reason=\"%s\"", http_handshake_error_name(i));
+        metrics_labelled(out, "ferula_tls_handshake_errors_total", reason,
+                         (double)h->handshake_errors[i]);
+    }
+}
+
+/* What --web.config.file brings. */
+static void put_gate(fer_buf *out, const app *a)
+{
+    web_gate_stats g;
+    http_stats h;
+    if (a->gatekeeper == NULL)
+        return;
+    http_server_stats(a->http, &h);
+    web_gate_stats_get(a->gatekeeper, &g);
+    put_handshakes(out, &h);
+    metrics_head(out, "counter", "ferula_auth_requests_total", "Requests by their password.");
+    metrics_labelled(out, "ferula_auth_requests_total", "result=\"accepted\"",
+                     (double)g.auth.accepted);
+    metrics_labelled(out, "ferula_auth_requests_total", "result=\"refused\"",
+                     (double)g.auth.refused);
+    metrics_labelled(out, "ferula_auth_requests_total", "result=\"busy\"", (double)g.auth.busy);
+    metrics_counter(out, "ferula_auth_checks_total", "Passwords checked by bcrypt.",
+                    (double)g.auth.checks);
+    metrics_counter(out, "ferula_auth_check_seconds_total", "Time of the checks.",
+                    g.auth.check_seconds);
+    metrics_counter(out, "ferula_web_config_errors_total",
+                    "Requests refused because the web configuration file is wrong.",
+                    (double)g.config_errors);
+    metrics_counter(out, "ferula_web_rate_limited_total", "Requests refused by the rate limit.",
+                    (double)g.limited);
+}
+
 static void put_readers(fer_buf *out, app *a)
 {
     uint64_t errors, warnings;
@@ -170,6 +213,7 @@ void metrics_put_serving(fer_buf *out, app *a)
 {
     put_engine(out, a);
     put_http(out, a);
+    put_gate(out, a);
     put_readers(out, a);
     put_receiver(out, a);
 }

@@ -436,13 +436,10 @@ static fer_code read_tree(web_config *c, const yaml_node *root, int *line, fer_e
     return check(c, root, line, err);
 }
 
-static fer_code load(web_config *c, const char *path, int *line, fer_err *err)
+static fer_code parse(web_config *c, fer_str text, const char *path, int *line, fer_err *err)
 {
-    fer_str text = {0};
     yaml_node *root = NULL;
-    FER_TRY(web_file_read(path, c->a, &text, err));
-    fer_code code = yaml_tree_parse(text, c->a, &root, err);
-    if (code != FER_OK)
+    if (yaml_tree_parse(text, c->a, &root, err) != FER_OK)
         return as_yaml_error(err, line);
     FER_TRY(read_tree(c, root, line, err));
     FER_TRY(resolve(&c->tls.cert_file, path, c->a, err));
@@ -450,7 +447,8 @@ static fer_code load(web_config *c, const char *path, int *line, fer_err *err)
     return resolve(&c->tls.client_ca_file, path, c->a, err);
 }
 
-fer_code web_config_load(const char *path, web_config **ret, int *ret_line, fer_err *err)
+fer_code web_config_parse(fer_str text, const char *path, web_config **ret, int *ret_line,
+                          fer_err *err)
 {
     fer_arena *a = fer_arena_new(NULL, 0);
     web_config *c = ARENA_NEW(a, web_config);
@@ -461,7 +459,7 @@ fer_code web_config_load(const char *path, web_config **ret, int *ret_line, fer_
     };
     int line = 0;
     fer_err own;
-    fer_code code = load(c, path, &line, err == NULL ? &own : err);
+    fer_code code = parse(c, text, path, &line, err == NULL ? &own : err);
     if (ret_line != NULL)
         *ret_line = line;
     if (code != FER_OK) {
@@ -470,6 +468,16 @@ fer_code web_config_load(const char *path, web_config **ret, int *ret_line, fer_
     }
     *ret = c;
     return FER_OK;
+}
+
+fer_code web_config_load(const char *path, web_config **ret, int *ret_line, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    fer_str text = {0};
+    if (ret_line != NULL)
+        *ret_line = 0;
+    FER_TRY(web_file_read(path, a, &text, err));
+    return web_config_parse(text, path, ret, ret_line, err);
 }
 
 void web_config_free(web_config *c)

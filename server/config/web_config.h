@@ -70,6 +70,9 @@ typedef struct web_config {
  * not known; may be NULL. */
 FER_MUST_CHECK fer_code web_config_load(const char *path, web_config **ret, int *ret_line,
                                         fer_err *err);
+/* The same of the text of a file, which lies at `path` or might. */
+FER_MUST_CHECK fer_code web_config_parse(fer_str text, const char *path, web_config **ret,
+                                         int *ret_line, fer_err *err);
 void web_config_free(web_config *c); /* NULL is fine */
 
 /* Whether any key asks for TLS. */

@@ -111,11 +111,14 @@ static void write_pair(const char *cert_name, const char *key_name)
     assert_true(X509_sign(x, key, EVP_sha256()) > 0);
     path_of(cert_name, path);
     FILE *f = fopen(path, "w");
-    assert_true(f != NULL && PEM_write_X509(f, x) == 1 && fclose(f) == 0);
+    assert_non_null(f);
+    assert_int_equal(PEM_write_X509(f, x), 1);
+    assert_int_equal(fclose(f), 0);
     path_of(key_name, path);
     f = fopen(path, "w");
-    assert_true(f != NULL && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-                fclose(f) == 0);
+    assert_non_null(f);
+    assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(f), 0);
     X509_free(x);
     EVP_PKEY_free(key);
 }
