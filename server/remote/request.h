@@ -113,10 +113,17 @@ static inline fer_code rw_scan_sample(fer_str msg, uint32_t last_field, int64_t 
     return FER_OK;
 }
 
+/* Room for one more sample. */
+static inline fer_code rw_need_row(rw_request *q)
+{
+    return q->n_rows < q->cap_rows
+               ? FER_OK
+               : rw_grow(q->acct, (void **)&q->rows, &q->cap_rows, sizeof *q->rows);
+}
+
 static inline fer_code rw_add_sample(rw_request *q, fer_str msg, uint32_t last_field)
 {
-    if (q->n_rows == q->cap_rows)
-        FER_TRY(rw_grow(q->acct, (void **)&q->rows, &q->cap_rows, sizeof *q->rows));
+    FER_TRY(rw_need_row(q));
     tsdb_row *row = &q->rows[q->n_rows];
     FER_TRY(rw_scan_sample(msg, last_field, &row->t, &row->v));
     q->n_rows++;

@@ -31,7 +31,6 @@
 enum {
     HEADER_BYTES = 2,
     NO_WINDOW = 0xff,
-    LEADING_MAX = 31,
     SAMPLE_BITS_MAX = 80 + 77, /* of any but the first sample */
     BITS_AT_ONCE = 57,         /* that a load has at least */
     /* From the byte a sample begins in, no field of it is loaded from further on than this. */
@@ -125,8 +124,8 @@ static inline void put_value(bit_writer *w, code_bits before, xor_appender *a, d
     }
     unsigned leading = (unsigned)__builtin_clzll(delta);
     unsigned trailing = (unsigned)__builtin_ctzll(delta);
-    if (leading > LEADING_MAX)
-        leading = LEADING_MAX;
+    if (leading > XOR_LEADING_MAX)
+        leading = XOR_LEADING_MAX;
 
     if (a->leading != NO_WINDOW && leading >= a->leading && trailing >= a->trailing) {
         put(w, before.v << 2 | 2, before.k + 2);

@@ -27,8 +27,10 @@ enum {
     /* Most bytes one append can add: a second sample 2^63 ms or more behind the first takes a
      * 10-byte delta and 77 bits. */
     XOR_SAMPLE_BYTES_MAX = 20,
-    XOR_CHUNK_BYTES_SOFT = 1024, /* a chunk is cut when it could pass this */
-    XOR_SAMPLES_MAX = UINT16_MAX /* what the count can tell */
+    XOR_CHUNK_BYTES_SOFT = 1024,  /* a chunk is cut when it could pass this */
+    XOR_SAMPLES_MAX = UINT16_MAX, /* what the count can tell */
+    XOR_LEADING_MAX = 31,         /* zeros in front of a window that are told */
+    XOR_SHORT_BITS = 56           /* with the open byte in front they fit one word */
 };
 
 typedef struct xor_appender {
@@ -49,6 +51,49 @@ void xor_append(xor_appender *a, uint8_t *buf, int64_t t, double v);
 /* The same for a stream that lies elsewhere. `open` is its last byte, or 0 where a->bits ends on a byte; out gets the
  * bytes from that one on and has room for XOR_SAMPLE_BYTES_MAX + 8. The count in the header is not written. */
 void xor_append_at(xor_appender *a, uint8_t open, uint8_t *out, int64_t t, double v);
+/* The code of one sample, where it has at most XOR_SHORT_BITS bits, as nearly all from the third on have: returns how many, and
+ * them, as the lower bits of *ret; the appender has moved on. 0: nothing has changed, xor_append_at() must be taken. */
+static inline unsigned xor_append_short(xor_appender *a, int64_t t, double v, uint64_t *ret)
+{
+    uint64_t delta = (uint64_t)t - (uint64_t)a->t;
+    int64_t dod = (int64_t)(delta - a->t_delta);
+    uint64_t x = f64_bits(v) ^ f64_bits(a->v);
+    uint64_t code = 0;
+    unsigned k = 1;
+    if (dod != 0) {
+        code = UINT64_C(2) << 14 | ((uint64_t)dod & 0x3fff);
+        k = 16;
+    }
+    if (a->n < 2 || dod <= -(INT64_C(1) << 13) || dod > INT64_C(1) << 13)
+        return 0;
+    if (x == 0) {
+        code <<= 1;
+        k++;
+    } else {
+        unsigned leading = (unsigned)__builtin_clzll(x), trailing = (unsigned)__builtin_ctzll(x);
+        leading = leading < XOR_LEADING_MAX ? leading : XOR_LEADING_MAX;
+        bool in_window = leading >= a->leading && trailing >= a->trailing; /* never without one */
+        if (in_window) {
+            leading = a->leading;
+            trailing = a->trailing;
+        }
+        unsigned sig = 64 - leading - trailing;
+        code = in_window ? code << 2 | 2 : code << 13 | 3 << 11 | leading << 6 | sig;
+        k += (in_window ? 2 : 13) + sig;
+        if (k > XOR_SHORT_BITS)
+            return 0;
+        code = code << sig | x >> trailing;
+        a->leading = (uint8_t)leading;
+        a->trailing = (uint8_t)trailing;
+    }
+    a->bits += k;
+    a->t = t;
+    a->v = v;
+    a->t_delta = delta;
+    a->n++;
+    *ret = code;
+    return k;
+}
 /* Bytes in use, header included. */
 static inline size_t xor_bytes(const xor_appender *a)
 {

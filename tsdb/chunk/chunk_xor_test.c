@@ -249,6 +249,48 @@ static void random_series_come_back(void **state)
     }
 }
 
+/* Puts a code behind the stream of buf bit by bit. */
+static void put_code(uint8_t *buf, uint32_t at, uint64_t code, unsigned k)
+{
+    for (unsigned i = 0; i < k; i++, at++)
+        buf[at / 8] |= (uint8_t)((code >> (k - 1 - i) & 1) << (7 - at % 8));
+}
+
+static void short_codes_are_those_of_the_long_way(void **state)
+{
+    (void)state;
+    fer_rng_seeded r;
+    fer_rng_seeded_init(&r, 11);
+    size_t n_short = 0, n_long = 0;
+    for (int i = 0; i < 500; i++) {
+        sample s[SERIES_MAX];
+        size_t n = random_series(&r, s);
+        uint8_t buf[BUF_BYTES] = {0}, want[BUF_BYTES] = {0};
+        xor_appender a, b;
+        xor_init(&a);
+        xor_init(&b);
+        for (size_t k = 0; k < n; k++) {
+            uint64_t code;
+            uint32_t at = a.bits;
+            xor_appender before = a;
+            unsigned bits = xor_append_short(&a, s[k].t, s[k].v, &code);
+            assert_in_range(bits, 0, XOR_SHORT_BITS);
+            if (bits != 0) {
+                put_code(buf, at, code, bits);
+                n_short++;
+            } else {
+                assert_memory_equal(&a, &before, sizeof a);
+                xor_append(&a, buf, s[k].t, s[k].v);
+                n_long++;
+            }
+            xor_append(&b, want, s[k].t, s[k].v);
+            assert_memory_equal(&a, &b, sizeof a);
+        }
+        assert_memory_equal(buf + 2, want + 2, BUF_BYTES - 2);
+    }
+    assert_true(n_short > 10000 && n_long > 10000);
+}
+
 /* ---- what readers ask for ---- */
 
 static void only_the_time_range_is_delivered(void **state)
@@ -452,6 +494,7 @@ int main(void)
         cmocka_unit_test(extreme_timestamps_fit_the_promised_room),
         cmocka_unit_test(special_values_keep_their_bits),
         cmocka_unit_test(random_series_come_back),
+        cmocka_unit_test(short_codes_are_those_of_the_long_way),
         cmocka_unit_test(only_the_time_range_is_delivered),
         cmocka_unit_test(samples_are_appended_behind_those_there),
         cmocka_unit_test(a_pinned_prefix_survives_later_appends),

@@ -238,17 +238,11 @@ static void grow_open(head *h, pub_rec *s, size_t whole, size_t need)
     s->cap = (uint16_t)slab_size(&h->chunks, ref);
 }
 
-/* Encodes one sample behind the open chunk's bytes. It is encoded aside, from the open byte on, which is kept in the
- * record: so the chunk's memory, mostly far away, is only written to, and an item needs no room beyond
- * its bytes. */
-static void encode(head *h, pub_rec *s, int64_t t, double v)
+/* Writes the bytes from the open one on, `bytes` of them that count, behind the open chunk's whole ones. The chunk's memory,
+ * mostly far away, is only written to, and an item needs no room beyond its bytes. */
+static inline void put_open(head *h, pub_rec *s, uint32_t from, const uint8_t *aside,
+                            uint32_t bytes)
 {
-    uint8_t aside[XOR_SAMPLE_BYTES_MAX + 8];
-    uint32_t from = s->app.bits / 8;
-    xor_append_at(&s->app, s->tail, aside, t, v);
-    uint32_t bytes = (s->app.bits + 7) / 8 - from;
-    s->tail = s->app.bits % 8 == 0 ? 0 : aside[bytes - 1];
-
     if (from + bytes > s->cap)
         grow_open(h, s, from, from + bytes);
     uint8_t *to = (uint8_t *)slab_ptr(&h->chunks, s->open) + from;
@@ -256,6 +250,35 @@ static void encode(head *h, pub_rec *s, int64_t t, double v)
         memcpy(to, aside, 8);
     else
         memcpy(to, aside, bytes);
+}
+
+static void encode_any(head *h, pub_rec *s, int64_t t, double v)
+{
+    uint8_t aside[XOR_SAMPLE_BYTES_MAX + 8];
+    uint32_t from = s->app.bits / 8;
+    xor_append_at(&s->app, s->tail, aside, t, v);
+    uint32_t bytes = (s->app.bits + 7) / 8 - from;
+    s->tail = s->app.bits % 8 == 0 ? 0 : aside[bytes - 1];
+    put_open(h, s, from, aside, bytes);
+}
+
+/* Encodes one sample behind the open chunk's bytes, aside, from the open byte on, which is kept in the record. */
+static inline void encode(head *h, pub_rec *s, int64_t t, double v)
+{
+    uint32_t from = s->app.bits / 8;
+    unsigned used = s->app.bits % 8;
+    uint64_t code;
+    unsigned k = xor_append_short(&s->app, t, v, &code);
+    if (__builtin_expect(k == 0, 0)) {
+        encode_any(h, s, t, v);
+        return;
+    }
+    used += k;
+    uint64_t word = (uint64_t)s->tail << 56 | code << (64 - used);
+    uint8_t aside[8];
+    be64_put(aside, word);
+    put_open(h, s, from, aside, (used + 7) / 8);
+    s->tail = (uint8_t)(word << (used / 8 * 8) >> 56);
 }
 
 void head_append(head *h, uint32_t slot, int64_t t, double v)

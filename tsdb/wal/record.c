@@ -59,27 +59,6 @@ void record_samples_begin(record_samples *s, fer_buf *out)
     fer_buf_putc(out, RECORD_SAMPLES);
 }
 
-void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t, double v)
-{
-    uint8_t *p = (uint8_t *)fer_buf_room(out, 16 + 2 * VARINT_MAX + 8);
-    if (p == NULL)
-        return;
-    uint8_t *at = p;
-    if (s->n++ == 0) {
-        s->base_ref = ref;
-        s->base_t = t;
-        be64_put(at, ref);
-        be64_put(at + 8, (uint64_t)t);
-        at += 16;
-    }
-    at += varint_put(at, (int64_t)(ref - s->base_ref));
-    at += varint_put(at, (int64_t)((uint64_t)t - (uint64_t)s->base_t));
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    be64_put(at, bits);
-    out->n += (size_t)(at + 8 - p);
-}
-
 static void put_varint(fer_buf *out, int64_t v)
 {
     uint8_t *p = (uint8_t *)fer_buf_room(out, VARINT_MAX);

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/varint.h"
 #include "tsdb/labels.h"
 
 typedef enum record_type {
@@ -41,7 +42,27 @@ typedef struct record_samples {
     size_t n;
 } record_samples;
 void record_samples_begin(record_samples *s, fer_buf *out);
-void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t, double v);
+static inline void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t,
+                                      double v)
+{
+    uint8_t *p = (uint8_t *)fer_buf_room(out, 16 + 2 * VARINT_MAX + 8);
+    if (p == NULL)
+        return;
+    uint8_t *at = p;
+    if (s->n++ == 0) {
+        s->base_ref = ref;
+        s->base_t = t;
+        be64_put(at, ref);
+        be64_put(at + 8, (uint64_t)t);
+        at += 16;
+    }
+    at += varint_put(at, (int64_t)(ref - s->base_ref));
+    at += varint_put(at, (int64_t)((uint64_t)t - (uint64_t)s->base_t));
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    be64_put(at, bits);
+    out->n += (size_t)(at + 8 - p);
+}
 
 /* A Tombstones record: type byte, then any number of deletions of [mint, maxt]. */
 void record_tombstones_begin(fer_buf *out);
