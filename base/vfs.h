@@ -23,11 +23,15 @@ typedef struct vfs vfs;
 typedef struct vfs_file vfs_file;
 
 typedef enum vfs_mode {
-    VFS_READ,       /* existing file, read only */
-    VFS_CREATE,     /* must not exist; read and write */
+    VFS_READ,   /* existing file, read only */
+    VFS_CREATE, /* must not exist; read and write */
+    VFS_CREATE_DIRECT, /* the same; writes go past the system's cache where it can do so: places and sizes of them, and
+                          where in memory they lie, are multiples of VFS_BLOCK_BYTES */
     VFS_TRUNCATE,   /* created or emptied; read and write */
     VFS_READ_WRITE, /* existing file */
 } vfs_mode;
+
+enum { VFS_BLOCK_BYTES = 4096 };
 
 typedef struct vfs_stat {
     uint64_t size;

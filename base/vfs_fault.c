@@ -32,6 +32,7 @@ typedef struct fault_file {
     uint64_t crashes; /* as many as there had been when it was opened */
     bool writable;
     bool holds_lock;
+    bool direct;
     char path[];
 } fault_file;
 
@@ -134,7 +135,7 @@ static vfs_file *new_file(vfs_fault *f, inode *node, const char *path, bool writ
 
 static int open_node(vfs_fault *f, const char *path, vfs_mode mode, inode **ret)
 {
-    if (mode == VFS_CREATE)
+    if (mode == VFS_CREATE || mode == VFS_CREATE_DIRECT)
         return disk_create(f->disk, path, false, now_ms(f), ret);
     int sys = disk_find(f->disk, path, ret);
     if (sys == ENOENT && mode == VFS_TRUNCATE)
@@ -153,9 +154,11 @@ static fer_code fault_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **
     int sys = enter(f, VFS_CALL_OPEN, path, NULL);
     if (sys == 0)
         sys = open_node(f, path, mode, &node);
-    if (sys == 0)
+    if (sys == 0) {
         *ret = new_file(f, node, path, mode != VFS_READ);
-    if (mode == VFS_CREATE || mode == VFS_TRUNCATE)
+        file_of(*ret)->direct = mode == VFS_CREATE_DIRECT;
+    }
+    if (mode != VFS_READ && mode != VFS_READ_WRITE)
         note(f, (vfs_fault_op){.kind = VFS_CALL_OPEN, .path = path, .sys = sys});
     return leave(f, VFS_CALL_OPEN, path, sys, err);
 }
@@ -224,6 +227,8 @@ static fer_code fault_pwrite(vfs_file *file, const void *p, size_t n, uint64_t o
     bool alive = ff->crashes == f->crashes && ff->writable;
     if (!ff->writable)
         sys = EBADF;
+    else if (ff->direct && (n | off | (uintptr_t)p) % VFS_BLOCK_BYTES != 0)
+        sys = EINVAL;
     size_t part = sys == 0 ? n : f->rule.wrote < n ? f->rule.wrote : n;
     int disk_sys = alive ? disk_write(f->disk, ff->node, p, part, off) : 0;
     if (alive)

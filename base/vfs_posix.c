@@ -15,6 +15,7 @@
 typedef struct posix_file {
     vfs_file base;
     int fd;
+    bool direct; /* O_DIRECT is on */
     char path[]; /* for messages */
 } posix_file;
 
@@ -39,9 +40,18 @@ static fer_code open_flags(vfs *fs, const char *path, int flags, vfs_file **ret,
     posix_file *f = fer_alloc(sizeof *f + n);
     f->base.fs = fs;
     f->fd = fd;
+    f->direct = false;
     memcpy(f->path, path, n);
     *ret = &f->base;
     return FER_OK;
+}
+
+/* Not every file system can, and some say so only when they are written to. */
+static void set_direct(posix_file *f, bool direct)
+{
+    int flags = fcntl(f->fd, F_GETFL);
+    if (flags >= 0 && fcntl(f->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+        f->direct = direct;
 }
 
 static fer_code posix_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **ret, fer_err *err)
@@ -49,10 +59,14 @@ static fer_code posix_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **
     static const int flags[] = {
         [VFS_READ] = O_RDONLY,
         [VFS_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [VFS_CREATE_DIRECT] = O_RDWR | O_CREAT | O_EXCL,
         [VFS_TRUNCATE] = O_RDWR | O_CREAT | O_TRUNC,
         [VFS_READ_WRITE] = O_RDWR,
     };
-    return open_flags(fs, path, flags[mode], ret, err);
+    FER_TRY(open_flags(fs, path, flags[mode], ret, err));
+    if (mode == VFS_CREATE_DIRECT)
+        set_direct(of(*ret), true);
+    return FER_OK;
 }
 
 static void posix_close(vfs_file *f)
@@ -102,6 +116,12 @@ static fer_code posix_pwrite(vfs_file *f, const void *p, size_t n, uint64_t off,
     while (done < n) {
         ssize_t r;
         RETRY(r, pwrite(of(f)->fd, (const char *)p + done, n - done, (off_t)(off + done)));
+        if (r < 0 && errno == EINVAL && of(f)->direct) {
+            set_direct(of(f), false);
+            if (!of(f)->direct)
+                continue;
+            errno = EINVAL;
+        }
         if (r < 0)
             return fer_fail_sys(err, errno, "write %s", of(f)->path);
         if (r == 0) /* no progress and no reason given */

@@ -118,6 +118,8 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     if (db->o.read_only)
         return FER_OK;
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
+    if (db->o.sync == WAL_SYNC_GROUP)
+        wo.ahead_bytes = wal_ahead_bytes(wo.segment_bytes);
     FER_TRY(wal_open(db->o.fs, db->wal_dir, &wo, db->o.log, &db->w, err));
     committer_init(&db->c, &db->h, db->w, &db->o);
     if (vfs_exists(db->o.fs, db->wbl_dir))

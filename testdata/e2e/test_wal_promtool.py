@@ -35,6 +35,9 @@ class WalPromtool(unittest.TestCase):
                 self.assertGreater(first, 1)
                 self.assertEqual(names[len(segments):], [f"checkpoint.{first - 1:08d}"])
             self.assertEqual(segments, [f"{first + i:08d}" for i in range(len(segments))])
+            if how == "ahead":  # zeros behind the last record
+                with open(f"{folder}/wal/{segments[-1]}", "rb") as file:
+                    self.assertEqual(file.read()[-32768:], bytes(32768))
             if how in ("small", "torn"):
                 self.assertGreater(len(segments), 3)
             if how == "torn":  # what was torn was cut off: whole pages only where a log was closed
@@ -57,5 +60,7 @@ def case(suite, compression, how):
 
 for suite, compressions in (("release", ("plain", "snappy")), ("sid", ("plain", "snappy", "zstd"))):
     for compression in compressions:
-        for how in ("closed", "killed", "small", "twice", "checkpoint", "torn"):
+        for how in ("closed", "killed", "ahead", "small", "twice", "checkpoint", "torn"):
+            if how == "ahead" and compression != "plain":
+                continue
             setattr(WalPromtool, f"test_{suite}_{compression}_{how}", case(suite, compression, how))

@@ -4,6 +4,7 @@
  * COMPRESSION: plain, snappy, zstd.
  * HOW: closed   one segment, closed
  *      killed   ends without closing: the last page is short
+ *      ahead    in place, and ends without closing: zeros follow
  *      small    segments of 64 KiB, three openings
  *      twice    the last batches of a segment again in the next, as after a failed sync whose
  *               segment could not be cut back
@@ -161,6 +162,8 @@ static bool parse(int argc, char **argv, program *p)
     for (size_t i = 0; i < 3; i++)
         if (strcmp(argv[2], names[i]) == 0)
             p->o.compression = (wal_compression)i;
+    if (strcmp(argv[3], "ahead") == 0)
+        p->o.ahead_bytes = wal_ahead_bytes(0);
     if (strcmp(argv[3], "small") == 0 || strcmp(argv[3], "checkpoint") == 0)
         p->o.segment_bytes = 2 * WAL_PAGE_BYTES;
     return true;
@@ -191,7 +194,8 @@ int main(int argc, char **argv)
 {
     program p = {0};
     if (!parse(argc, argv, &p)) {
-        fputs("usage: wal_write DIR plain|snappy|zstd closed|killed|small|twice|checkpoint|torn\n",
+        fputs("usage: wal_write DIR plain|snappy|zstd "
+              "closed|killed|ahead|small|twice|checkpoint|torn\n",
               stderr);
         return 2;
     }
@@ -218,7 +222,7 @@ int main(int argc, char **argv)
     }
     if (fflush(stdout) != 0)
         return 1;
-    if (strcmp(how, "killed") == 0)
+    if (strcmp(how, "killed") == 0 || strcmp(how, "ahead") == 0)
         _exit(0);
     if (strcmp(how, "torn") == 0 && p.failures < 5) {
         fprintf(stderr, "wal_write: only %d writes failed\n", p.failures);

@@ -33,6 +33,7 @@
 #include "base/mem.h"
 #include "base/varint.h"
 #include "tsdb/wal/wal_dir.h"
+#include "tsdb/wal/wal_file.h"
 #include "tsdb/wal/wal_frame.h"
 
 enum {
@@ -41,6 +42,7 @@ enum {
     ITEM_BYTES = 5,              /* before each record in the queue: length u32, FRAME_PACKED u8 */
     NAMES_TRIED = 1000,
     ZSTD_LEVEL = 3,
+    AHEAD_PARTS = 128, /* of a segment are written ahead at a time */
 };
 
 struct wal {
@@ -52,7 +54,8 @@ struct wal {
     wal_compression compression;
     ZSTD_CCtx *zstd;
 
-    vfs_file *file;    /* NULL: the next write makes a segment */
+    uint64_t ahead_bytes;
+    wal_file *file;    /* NULL: the next write makes a segment */
     uint64_t segment;  /* its number, or that of the next */
     uint64_t end;      /* of what was written to it */
     uint64_t safe_end; /* of what of it is not in the queue any more */
@@ -275,7 +278,7 @@ static fer_code give_up(wal *w, fer_code code)
 {
     fer_err err = {0};
     if (w->file != NULL && w->safe_end != 0) {
-        if (vfs_truncate(w->file, w->safe_end, &err) != FER_OK)
+        if (wal_file_cut(w->file, w->safe_end, &err) != FER_OK)
             note_torn(w, &err);
         w->segment++;
     } else if (w->file != NULL) {
@@ -286,7 +289,7 @@ static fer_code give_up(wal *w, fer_code code)
             w->segment++;
         }
     }
-    vfs_close(w->file);
+    wal_file_close(w->file);
     w->file = NULL;
     w->end = w->safe_end = 0;
     w->unsynced = false;
@@ -307,7 +310,8 @@ static fer_code make_segment(wal *w, fer_err *err)
         if (i > 0)
             w->segment++;
         FER_TRY(wal_segment_path(path, w->dir, w->segment, err));
-        code = vfs_open(w->fs, path, VFS_CREATE, &w->file, err);
+        code = wal_file_create(w->fs, path, w->ahead_bytes, w->segment_pages * WAL_PAGE_BYTES,
+                               &w->file, err);
     }
     FER_TRY(code);
     return vfs_sync_dir(w->fs, w->dir, err);
@@ -317,7 +321,7 @@ static fer_code write_frame(wal *w, fer_err *err)
 {
     if (w->frame.n == 0)
         return FER_OK;
-    FER_TRY(vfs_pwrite(w->file, w->frame.p, w->frame.n, w->end, err));
+    FER_TRY(wal_file_append(w->file, fer_buf_str(&w->frame), err));
     uint64_t end = w->end + w->frame.n;
     w->stats.pages += end / WAL_PAGE_BYTES - w->end / WAL_PAGE_BYTES;
     w->stats.bytes_written += w->frame.n;
@@ -329,7 +333,7 @@ static fer_code write_frame(wal *w, fer_err *err)
 static fer_code sync_file(wal *w, fer_err *err)
 {
     uint64_t begin = w->clock->mono_ns(w->clock);
-    fer_code code = vfs_sync(w->file, err);
+    fer_code code = wal_file_sync(w->file, err);
     uint64_t took = w->clock->mono_ns(w->clock) - begin;
     w->stats.fsyncs++;
     w->stats.fsync_ns += took;
@@ -344,7 +348,8 @@ static fer_code sync_file(wal *w, fer_err *err)
 static fer_code end_segment(wal *w, fer_err *err)
 {
     FER_TRY(sync_file(w, err));
-    vfs_close(w->file);
+    wal_file_trim(w->file);
+    wal_file_close(w->file);
     w->file = NULL;
     w->segment++;
     w->end = w->safe_end = 0;
@@ -464,6 +469,13 @@ static fer_code next_segment(vfs *fs, const char *dir, uint64_t *ret, fer_err *e
     return vfs_sync_dir(fs, dir, err);
 }
 
+uint64_t wal_ahead_bytes(uint64_t segment_bytes)
+{
+    uint64_t bytes = segment_bytes != 0 ? segment_bytes : WAL_SEGMENT_BYTES_DEFAULT;
+    uint64_t pages = bytes / WAL_PAGE_BYTES / AHEAD_PARTS;
+    return (pages == 0 ? 1 : pages) * WAL_PAGE_BYTES;
+}
+
 fer_code wal_open(vfs *fs, const char *dir, const wal_options *o, fer_log *log, wal **ret,
                   fer_err *err)
 {
@@ -471,6 +483,7 @@ fer_code wal_open(vfs *fs, const char *dir, const wal_options *o, fer_log *log, 
     if (bytes % WAL_PAGE_BYTES != 0)
         return fer_fail(err, FER_INVALID, "WAL segment size %" PRIu64 " is not a multiple of %d",
                         bytes, WAL_PAGE_BYTES);
+    assert(o->ahead_bytes % WAL_PAGE_BYTES == 0);
     FER_TRY(make_dir(fs, dir, err));
     uint64_t segment;
     FER_TRY(next_segment(fs, dir, &segment, err));
@@ -482,6 +495,7 @@ fer_code wal_open(vfs *fs, const char *dir, const wal_options *o, fer_log *log, 
     w->clock = o->clock != NULL ? o->clock : fer_clock_system();
     w->segment_pages = bytes / WAL_PAGE_BYTES;
     w->compression = o->compression;
+    w->ahead_bytes = o->ahead_bytes;
     w->segment = segment;
     fer_buf_init(&w->queue, SIZE_MAX / 2, NULL);
     fer_buf_init(&w->frame, SIZE_MAX / 2, NULL);
@@ -506,7 +520,9 @@ static fer_code finish(wal *w, fer_err *err)
 fer_code wal_close(wal *w, fer_err *err)
 {
     fer_code code = finish(w, err);
-    vfs_close(w->file);
+    if (w->file != NULL)
+        wal_file_trim(w->file);
+    wal_file_close(w->file);
     ZSTD_freeCCtx(w->zstd);
     fer_buf_done(&w->queue);
     fer_buf_done(&w->frame);

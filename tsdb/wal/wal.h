@@ -36,7 +36,12 @@ typedef struct wal_options {
     uint64_t segment_bytes;      /* multiple of the page; 0 = default */
     wal_compression compression; /* of records that get smaller by it; the others stay plain */
     fer_clock *clock;            /* times the syncs; NULL = the machine's */
+    uint64_t
+        ahead_bytes; /* a multiple of the page: segments are written in place (wal_file.h). 0 = they grow */
 } wal_options;
+
+/* ahead_bytes for segments of so many bytes (0: the default) that are synced often: 1 MiB of 128. */
+uint64_t wal_ahead_bytes(uint64_t segment_bytes);
 
 typedef struct wal wal;
 

@@ -130,6 +130,8 @@ static void assert_holds(run *r, uint64_t acked, const char *what, uint64_t at)
 
 static const wal_options small_segments = {.segment_bytes = 4 * WAL_PAGE_BYTES};
 static const wal_options one_segment = {.compression = WAL_SNAPPY};
+static const wal_options in_place = {.segment_bytes = 6 * WAL_PAGE_BYTES,
+                                     .ahead_bytes = 2 * WAL_PAGE_BYTES};
 
 /* Calls of a run in which nothing fails. */
 static uint64_t count_calls(const wal_options *o, vfs_call kind)
@@ -194,16 +196,23 @@ static void each_call_failing_once_loses_nothing_in_one_segment(void **state)
     each_call_failing_once_loses_nothing(&one_segment);
 }
 
+static void each_call_failing_once_loses_nothing_in_place(void **state)
+{
+    (void)state;
+    each_call_failing_once_loses_nothing(&in_place);
+}
+
 static void a_write_torn_anywhere_loses_nothing(void **state)
 {
     (void)state;
     static const size_t wrote[] = {1, 6, 7, 8, 100, 512, 4096, 5307, 32767, 32768, 32769, 50000};
-    uint64_t writes = count_calls(&small_segments, VFS_CALL_PWRITE);
+    uint64_t writes = count_calls(&in_place, VFS_CALL_PWRITE);
     for (uint64_t nth = 1; nth <= writes; nth++) {
         for (size_t i = 0; i < sizeof wrote / sizeof *wrote; i++) {
             vfs_fault_rule rule = {
                 .kind = VFS_CALL_PWRITE, .nth = nth, .sys = ENOSPC, .wrote = wrote[i]};
             one_failure(i % 2 == 0 ? &small_segments : &one_segment, &rule);
+            one_failure(&in_place, &rule);
         }
     }
 }
@@ -259,6 +268,7 @@ static void calls_failing_for_a_while_lose_nothing(void **state)
                                    .wrote = how[i].wrote};
             failing_for_a_while(nth % 2 == 0 ? &small_segments : &one_segment, &rule, false);
             failing_for_a_while(&small_segments, &rule, true);
+            failing_for_a_while(&in_place, &rule, nth % 2 == 0);
         }
     }
 }
@@ -397,6 +407,8 @@ static void a_crash_after_any_call_loses_nothing_acknowledged(void **state)
         crash_after(&small_segments, i, NULL);
     for (uint64_t i = 0; i <= count_calls(&one_segment, VFS_CALL_ANY); i++)
         crash_after(&one_segment, i, NULL);
+    for (uint64_t i = 0; i <= count_calls(&in_place, VFS_CALL_ANY); i++)
+        crash_after(&in_place, i, NULL);
 }
 
 static void a_crash_that_keeps_parts_by_chance_loses_nothing_acknowledged(void **state)
@@ -408,6 +420,10 @@ static void a_crash_that_keeps_parts_by_chance_loses_nothing_acknowledged(void *
     for (int round = 0; round < 5; round++)
         for (uint64_t i = 0; i <= calls; i++)
             crash_after(&small_segments, i, &chance.base);
+    calls = count_calls(&in_place, VFS_CALL_ANY);
+    for (int round = 0; round < 5; round++)
+        for (uint64_t i = 0; i <= calls; i++)
+            crash_after(&in_place, i, &chance.base);
 }
 
 int main(void)
@@ -415,6 +431,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_failing_once_loses_nothing_in_small_segments),
         cmocka_unit_test(each_call_failing_once_loses_nothing_in_one_segment),
+        cmocka_unit_test(each_call_failing_once_loses_nothing_in_place),
         cmocka_unit_test(a_write_torn_anywhere_loses_nothing),
         cmocka_unit_test(calls_failing_for_a_while_lose_nothing),
         cmocka_unit_test(a_full_disk_leaves_no_heap_of_segments),
