@@ -2,7 +2,7 @@
 
 void crash_batch_begin(crash_batch *b)
 {
-    b->n_floats = b->n_hists = 0;
+    b->n_floats = b->n_hists = b->n_exemplars = 0;
 }
 
 size_t crash_batch_size(const crash_batch *b)
@@ -10,10 +10,9 @@ size_t crash_batch_size(const crash_batch *b)
     return b->n_floats + b->n_hists;
 }
 
-static void add_float(crash_batch *b, const tsdb_row *row, int series, int tick)
+static void add_exemplar(crash_batch *b, const tsdb_row *row, int series, int tick)
 {
-    size_t i = b->n_floats++;
-    b->floats[i] = *row;
+    size_t i = b->n_exemplars++;
     model_trace(series, tick, b->texts[i]);
     b->traces[i] = (label){STR("trace_id"), str_of(b->texts[i])};
     b->exemplars[i] = (tsdb_exemplar_row){
@@ -24,7 +23,9 @@ void crash_batch_add(crash_batch *b, test_db *t, const crash_model *m, int serie
 {
     tsdb_row row = test_row(t, m->names[series], model_time(tick), model_value(series, tick));
     if (model_type_of(series) == MODEL_FLOAT) {
-        add_float(b, &row, series, tick);
+        b->floats[b->n_floats++] = row;
+        if (!m->late[series][tick])
+            add_exemplar(b, &row, series, tick);
         return;
     }
     size_t i = b->n_hists++;
@@ -36,7 +37,7 @@ void crash_batch_add(crash_batch *b, test_db *t, const crash_model *m, int serie
 fer_code crash_batch_stage(const crash_batch *b, test_db *t)
 {
     const tsdb_rows rows = {b->floats,  b->n_floats,  b->hists,
-                            b->n_hists, b->exemplars, b->n_floats};
+                            b->n_hists, b->exemplars, b->n_exemplars};
     FER_TRY(test_stage_rows(t, &rows));
     if (t->report.accepted != crash_batch_size(b))
         return fer_fail(&t->err, FER_INVALID, "a sample was refused");

@@ -8,10 +8,10 @@
 #include "tsdb/crash/crash_model.h"
 
 typedef struct crash_batch {
-    size_t n_floats, n_hists;
+    size_t n_floats, n_hists, n_exemplars;
     tsdb_row floats[MODEL_SERIES];
     tsdb_hist_row hists[MODEL_SERIES];
-    tsdb_exemplar_row exemplars[MODEL_SERIES]; /* one for each float */
+    tsdb_exemplar_row exemplars[MODEL_SERIES]; /* one for each float that does not come late */
     label traces[MODEL_SERIES];
     char texts[MODEL_SERIES][MODEL_TRACE_BYTES];
     model_hist stores[MODEL_SERIES];

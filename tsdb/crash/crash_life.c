@@ -131,6 +131,29 @@ void life_ticks(crash_life *l, int n)
     }
 }
 
+static void stage_late(crash_life *l, int tick)
+{
+    crash_batch b;
+    crash_batch_begin(&b);
+    for (int i = 0; i < l->m.n_series; i++) {
+        if (l->m.sent[i][tick] != UINT64_MAX)
+            continue;
+        l->m.late[i][tick] = true;
+        crash_batch_add(&b, &l->t, &l->m, i, tick);
+        l->m.sent[i][tick] = life_ops(l);
+    }
+    must(crash_batch_stage(&b, &l->t), "staging", &l->t.err);
+}
+
+void life_late(crash_life *l, int from, int to)
+{
+    while (to > from) {
+        stage_late(l, --to);
+        if (life_commit(l))
+            acknowledge(l);
+    }
+}
+
 void life_keep(crash_life *l)
 {
     (void)settle(l, tsdb_maintenance_step(l->t.db, &l->t.err), "maintenance");

@@ -36,6 +36,8 @@ void life_open(crash_life *l);
 void life_close(crash_life *l);
 /* Sends n ticks and commits each. */
 void life_ticks(crash_life *l, int n);
+/* Sends what of the ticks [from, to) was not sent, a request a tick, the last one first, and commits each. */
+void life_late(crash_life *l, int from, int to);
 /* Whether the series is sent at the tick. */
 bool life_is_sent(const crash_model *m, int series, int tick);
 /* Commits what is staged, trying for a while; false when that fails. */

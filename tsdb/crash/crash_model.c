@@ -305,7 +305,7 @@ static const char *check_missing(const crash_model *m, demands seen, int64_t fro
 {
     for (int i = 0; i < m->n_series; i++)
         for (int k = 0; k < MODEL_TICKS; k++)
-            if (model_type_of(i) == MODEL_FLOAT && model_time(k) >= from &&
+            if (model_type_of(i) == MODEL_FLOAT && !m->late[i][k] && model_time(k) >= from &&
                 demand_of(m, i, k, ops) == DEMAND_MUST && seen[i][k] != DEMAND_MUST)
                 return say(a, "exemplar lost", i, model_time(k));
     return NULL;

@@ -56,6 +56,44 @@ static void cut_heads(crash_life *l)
     life_ticks(l, 1);
 }
 
+/* ---- out of order ---- */
+
+static void with_window(crash_life *l)
+{
+    l->t.o.ooo_window_ms = 30 * MODEL_TICK_MS;
+}
+
+/* Samples behind the newest, between others that are not; the start in between reads them back. */
+static void come_late(crash_life *l)
+{
+    life_ticks(l, 4);
+    life_late(l, 0, 2);
+    life_ticks(l, 2);
+    life_late(l, 2, 5);
+    life_ticks(l, 1);
+}
+
+static void nine_ticks_some_late(crash_life *l)
+{
+    with_window(l);
+    life_open(l);
+    life_ticks(l, 9);
+    life_late(l, 1, 8);
+    life_close(l);
+}
+
+/* They become blocks behind the one that is cut, which then are merged with it. */
+static void cut_late(crash_life *l)
+{
+    life_ticks(l, 1);
+    life_late(l, 8, 9);
+    life_keep(l);
+    life_ticks(l, 4);
+    life_late(l, 9, 12);
+    life_keep(l);
+    life_ticks(l, 1);
+}
+
 /* ---- blocks ---- */
 
 /* The head is cut n times; it holds five ticks then. */
@@ -244,6 +282,8 @@ const crash_scenario crash_scenarios[] = {
     {"quarantine", 8, 6, 1, a_damaged_block, go_on},
     {"retention", 8, 6, 1, four_blocks, expire},
     {"snapshot", 8, 6, 1, three_blocks, snapshot},
+    {"ooo", 12, 2, 1, with_window, come_late},
+    {"ooo_cut", 8, 6, 1, nine_ticks_some_late, cut_late},
     {"life", 16, 3, 200, NULL, live_long, true},
 };
 

@@ -425,11 +425,10 @@ static bool sync_is_due(const committer *c)
 static fer_code make_durable(committer *c, fer_err *err)
 {
     FER_TRY(wal_write(c->log_files, err));
-    if (c->wbl != NULL && wal_pending_bytes(c->wbl) != 0) {
-        if (c->sync == WAL_SYNC_GROUP)
-            FER_TRY(wal_sync(c->log_files, err));
+    if (c->wbl != NULL && wal_pending_bytes(c->wbl) != 0 && c->sync == WAL_SYNC_GROUP)
+        FER_TRY(wal_sync(c->log_files, err));
+    if (c->wbl != NULL)
         FER_TRY(wal_write(c->wbl, err));
-    }
     switch (c->sync) {
     case WAL_SYNC_GROUP:
         return sync_log(c, err);
