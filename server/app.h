@@ -81,6 +81,7 @@ typedef struct app_options {
     unsigned read_concurrency;                    /* 0: no limit */
     promql_features features;
     bool exemplar_storage;      /* feature exemplar-storage */
+    bool zero_at_start;         /* feature created-timestamp-zero-ingestion */
     int64_t memory_limit_bytes; /* of the whole ledger; 0: 75 % of the cgroup or machine */
     const app_flag *flags;
     size_t n_flags;

@@ -100,6 +100,13 @@ typedef struct tsdb_exemplar_row {
     exemplar e; /* views as long as those of histograms */
 } tsdb_exemplar_row;
 
+/* Where a row's series began: a zero at that time, before the row, where the series has nothing as new. Never told about. */
+typedef struct tsdb_start {
+    int64_t t;  /* before the row's */
+    size_t row; /* among the floats, or the histograms */
+    bool of_hist;
+} tsdb_start;
+
 /* What a request carries; each kind in the order of the request. */
 typedef struct tsdb_rows {
     const tsdb_row *floats;
@@ -108,6 +115,8 @@ typedef struct tsdb_rows {
     size_t n_hists;
     const tsdb_exemplar_row *exemplars;
     size_t n_exemplars;
+    const tsdb_start *starts; /* in the order of their rows in the request */
+    size_t n_starts;
 } tsdb_rows;
 
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints

@@ -635,6 +635,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
                                                  : WAL_SYNC_NONE;
     fill_features(f, &o.features);
     o.exemplar_storage = has_feature(f, STR("exemplar-storage"));
+    o.zero_at_start = has_feature(f, STR("created-timestamp-zero-ingestion"));
     o.enable_search = has_feature(f, STR("search-api"));
     o.search_max_limit = uint_of(f, "web.search.max-limit");
     FER_TRY(fill_messages(f, &o.rw_messages, err));

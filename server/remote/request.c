@@ -18,6 +18,7 @@ void rw_request_done(rw_request *q)
     fer_free(q->rows);
     fer_free(q->hists);
     fer_free(q->exemplars);
+    fer_free(q->starts);
     fer_arena_free(q->arena);
     fer_free(q->metadata);
     fer_buf_done(&q->gathered);
@@ -28,14 +29,14 @@ void rw_request_done(rw_request *q)
 size_t rw_request_bytes(const rw_request *q)
 {
     return q->cap_rows * sizeof *q->rows + q->cap_hists * sizeof *q->hists +
-           q->cap_exemplars * sizeof *q->exemplars + q->cap_metadata * sizeof *q->metadata +
-           q->gathered.cap;
+           q->cap_exemplars * sizeof *q->exemplars + q->cap_starts * sizeof *q->starts +
+           q->cap_metadata * sizeof *q->metadata + q->gathered.cap;
 }
 
 void rw_request_begin(rw_request *q, size_t msg_bytes)
 {
     q->n_rows = q->n_hists = q->n_exemplar_rows = q->n_metadata = 0;
-    q->n_series = q->n_exemplars = 0;
+    q->n_series = q->n_exemplars = q->n_starts = 0;
     if (q->arena != NULL)
         fer_arena_reset(q->arena);
     q->n_bad_series = q->n_bad_samples = 0;
@@ -109,6 +110,16 @@ fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t last_field)
     FER_TRY(rw_scan_histogram(msg, last_field, rw_arena(q), row));
     row->before = q->n_rows;
     q->n_hists++;
+    return FER_OK;
+}
+
+fer_code rw_add_start(rw_request *q, int64_t t, size_t row, bool of_hist)
+{
+    if (t <= 0 || t >= (of_hist ? q->hists[row].t : q->rows[row].t))
+        return FER_OK;
+    if (q->n_starts == q->cap_starts)
+        FER_TRY(rw_grow(q->acct, (void **)&q->starts, &q->cap_starts, sizeof *q->starts));
+    q->starts[q->n_starts++] = (tsdb_start){t, row, of_hist};
     return FER_OK;
 }
 

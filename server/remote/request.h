@@ -22,6 +22,9 @@ typedef struct rw_request {
     size_t n_hists, cap_hists;
     tsdb_exemplar_row *exemplars; /* those that can be read */
     size_t n_exemplar_rows, cap_exemplars;
+    bool wants_starts; /* set by the receiver; else there are none */
+    tsdb_start *starts;
+    size_t n_starts, cap_starts;
     fer_arena *arena; /* of histograms and exemplars; NULL before the first */
     metadata_family *metadata;
     size_t n_metadata, cap_metadata;
@@ -57,6 +60,9 @@ FER_MUST_CHECK fer_code rw_add_histogram(rw_request *q, fer_str msg, uint32_t la
 fer_arena *rw_arena(rw_request *q);
 /* Adds an exemplar with n labels in the arena, in any order; labels that are not valid leave it out. */
 FER_MUST_CHECK fer_code rw_add_exemplar(rw_request *q, label *l, size_t n, int64_t t, double v);
+
+/* Notes that the series of the row began at t, where that is a time before the row's. */
+FER_MUST_CHECK fer_code rw_add_start(rw_request *q, int64_t t, size_t row, bool of_hist);
 
 /* How many rows there are; rows of a series are those behind such a mark. */
 typedef struct rw_mark {

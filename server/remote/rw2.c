@@ -2,7 +2,8 @@
  *
  *   Request    { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
  *   TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2;
- *                repeated Histogram histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5; }
+ *                repeated Histogram histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5;
+ *                (int64 created_timestamp = 6 before the final 2.0) }
  *   Sample     { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
  *   Exemplar   { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
  *   Metadata   { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
@@ -199,6 +200,7 @@ static fer_code scan_metadata(fer_str msg, metadata_refs *ret)
 }
 
 typedef struct series {
+    int64_t created; /* as senders before the final 2.0 tell it: of all samples */
     fer_str refs;
     metadata_refs metadata;
     size_t n_exemplars;
@@ -275,6 +277,8 @@ static fer_code scan_field(scan *s, const pb_field *f, const uint8_t *end, serie
     rw_request *q = s->q;
     if (f->num == 1)
         return note_refs(q, f, end, &ret->refs);
+    if (f->num == 6 && f->type == PB_VARINT)
+        ret->created = (int64_t)f->u;
     if (f->num > 5)
         return FER_OK;
     if (f->type != PB_BYTES)
@@ -366,6 +370,39 @@ static fer_code note_metadata(scan *s, const series *of)
     return rw_add_metadata(s->q, &f);
 }
 
+/* ---- where series began ---- */
+
+/* The field of this number in a Sample or Histogram. */
+static int64_t start_in(fer_str msg, uint32_t num)
+{
+    pb_field f = {0};
+    int64_t ret = 0;
+    for (fer_rd r = rd_of(msg); pb_next(&r, &f) == FER_OK;)
+        if (f.num == num && f.type == PB_VARINT)
+            ret = (int64_t)f.u;
+    return ret;
+}
+
+/* Of the rows of a series, which lie behind the mark in the order of its message. What was told for all samples is that of the
+ * first and of each histogram. */
+static fer_code note_starts(rw_request *q, fer_str msg, rw_mark first, int64_t created)
+{
+    enum { SAMPLES = 2, HISTOGRAMS = 3, START_OF_SAMPLE = 3, START_OF_HISTOGRAM = 17 };
+    size_t row = first.rows, hist = first.hists;
+    pb_field f = {0};
+    for (fer_rd r = rd_of(msg); pb_next(&r, &f) == FER_OK;) {
+        if (f.num == SAMPLES) {
+            int64_t own = start_in(f.bytes, START_OF_SAMPLE);
+            int64_t all = row == first.rows ? created : 0;
+            FER_TRY(rw_add_start(q, own != 0 ? own : all, row++, false));
+        } else if (f.num == HISTOGRAMS) {
+            int64_t own = start_in(f.bytes, START_OF_HISTOGRAM);
+            FER_TRY(rw_add_start(q, own != 0 ? own : created, hist++, true));
+        }
+    }
+    return FER_OK;
+}
+
 /* ---- the message ---- */
 
 static fer_code scan_series(scan *s, fer_str msg)
@@ -400,6 +437,8 @@ static fer_code scan_series(scan *s, fer_str msg)
                                 found.refs);
     if (rw_has_rows(q, first) || rw_has_exemplars(q, first))
         rw_name_rows(q, first, found.refs, fp);
+    if (q->wants_starts)
+        FER_TRY(note_starts(q, msg, first, found.created));
     return note_metadata(s, &found);
 }
 

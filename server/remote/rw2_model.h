@@ -152,11 +152,17 @@ static bool model_compare(fer_str msg)
     rw2_symbols symbols;
     fer_err err;
     rw_request_init(&q, NULL);
+    q.wants_starts = true;
     rw2_symbols_init(&symbols, NULL);
     fer_code c = rw2_scan(msg, model_fingerprint, NULL, &symbols, &q, &err);
     Prompb2__Request *m = prompb2__request__unpack(NULL, msg.n, (const uint8_t *)msg.p);
     bool both = c == FER_OK && m != NULL;
     MODEL_CHECK((c == FER_OK) == model_legal(msg, MODEL_REQUEST, model_known_field));
+    for (size_t i = 0; c == FER_OK && i < q.n_starts; i++) {
+        const tsdb_start *st = &q.starts[i];
+        MODEL_CHECK(st->row < (st->of_hist ? q.n_hists : q.n_rows));
+        MODEL_CHECK(st->t > 0 && st->t < (st->of_hist ? q.hists[st->row].t : q.rows[st->row].t));
+    }
     if (both && model_is_comparable(msg))
         model_check(m, &q, &symbols);
     prompb2__request__free_unpacked(m, NULL);

@@ -55,6 +55,7 @@ static scratch *scratch_new(rw_receiver *w)
     scratch *s = fer_calloc(1, sizeof *s);
     fer_buf_init(&s->decoded, RW_DECODED_BYTES_MAX, &w->a->memory_ingest);
     rw_request_init(&s->request, &w->a->memory_ingest);
+    s->request.wants_starts = w->a->o.zero_at_start;
     rw2_symbols_init(&s->symbols, &w->a->memory_ingest);
     s->arena = fer_arena_new(&w->a->memory_ingest, SCRATCH_ARENA_BYTES);
     return s;
@@ -363,8 +364,8 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     ans->status = 204;
     tsdb_report rep = {0};
     tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
-    const tsdb_rows rows = {q->rows,    q->n_rows,    q->hists,
-                            q->n_hists, q->exemplars, q->n_exemplar_rows};
+    const tsdb_rows rows = {q->rows,      q->n_rows,          q->hists,  q->n_hists,
+                            q->exemplars, q->n_exemplar_rows, q->starts, q->n_starts};
     FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, durable_reply_committed,
                             &ans->reply, err));
     ans->stored =

@@ -46,6 +46,7 @@ typedef struct stager {
     int64_t floor;     /* times below it are out of bounds */
     int64_t max_t;     /* newest accepted */
     uint32_t guess;    /* slot to try first */
+    size_t n_started;  /* starts that were tried */
     bool guessed;      /* it was right the last time */
 } stager;
 
@@ -536,7 +537,80 @@ static void stage_exemplar(stager *s, const tsdb_exemplar_row *row)
     batch_add_exemplar(s->b, series, &row->e);
 }
 
-static void stage_floats(stager *s, size_t from, size_t to)
+/* ---- where series began ---- */
+
+/* The series of a row that is about to be judged; SLOT_NONE leaves it to the row to say why. */
+static uint32_t series_to_start(stager *s, fer_hash128 fp, fer_str raw)
+{
+    uint32_t slot = find_series(s, fp);
+    if (slot != SLOT_NONE)
+        return slot;
+    tsdb_report kept = *s->report;
+    slot = meet_series(s, fp, raw);
+    if (slot == SLOT_NONE)
+        *s->report = kept;
+    return slot;
+}
+
+static void take_start(stager *s, uint32_t slot, const tsdb_start *st)
+{
+    stage_rec *rec = head_stage_rec(s->h, slot);
+    uint64_t accepted = s->report->accepted;
+    if (st->t <= rec->t)
+        return;
+    if (st->of_hist) {
+        const hist_sample zero = {.is_float = s->req->rows.hists[st->row].h.is_float};
+        take_hist(s, slot, rec, st->t, &zero);
+    } else {
+        const tsdb_row zero = {.t = st->t};
+        take_sample(s, slot, rec, &zero);
+    }
+    s->report->accepted = accepted;
+}
+
+typedef struct started_row {
+    fer_hash128 fp;
+    fer_str raw;
+    int64_t t;
+    bool sound;
+} started_row;
+
+static started_row row_of(const tsdb_rows *rows, const tsdb_start *st)
+{
+    if (st->of_hist) {
+        const tsdb_hist_row *h = &rows->hists[st->row];
+        return (started_row){h->fp, h->raw, h->t, h->refuse.n == 0};
+    }
+    const tsdb_row *f = &rows->floats[st->row];
+    return (started_row){f->fp, f->raw, f->t, true};
+}
+
+static void stage_start(stager *s, const tsdb_start *st)
+{
+    const started_row row = row_of(&s->req->rows, st);
+    if (st->t < s->floor || row.t > s->too_far || !row.sound)
+        return;
+    uint32_t slot = series_to_start(s, row.fp, row.raw);
+    if (slot == SLOT_NONE)
+        return;
+    s->guess = slot; /* the row comes next */
+    take_start(s, slot, st);
+}
+
+/* The next start, when it is that of a row of this kind below `row`. */
+static const tsdb_start *next_start(stager *s, bool of_hist, size_t row)
+{
+    const tsdb_rows *rows = &s->req->rows;
+    if (s->n_started == rows->n_starts)
+        return NULL;
+    const tsdb_start *st = &rows->starts[s->n_started];
+    if (st->of_hist != of_hist || st->row >= row)
+        return NULL;
+    s->n_started++;
+    return st;
+}
+
+static void stage_run(stager *s, size_t from, size_t to)
 {
     const tsdb_row *rows = s->req->rows.floats;
     for (size_t i = from; i < to; i++) {
@@ -544,6 +618,16 @@ static void stage_floats(stager *s, size_t from, size_t to)
             head_table_prefetch(&s->h->by_fp, head_fp_hash(rows[i + PREFETCH_TABLE].fp));
         stage_row(s, &rows[i]);
     }
+}
+
+static void stage_floats(stager *s, size_t from, size_t to)
+{
+    for (const tsdb_start *st; (st = next_start(s, false, to)) != NULL;) {
+        stage_run(s, from, st->row);
+        from = st->row;
+        stage_start(s, st);
+    }
+    stage_run(s, from, to);
 }
 
 /* Rows of all kinds in the order of the request. */
@@ -554,6 +638,9 @@ static void stage_rows(stager *s)
     for (size_t i = 0; i < rows->n_hists; i++) {
         stage_floats(s, at, rows->hists[i].before);
         at = rows->hists[i].before;
+        const tsdb_start *st = next_start(s, true, i + 1);
+        if (st != NULL)
+            stage_start(s, st);
         stage_hist(s, &rows->hists[i]);
     }
     stage_floats(s, at, rows->n_floats);
