@@ -18,10 +18,10 @@ import programs
 
 LONG = os.environ.get("FERULA_OVERLOAD") == "long"
 LOADGEN = os.environ.get("LOADGEN", os.path.join(programs.ROOT, "build", "bench", "loadgen"))
-IDLE, SLOW, PROBE_S = (10000, 2000, 30) if LONG else (1000, 200, 3)
+IDLE, SLOW, PROBE_S = (10000, 2000, 30) if LONG else (1000, 200, 2)
 P99_MS = 100 if LONG else 1000
 BYTES_PER_IDLE = 8192
-PEAK_S, FLOOD_S = (30, 300) if LONG else (2, 4)
+PEAK_S, FLOOD_S = (30, 300) if LONG else (1.5, 3)
 
 # Asks for /-/healthy on a kept connection and on new ones in turn, and prints the times in ms.
 PROBER = """
@@ -167,7 +167,7 @@ class Overload(unittest.TestCase):
     def loadgen(self, server, seconds, start, *flags):
         return subprocess.Popen(
             [LOADGEN, "--target", f"127.0.0.1:{server.port}", "--series", "50000", "--batch", "500", "--samples", "1000000", "--step", "15000",
-             "--start", str(start), "--seconds", str(seconds), *flags],
+             "--start", str(start), "--seconds", str(int(seconds + 0.5)), *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def appended(self, server):
