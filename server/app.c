@@ -85,12 +85,22 @@ static fer_code use_present_query_log(app *a, fer_err *err)
     return code;
 }
 
+/* None without the feature. */
+static size_t max_exemplars_of(const app *a, const config *c)
+{
+    return a->o.exemplar_storage ? (size_t)config_max_exemplars(c) : 0;
+}
+
 /* A reload changes the query log, and what the database is told. */
 static fer_code apply_config(void *arg, const config *c, fer_err *err)
 {
     tsdb *db = app_db(arg);
     FER_TRY(use_query_log(arg, c, err));
-    return db == NULL ? FER_OK : tsdb_set_ooo_window(db, config_ooo_window_ms(c), err);
+    if (db == NULL)
+        return FER_OK;
+    FER_TRY(tsdb_set_ooo_window(db, config_ooo_window_ms(c), err));
+    tsdb_set_max_exemplars(db, max_exemplars_of(arg, c));
+    return FER_OK;
 }
 
 static fer_code make_http(app *a, fer_err *err)
@@ -279,13 +289,12 @@ static fer_code start_keepers(keeper *k, tsdb *db)
     return c;
 }
 
-/* As the configuration says at the start; none without the feature. */
 static size_t max_exemplars(app *a)
 {
     const config *c = live_config_take(a->config);
-    int64_t n = a->o.exemplar_storage ? config_max_exemplars(c) : 0;
+    size_t n = max_exemplars_of(a, c);
     config_free(c);
-    return (size_t)n;
+    return n;
 }
 
 /* Beside the one that reads the log; on a single processor they would but take turns. */
@@ -337,6 +346,7 @@ static fer_code open_db(keeper *k)
     active_queries_open(a->active, vfs_posix(), a->o.data_path);
     atomic_store_explicit(&a->db, db, memory_order_release);
     /* As of a reload meanwhile. */
+    tsdb_set_max_exemplars(db, max_exemplars(a));
     if (tsdb_set_ooo_window(db, ooo_window_ms(a), &k->open_err) != FER_OK)
         LOGE(a->log, "The window for samples out of order is not in force", "err", k->open_err.msg);
     LOGI(a->log, "Server is ready to receive web requests.");

@@ -96,6 +96,11 @@ fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err *err)
     return FER_OK;
 }
 
+void tsdb_set_max_exemplars(tsdb *db, size_t max)
+{
+    exemplar_store_resize(db->h.exemplars, max);
+}
+
 static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
 {
     FER_TRY(block_set_load(&db->blocks, db->o.fs, db->path, db->o.log, err));

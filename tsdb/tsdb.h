@@ -50,7 +50,7 @@ typedef struct tsdb_options {
     uint64_t chunk_segment_bytes; /* of blocks; 0 = 512 MiB */
     const char *
         delay_compact_file; /* Thanos' list of uploaded blocks: others of level 1 stay; NULL = none */
-    size_t max_exemplars;   /* kept in memory; 0 = none */
+    size_t max_exemplars;   /* kept in memory; 0 = none: tsdb_set_max_exemplars() */
     unsigned
         replay_threads; /* started and ended by tsdb_open(), to read the log; 0 = the caller's alone */
     int64_t ooo_window_ms; /* tsdb_set_ooo_window() */
@@ -163,6 +163,9 @@ typedef void (*tsdb_done_fn)(void *arg, fer_code code);
 /* How much older than the newest sample of all a sample may be that comes behind the newest of its series; 0: none is
  * taken, those that were are kept. Any thread. */
 FER_MUST_CHECK fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err *err);
+
+/* How many exemplars are kept from now on; of too many the oldest are forgotten. Any thread. */
+void tsdb_set_max_exemplars(tsdb *db, size_t max);
 
 /* Stages the rows as one unit. scratch is used during the call and for report texts. Returns
  * FER_OK: `done` will be called exactly once (also when nothing was accepted); FER_BUSY: the staging

@@ -18,7 +18,7 @@ class Reload(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.path = os.path.join(folder.name, "prometheus.yml")
         self.put({"zone": "one"})
-        self.server = programs.Ferula(f"--config.file={self.path}", "--web.enable-lifecycle")
+        self.server = programs.Ferula(f"--config.file={self.path}", "--web.enable-lifecycle", "--enable-feature=exemplar-storage")
         self.addCleanup(self.server.__exit__)
         self.server.start()
         remote.write(self.server, remote.series({"__name__": "up"}, [(int(time.time() * 1000), 1)]))
@@ -46,6 +46,21 @@ class Reload(unittest.TestCase):
         ok, at = (float(re.search(rf"{name}{rest} (\S+)$", page, re.MULTILINE)[1]) for rest in ("ful", "_timestamp_seconds"))
         self.assertEqual(self.server.api("status/runtimeinfo")["reloadConfigSuccess"], ok == 1)
         return ok == 1, at
+
+    def test_the_number_of_exemplars_changes(self):
+        begin = int(time.time() * 1000) - 10_000
+        for i in range(5):
+            data = remote.field(3, remote.label("n", str(i)) + b"\x11" + bytes(8) + b"\x18" + remote.varint(begin + i))
+            remote.write(self.server, remote.series({"__name__": "up"}, [], data))
+
+        def kept():
+            found = self.server.api("query_exemplars", query="up", start=0, end=time.time())
+            return [e["labels"]["n"] for s in found for e in s["exemplars"]]
+
+        self.assertEqual(kept(), ["0", "1", "2", "3", "4"])
+        self.put_text("storage: {exemplars: {max_exemplars: 2}}")
+        self.assertEqual(self.reload(), (200, ""))
+        self.assertEqual(kept(), ["3", "4"])
 
     def test_post_applies_the_file(self):
         before = self.told()

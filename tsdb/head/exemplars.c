@@ -45,10 +45,16 @@ struct exemplar_store {
     uint64_t appended, out_of_order;
 };
 
+/* Two places can be added. */
+static size_t bounded(size_t max)
+{
+    return max < UINT32_MAX / 2 ? max : UINT32_MAX / 2;
+}
+
 exemplar_store *exemplar_store_new(size_t max, const fer_hash_key *key, fer_account *acct)
 {
     exemplar_store *s = fer_calloc(1, sizeof *s);
-    s->max = max < UINT32_MAX / 2 ? max : UINT32_MAX / 2;
+    s->max = bounded(max);
     s->acct = acct;
     s->key = key;
     s->free_series = NONE;
@@ -195,10 +201,10 @@ static void remove_series(exemplar_store *s, uint32_t i)
 
 /* ---- the ring ---- */
 
-/* Frees the entry at the next place, the oldest of all and so of its series. */
-static void forget_oldest(exemplar_store *s)
+/* Frees the entry at the place of the oldest of all, which is so of its series, too. */
+static void forget(exemplar_store *s, uint32_t place)
 {
-    ring_entry *e = &s->ring[s->at];
+    ring_entry *e = &s->ring[place];
     series_entry *x = &s->series[e->series];
     blob_done(s, &e->ls);
     x->oldest = e->next;
@@ -209,7 +215,7 @@ static void forget_oldest(exemplar_store *s)
 static void take_place(exemplar_store *s)
 {
     if (s->n == s->max) {
-        forget_oldest(s);
+        forget(s, s->at);
         return;
     }
     if (s->n == s->cap) {
@@ -303,6 +309,50 @@ exemplar_verdict exemplar_store_add(exemplar_store *s, labels series, const exem
         add(s, series, hash, e);
     fer_mutex_unlock(&s->mu);
     return v;
+}
+
+/* A place of the old ring, whose oldest entry is at `first`, as one of a ring that begins with it. */
+static uint32_t moved(const exemplar_store *s, uint32_t place, uint32_t first)
+{
+    return place == NONE ? NONE : (uint32_t)((place + s->max - first) % s->max);
+}
+
+/* The entries from `first` on go to the beginning of a ring that has room for no more. */
+static void move_ring(exemplar_store *s, uint32_t first)
+{
+    ring_entry *ring = fer_alloc(s->n * sizeof *ring);
+    for (uint32_t i = 0; i < s->n; i++) {
+        ring[i] = s->ring[(first + i) % s->max];
+        ring[i].next = moved(s, ring[i].next, first);
+    }
+    for (uint32_t i = 0; i < s->used_series; i++) {
+        series_entry *x = &s->series[i];
+        if (x->n == 0)
+            continue;
+        x->oldest = moved(s, x->oldest, first);
+        x->newest = moved(s, x->newest, first);
+    }
+    fer_account_release(s->acct, (s->cap - s->n) * sizeof *ring);
+    fer_free(s->ring);
+    s->ring = ring;
+    s->cap = s->n;
+}
+
+void exemplar_store_resize(exemplar_store *s, size_t max)
+{
+    max = bounded(max);
+    fer_mutex_lock(&s->mu);
+    uint32_t first = s->n == s->max ? s->at : 0;
+    for (; s->n > max; s->n--) {
+        forget(s, first);
+        first = (uint32_t)((first + 1) % s->max);
+    }
+    if (max != s->max && s->max != 0)
+        move_ring(s, first);
+    if (max != s->max)
+        s->at = max == 0 ? 0 : (uint32_t)(s->n % max);
+    s->max = max;
+    fer_mutex_unlock(&s->mu);
 }
 
 void exemplar_store_free(exemplar_store *s)

@@ -36,6 +36,9 @@ typedef struct exemplar_store exemplar_store;
 exemplar_store *exemplar_store_new(size_t max, const fer_hash_key *key, fer_account *acct);
 void exemplar_store_free(exemplar_store *s); /* NULL is fine */
 
+/* Another size; of too many the oldest are forgotten. */
+void exemplar_store_resize(exemplar_store *s, size_t max);
+
 /* What add would say now. */
 exemplar_verdict exemplar_store_check(exemplar_store *s, labels series, const exemplar *e);
 /* Copies; keeps only what is new. */

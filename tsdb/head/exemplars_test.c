@@ -101,6 +101,38 @@ static void a_full_ring_forgets_its_oldest_and_their_series(void **state)
     setting_done(&x);
 }
 
+static void another_size_keeps_the_newest(void **state)
+{
+    (void)state;
+    setting x;
+    setting_init(&x, 4);
+    for (int i = 1; i <= 7; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "%d", i);
+        add(&x, i % 3 == 0 ? "b" : "a", id, i, 1);
+    }
+    exemplar_store_resize(x.s, 4);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 9), "a 4@4 5@5 7@7;b 6@6");
+    exemplar_store_resize(x.s, 6); /* the oldest was in the middle */
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 9), "a 4@4 5@5 7@7;b 6@6");
+    add(&x, "c", "8", 8, 1);
+    add(&x, "b", "9", 9, 1);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 9), "a 4@4 5@5 7@7;b 6@6 9@9;c 8@8");
+    add(&x, "a", "10", 10, 1);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 10), "a 5@5 7@7 10@10;b 6@6 9@9;c 8@8");
+    exemplar_store_resize(x.s, 2);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 10), "a 10@10;b 9@9");
+    add(&x, "d", "11", 11, 1);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 11), "a 10@10;d 11@11");
+    exemplar_store_resize(x.s, 0);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 11), "");
+    assert_int_equal(add(&x, "d", "12", 12, 1), EXEMPLAR_OFF);
+    exemplar_store_resize(x.s, 1);
+    assert_int_equal(add(&x, "d", "12", 12, 1), EXEMPLAR_NEW);
+    assert_string_equal(found(&x, MATCH_RE, ".+", 0, 12), "d 12@12");
+    setting_done(&x);
+}
+
 static void what_cannot_be_kept_is_told(void **state)
 {
     (void)state;
@@ -125,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exemplars_of_a_series_ascend_and_are_there_once),
         cmocka_unit_test(a_full_ring_forgets_its_oldest_and_their_series),
+        cmocka_unit_test(another_size_keeps_the_newest),
         cmocka_unit_test(what_cannot_be_kept_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
