@@ -37,6 +37,16 @@ void fer_free(void *p)
     free(p);
 }
 
+/* jemalloc's, where the program is linked with it. */
+extern int mallctl(const char *name, void *old, size_t *old_n, void *new, size_t new_n)
+    __attribute__((weak));
+
+void fer_mem_rest(void)
+{
+    if (mallctl != NULL)
+        (void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+}
+
 char *fer_memdup0(const void *p, size_t n)
 {
     char *copy = fer_alloc(n + 1);

@@ -311,6 +311,14 @@ static int64_t ooo_window_ms(app *a)
     return ms;
 }
 
+static void give_memory_back(void *arg)
+{
+    app *a = arg;
+    rw_receiver_rest(a->receiver);
+    otlp_receiver_rest(a->otlp);
+    fer_mem_rest();
+}
+
 static fer_code open_db(keeper *k)
 {
     app *a = k->a;
@@ -334,6 +342,8 @@ static fer_code open_db(keeper *k)
         .max_exemplars = max_exemplars(a),
         .replay_threads = replay_threads(),
         .ooo_window_ms = ooo_window_ms(a),
+        .on_rest = give_memory_back,
+        .on_rest_arg = a,
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));

@@ -54,6 +54,9 @@ typedef struct tsdb_options {
     unsigned
         replay_threads; /* started and ended by tsdb_open(), to read the log; 0 = the caller's alone */
     int64_t ooo_window_ms; /* tsdb_set_ooo_window() */
+    /* Called by tsdb_run_maintenance() after each pass: a time to give back memory that is kept for later; may be NULL. */
+    void (*on_rest)(void *arg);
+    void *on_rest_arg;
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;

@@ -68,15 +68,24 @@ static void work_free(work *w)
     fer_free(w);
 }
 
+void otlp_receiver_rest(otlp_receiver *o)
+{
+    fer_mutex_lock(&o->mu);
+    work *w = o->free;
+    o->free = NULL;
+    o->n_free = 0;
+    fer_mutex_unlock(&o->mu);
+    for (work *next; w != NULL; w = next) {
+        next = w->next;
+        work_free(w);
+    }
+}
+
 void otlp_receiver_free(otlp_receiver *o)
 {
     if (o == NULL)
         return;
-    while (o->free != NULL) {
-        work *w = o->free;
-        o->free = w->next;
-        work_free(w);
-    }
+    otlp_receiver_rest(o);
     fer_mutex_done(&o->mu);
     fer_free(o);
 }

@@ -12,6 +12,8 @@
 
 otlp_receiver *otlp_receiver_new(app *a);
 void otlp_receiver_free(otlp_receiver *o);
+/* Gives back the memory kept for later requests. Any thread. */
+void otlp_receiver_rest(otlp_receiver *o);
 /* http_handler; arg is the app. */
 void otlp_handle(http_req *r, void *arg);
 

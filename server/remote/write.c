@@ -71,15 +71,24 @@ static void scratch_free(scratch *s)
     fer_free(s);
 }
 
+void rw_receiver_rest(rw_receiver *w)
+{
+    fer_mutex_lock(&w->mu);
+    scratch *s = w->free;
+    w->free = NULL;
+    w->n_free = 0;
+    fer_mutex_unlock(&w->mu);
+    for (scratch *next; s != NULL; s = next) {
+        next = s->next;
+        scratch_free(s);
+    }
+}
+
 void rw_receiver_free(rw_receiver *w)
 {
     if (w == NULL)
         return;
-    while (w->free != NULL) {
-        scratch *s = w->free;
-        w->free = s->next;
-        scratch_free(s);
-    }
+    rw_receiver_rest(w);
     metadata_store_free(w->metadata);
     fer_mutex_done(&w->mu);
     fer_free(w);

@@ -15,6 +15,8 @@
 
 rw_receiver *rw_receiver_new(app *a);
 void rw_receiver_free(rw_receiver *w);
+/* Gives back the memory kept for later requests. Any thread. */
+void rw_receiver_rest(rw_receiver *w);
 /* http_handler; arg is the app. */
 void rw_handle(http_req *r, void *arg);
 

@@ -797,6 +797,14 @@ static bool wait_until(tsdb *db, uint64_t until_ns)
     return !stop;
 }
 
+/* What is kept for the next request, the largest that came maybe, is not kept for long. */
+static void rest(tsdb *db)
+{
+    committer_rest(&db->c);
+    if (db->o.on_rest != NULL)
+        db->o.on_rest(db->o.on_rest_arg);
+}
+
 void tsdb_run_maintenance(tsdb *db)
 {
     uint64_t backoff = 0;
@@ -805,6 +813,7 @@ void tsdb_run_maintenance(tsdb *db)
         backoff = code == FER_OK ? 0 : backoff == 0 ? BACKOFF_FIRST_NS : backoff * 2;
         if (backoff > BACKOFF_MAX_NS)
             backoff = BACKOFF_MAX_NS;
+        rest(db);
         uint64_t until =
             db->o.clock->mono_ns(db->o.clock) + (backoff == 0 ? PASS_EVERY_NS : backoff);
         while (wait_until(db, until))

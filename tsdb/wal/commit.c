@@ -498,10 +498,27 @@ static void note_published(committer *c)
     fer_mutex_unlock(&c->h->mu);
 }
 
+/* Gives back what is kept for later, when somebody asked for it. */
+static void rest(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    bool due = c->rest;
+    c->rest = false;
+    fer_mutex_unlock(&c->h->mu);
+    if (!due)
+        return;
+    batch_free(c->spare);
+    c->spare = NULL;
+    wal_rest(c->log_files);
+    if (c->wbl != NULL)
+        wal_rest(c->wbl);
+}
+
 fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
 {
     if (ret_batches != NULL)
         *ret_batches = 0;
+    rest(c);
     take_open(c);
     if (c->first == NULL && c->failures == 0 && !sync_is_due(c) && !cut_is_due(c))
         return FER_OK;
@@ -541,7 +558,8 @@ static bool wait_for_work(committer *c)
         until = c->synced_ns + SYNC_EVERY_NS;
 
     fer_mutex_lock(&c->h->mu);
-    while (!c->stop && (c->failures != 0 || (c->open->n_waits == 0 && !c->cut && !c->cut_wbl))) {
+    while (!c->stop &&
+           (c->failures != 0 || (c->open->n_waits == 0 && !c->cut && !c->cut_wbl && !c->rest))) {
         if (until == 0) {
             fer_cond_wait(&c->wake, &c->h->mu);
             continue;
@@ -589,6 +607,14 @@ uint64_t committer_commits(committer *c)
     uint64_t n = c->commits;
     fer_mutex_unlock(&c->h->mu);
     return n;
+}
+
+void committer_rest(committer *c)
+{
+    fer_mutex_lock(&c->h->mu);
+    c->rest = true;
+    fer_mutex_unlock(&c->h->mu);
+    fer_cond_signal(&c->wake);
 }
 
 void committer_cut(committer *c)

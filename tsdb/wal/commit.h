@@ -104,6 +104,7 @@ typedef struct committer {
     bool cut_wbl;
     wal *new_wbl; /* taken over by the next step */
     bool wbl_is_there;
+    bool rest; /* the next step gives memory back */
     size_t staged_bytes;
     uint64_t commits;
     wal_stats wal_told; /* as of the last step */
@@ -164,6 +165,8 @@ void committer_give_wbl(committer *c, wal *wbl);
 bool committer_has_wbl(committer *c);
 /* Asks for a new segment of it. */
 void committer_cut_wbl(committer *c);
+/* Asks for the memory that is kept for the next batch; the committer's next step gives it back. Any thread. */
+void committer_rest(committer *c);
 /* Asks for a new segment of the log; the committer's next step ends the present one. Any thread. */
 void committer_cut(committer *c);
 

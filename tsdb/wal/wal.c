@@ -124,13 +124,24 @@ void wal_append(wal *w, fer_str rec)
     w->stats.records++;
 }
 
+static void give_back(fer_buf *b)
+{
+    fer_buf_done(b);
+    fer_buf_init(b, SIZE_MAX / 2, NULL);
+}
+
 static void empty(fer_buf *b)
 {
     fer_buf_clear(b);
-    if (b->cap > BUFFER_KEEP_BYTES) {
-        fer_buf_done(b);
-        fer_buf_init(b, SIZE_MAX / 2, NULL);
-    }
+    if (b->cap > BUFFER_KEEP_BYTES)
+        give_back(b);
+}
+
+void wal_rest(wal *w)
+{
+    give_back(&w->frame);
+    if (w->queue.n == 0)
+        give_back(&w->queue);
 }
 
 /* What is in the segment needs no second writing. */

@@ -76,6 +76,8 @@ FER_MUST_CHECK fer_code wal_sync(wal *w, fer_err *err);
 FER_MUST_CHECK fer_code wal_cut(wal *w, fer_err *err);
 /* For wal-sync=none and interval: forget the bytes kept for rewriting up to here, without a sync. */
 void wal_relax(wal *w);
+/* Gives back the memory of buffers that hold nothing. */
+void wal_rest(wal *w);
 /* Bytes held because they are not known durable. */
 size_t wal_pending_bytes(const wal *w);
 void wal_stats_get(const wal *w, wal_stats *ret);
