@@ -135,32 +135,48 @@ static int refuse(http_req *r)
 }
 
 /* From now on nobody joins it. */
-static void take_out(basic_auth *a, attempt *t, bool right)
+static void take_out(basic_auth *a, attempt *t)
 {
     attempt **at = &a->attempts;
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
+}
+
+/* Whether anybody still waits; else it is taken out. */
+static bool is_wanted(basic_auth *a, attempt *t)
+{
+    bool wanted = false;
+    fer_mutex_lock(&a->mu);
+    for (size_t i = 0; i < t->n_waiting && !wanted; i++)
+        wanted = !http_req_gone(t->waiting[i]);
+    if (!wanted)
+        take_out(a, t);
+    fer_mutex_unlock(&a->mu);
+    return wanted;
+}
+
+static bool compare(basic_auth *a, attempt *t)
+{
+    fer_clock *clock = fer_clock_system();
+    uint64_t begun = clock->mono_ns(clock);
+    bool right = bcrypt_matches(t->hash, t->password) && t->known;
+    double seconds = (double)(clock->mono_ns(clock) - begun) / 1e9;
+    fer_mutex_lock(&a->mu);
+    take_out(a, t);
     remember(right ? &a->right : &a->wrong, &t->key);
-    if (right)
-        a->stats.accepted += t->n_waiting;
-    else
-        a->stats.refused += t->n_waiting;
+    *(right ? &a->stats.accepted : &a->stats.refused) += t->n_waiting;
+    a->stats.checks++;
+    a->stats.check_seconds += seconds;
+    fer_mutex_unlock(&a->mu);
+    return right;
 }
 
 static void run_attempt(http_job *job)
 {
     attempt *t = (attempt *)((char *)job - offsetof(attempt, job));
     basic_auth *a = t->a;
-    fer_clock *clock = fer_clock_system();
-    uint64_t begun = clock->mono_ns(clock);
-    bool right = bcrypt_matches(t->hash, t->password) && t->known;
-    double seconds = (double)(clock->mono_ns(clock) - begun) / 1e9;
-    fer_mutex_lock(&a->mu);
-    take_out(a, t, right);
-    a->stats.checks++;
-    a->stats.check_seconds += seconds;
-    fer_mutex_unlock(&a->mu);
+    bool right = is_wanted(a, t) && compare(a, t);
     for (size_t i = 0; i < t->n_waiting; i++)
         http_admit(t->waiting[i], right ? 0 : refuse(t->waiting[i]));
     attempt_free(t);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -322,6 +323,36 @@ static void a_stop_waits_for_checks(void **state)
     close(fd);
 }
 
+/* Who leaves while waiting costs no check. */
+static void who_has_left_is_not_checked(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 10 };
+    guarded g;
+    int fds[CLIENTS];
+    start(&g, HASH_10);
+    for (int i = 0; i < CLIENTS; i++) {
+        char request[256];
+        fds[i] = kit_connect(&g.k);
+        snprintf(request, sizeof request,
+                 "GET /hello HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ZGF2ZTp4%cA==\r\n\r\n",
+                 'A' + i);
+        kit_puts(fds[i], request);
+    }
+    kit_sleep_ms(20);
+    for (int i = 1; i < CLIENTS; i++) { /* with a reset, which ends the connection at once */
+        struct linger now = {.l_onoff = 1};
+        setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(fds[i]);
+    }
+    kit_answer a;
+    kit_read(fds[0], &a, false);
+    assert_int_equal(a.status, 401);
+    kit_done(&a);
+    close(fds[0]);
+    assert_true(stop(&g).checks < CLIENTS);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -343,6 +374,7 @@ int main(void)
         cmocka_unit_test(the_same_pair_waits_together),
         cmocka_unit_test(too_many_different_pairs_are_refused),
         cmocka_unit_test(a_stop_waits_for_checks),
+        cmocka_unit_test(who_has_left_is_not_checked),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -755,7 +755,7 @@ void http_conn_accept(http_server *s, uv_stream_t *listener)
     http_parse_limits limits = {s->o.head_max_bytes, s->o.headers_max, HTTP_FRAMING_BYTES};
     c->parser = http_parser_new(&limits);
     if (s->o.secure != NULL)
-        c->secure = http_secure_new();
+        c->secure = http_secure_new(s->o.account);
     struct sockaddr_storage peer;
     int len = sizeof peer;
     if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&peer, &len) == 0)

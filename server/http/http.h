@@ -135,6 +135,8 @@ fer_str http_req_body(const http_req *r);
 fer_str http_req_remote(const http_req *r); /* "127.0.0.1:43210" */
 fer_arena *http_req_arena(http_req *r);     /* dies with the request; 64 MiB at most */
 fer_cancel *http_req_cancel(http_req *r);
+/* The connection is closed: nobody gets the reply. */
+bool http_req_gone(const http_req *r);
 uint64_t http_req_received_ns(const http_req *r); /* mono, when the headers were complete */
 
 /* Parameters of the URL query and, for POST/PUT with x-www-form-urlencoded, of the body: form values

@@ -222,7 +222,7 @@ bool http_conn_write_raw(http_conn *c, const uv_buf_t *bufs, unsigned n, fer_buf
  * Between the socket and a connection whose `secure` is not NULL. Without TLS nothing of this is called.
  */
 
-http_secure *http_secure_new(void);
+http_secure *http_secure_new(fer_account *account);
 void http_secure_free(http_secure *x); /* NULL is fine */
 /* Bytes from the socket. */
 void http_secure_received(http_conn *c, const char *p, size_t n);

@@ -208,6 +208,11 @@ fer_cancel *http_req_cancel(http_req *r)
     return &r->cancel;
 }
 
+bool http_req_gone(const http_req *r)
+{
+    return atomic_load_explicit(&r->gone, memory_order_relaxed);
+}
+
 uint64_t http_req_received_ns(const http_req *r)
 {
     return r->received_ns;
