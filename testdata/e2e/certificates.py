@@ -29,7 +29,7 @@ def signed(folder, name, key, subject, *extensions):
     request, text = name + ".csr", name + ".ext"
     openssl(folder, "req", *P256, "-nodes", "-keyout", key, "-out", request, "-subj", subject)
     with open(os.path.join(folder, text), "w", encoding="utf-8") as file:
-        file.write("\n".join(extensions) + "\n")
+        file.write("\n".join((*extensions, "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid")) + "\n")
     openssl(folder, "x509", "-req", "-in", request, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
             "-out", name, "-extfile", text)
 
