@@ -327,6 +327,50 @@ static void compaction_gives_back_memory_and_log(void **state)
     model_end(&m);
 }
 
+static uint32_t count_chunks(const model *m, bool in_files)
+{
+    const head *h = &m->t.db->h;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < h->ooo->n; i++) {
+        uint32_t n;
+        const full_chunk *c = ooo_chunks(h, h->ooo->v[i], &n);
+        for (uint32_t k = 0; k < n; k++)
+            found += (c[k].file != 0) == in_files;
+    }
+    return found;
+}
+
+static void full_chunks_go_to_chunks_head_and_are_read_back(void **state)
+{
+    (void)state;
+    model m;
+    fer_err err = {0};
+    model_begin(&m, 3 * HOUR_MS);
+    int64_t step = 0;
+    for (; step < 500; step++)
+        live_a_step(&m, step, 200);
+    assert_true(count_chunks(&m, false) > SERIES / 2);
+    maintain(&m);
+    assert_int_equal(count_chunks(&m, false), 0);
+    assert_true(count_chunks(&m, true) > SERIES);
+    check(&m, 0, m.max);
+    for (; step < 510; step++) /* markers go with the next request */
+        live_a_step(&m, step, 200);
+    test_db_reopen(&m.t);
+    check(&m, 0, m.max);
+    /* The log's samples before its markers were not taken again. */
+    assert_int_equal(count_chunks(&m, false), 0);
+    assert_true(count_chunks(&m, true) > SERIES);
+
+    /* Markers without their chunks: all comes from the log. */
+    test_db_close(&m.t);
+    must(vfs_remove_all(m.t.o.fs, "/data/chunks_head", &err), &err);
+    test_db_open(&m.t);
+    check(&m, 0, m.max);
+    assert_int_equal(count_chunks(&m, true), 0);
+    model_end(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +382,7 @@ int main(void)
         cmocka_unit_test(the_window_changes_while_it_runs),
         cmocka_unit_test(all_is_read_through_restarts_and_compactions),
         cmocka_unit_test(compaction_gives_back_memory_and_log),
+        cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ typedef struct head_file {
     _Atomic uint64_t n;
     vfs_map map;
     map_use use;
-    int64_t maxt; /* of its chunks */
+    int64_t maxt;  /* of its chunks in order */
+    uint32_t held; /* chunks_head_hold() */
 } head_file;
 
 struct chunks_head {
@@ -249,7 +250,7 @@ typedef struct walk {
 static void walk_chunk(void *arg, const head_chunk *chunk)
 {
     walk *w = arg;
-    if (chunk->maxt > w->f->maxt)
+    if (chunk->maxt > w->f->maxt && !chunk->out_of_order)
         w->f->maxt = chunk->maxt;
     w->fn(w->arg, chunk, w->place);
 }
@@ -366,7 +367,7 @@ static fer_code put(chunks_head *c, const head_chunk *chunk, head_place *ret, fe
     }
     *ret = (head_place){c->files.n, head_file_put(&c->out, chunk)};
     head_file *f = file_at(c, c->files.n - 1);
-    if (chunk->maxt > f->maxt)
+    if (chunk->maxt > f->maxt && !chunk->out_of_order)
         f->maxt = chunk->maxt;
     return file_out_check(&c->out, err);
 }
@@ -419,9 +420,25 @@ fer_code chunks_head_truncate(chunks_head *c, int64_t mint, fer_err *err)
 {
     FER_TRY(chunks_head_flush(c, err));
     FER_TRY(finish_file(c, err));
-    while (c->first < c->files.n && file_at(c, c->first)->maxt < mint)
+    while (c->first < c->files.n && file_at(c, c->first)->maxt < mint &&
+           file_at(c, c->first)->held == 0)
         FER_TRY(remove_first(c, err));
     return FER_OK;
+}
+
+fer_code chunks_head_sync(chunks_head *c, fer_err *err)
+{
+    return c->out.f == NULL ? FER_OK : vfs_sync(c->out.f, err);
+}
+
+void chunks_head_hold(chunks_head *c, uint32_t file)
+{
+    file_at(c, file - 1)->held++;
+}
+
+void chunks_head_release(chunks_head *c, uint32_t file)
+{
+    file_at(c, file - 1)->held--;
 }
 
 bool chunks_head_has(const chunks_head *c, head_place at)

@@ -52,8 +52,13 @@ uint64_t chunks_head_place(const chunks_head *c, head_place at, uint32_t n);
 FER_MUST_CHECK fer_code chunks_head_add(chunks_head *c, const head_chunk *chunk, head_place *ret,
                                         fer_err *err);
 FER_MUST_CHECK fer_code chunks_head_flush(chunks_head *c, fer_err *err);
+/* What was flushed is durable. */
+FER_MUST_CHECK fer_code chunks_head_sync(chunks_head *c, fer_err *err);
+/* For chunks of samples out of order, whose times do not keep a file: it stays while it is held. */
+void chunks_head_hold(chunks_head *c, uint32_t file);
+void chunks_head_release(chunks_head *c, uint32_t file);
 bool chunks_head_has(const chunks_head *c, head_place at);
-/* Removes the files, from the lowest, whose chunks all end before mint; what is added next goes to a new file.
+/* Removes the files, from the lowest, whose chunks in order all end before mint and that nobody holds; what is added next goes to a new file.
  * No chunk in them may be asked for by readers that begin from now on. */
 FER_MUST_CHECK fer_code chunks_head_truncate(chunks_head *c, int64_t mint, fer_err *err);
 /* A mapping that flush or truncate left behind, for the caller to unmap when the readers of its time have

@@ -435,9 +435,13 @@ static uint32_t drop_frozen(head *h, ooo_series *s)
         list->n = left;
         memcpy(list->c, old->c + n, left * sizeof(full_chunk));
     }
+    for (uint32_t i = 0; i < n; i++)
+        if (old->c[i].file != 0)
+            chunks_head_release(h->files, old->c[i].file);
     head_retire(h, s->list);
     s->list = ref;
     s->frozen = 0;
+    s->to_mark = s->to_mark && left != 0;
     h->n_chunks -= n;
     h->n_chunks_removed += n;
     return n;

@@ -40,8 +40,8 @@ typedef struct ooo_series {
     uint32_t hists;     /* bit per open sample: it is a histogram */
     uint32_t frozen;    /* so many chunks are being compacted */
     uint8_t n, cap;     /* of open */
-    bool
-        stays; /* replay: a chunk that the log counts on is missing, so what the log has of it stays */
+    bool to_mark;       /* its chunks in files are not marked in the log yet (ooo_mmap.h) */
+    bool stays; /* replay: a chunk is missing that the log counts on; what the log has stays */
 } ooo_series;
 
 struct ooo_store {

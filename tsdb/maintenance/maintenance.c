@@ -6,7 +6,7 @@
 #include "tsdb/block/block_check.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/head/head_mmap.h"
-#include "tsdb/head/ooo_series.h"
+#include "tsdb/head/ooo_mmap.h"
 #include "tsdb/maintenance/compact.h"
 #include "tsdb/maintenance/compact_head.h"
 #include "tsdb/maintenance/compact_plan.h"
@@ -395,10 +395,23 @@ static fer_code judge_blocks(tsdb *db, fer_err *err)
     return FER_OK;
 }
 
+static void add_mark(void *arg, uint64_t ref, uint64_t place)
+{
+    committer_add_marker(arg, ref, place);
+}
+
+static void end_marks(void *arg)
+{
+    committer_end_markers(arg);
+}
+
 static fer_code map_chunks(tsdb *db, fer_err *err)
 {
     db->m.chunks_seen = chunks_begun(db);
-    return head_mmap_full_chunks(&db->h, err);
+    FER_TRY(head_mmap_full_chunks(&db->h, err));
+    if (!committer_has_wbl(&db->c))
+        return FER_OK;
+    return ooo_mmap_chunks(&db->h, &(ooo_marks){&db->c, add_mark, end_marks}, err);
 }
 
 /* Samples that come much faster than time passes fill memory before the next pass. */

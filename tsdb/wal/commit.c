@@ -651,3 +651,21 @@ void committer_give_wbl(committer *c, wal *wbl)
     c->wbl_segment = c->wbl_told.segment;
     fer_mutex_unlock(&c->h->mu);
 }
+
+void committer_add_marker(committer *c, uint64_t ref, uint64_t place)
+{
+    fer_mutex_assert_held(&c->h->mu);
+    batch *b = c->open;
+    if (!b->markers_begun)
+        record_markers_begin(&b->ooo.bytes);
+    b->markers_begun = true;
+    record_markers_add(&b->ooo.bytes, ref, place);
+}
+
+void committer_end_markers(committer *c)
+{
+    batch *b = c->open;
+    if (b->markers_begun)
+        batch_end_record(&b->ooo, 0);
+    b->markers_begun = false;
+}

@@ -69,6 +69,7 @@ typedef struct batch batch;
 struct batch {
     batch *next;
     batch_records series, samples, hists, exemplars, deletions; /* written in this order */
+    bool markers_begun;
     batch_records ooo; /* of the log of samples out of order */
     batch_sample *s;
     size_t n, cap;
@@ -160,6 +161,9 @@ void committer_run(committer *c);
 void committer_stop(committer *c); /* any thread */
 /* How many batches have been made durable. Any thread. */
 uint64_t committer_commits(committer *c);
+/* Markers (record.h) into the open batch, which goes with the next request; begun, added, ended. Under mu. */
+void committer_add_marker(committer *c, uint64_t ref, uint64_t place);
+void committer_end_markers(committer *c);
 /* Takes the log of samples out of order, which the committer closes. Any thread. */
 void committer_give_wbl(committer *c, wal *wbl);
 bool committer_has_wbl(committer *c);

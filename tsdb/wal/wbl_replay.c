@@ -31,6 +31,7 @@ static void take_chunks(wbl_replayer *r)
         if (slot == REF_NONE) /* the series went with a block that has them */
             continue;
         ooo_attach(r->h, ooo_need(r->h, slot), &c->c);
+        chunks_head_hold(r->h->files, c->c.file);
         r->stats->chunks++;
     }
 }
