@@ -69,7 +69,8 @@ static void sweep(block_querier *q)
 
 static symbol_entry *map_place(symbol_entry *map, uint32_t cap, uint32_t symbol)
 {
-    uint32_t at = (symbol * 2654435761U) & (cap - 1);
+    /* The upper bits: symbols often lie at even distances, which the lower ones keep. */
+    uint32_t at = (uint32_t)((uint64_t)(symbol * 2654435761U) * cap >> 32);
     while (map[at].id != SYM_NONE && map[at].symbol != symbol)
         at = (at + 1) & (cap - 1);
     return &map[at];

@@ -23,7 +23,7 @@
 enum {
     MAP_USE_WINDOW_BYTES = 64 << 10,
     MAP_USE_WINDOWS = 8192,
-    MAP_USE_WINDOWS_MAX = 256, /* in memory at a time */
+    MAP_USE_WINDOWS_MAX = 128, /* in memory at a time */
     MAP_USE_CHECK_BYTES = 64   /* of the file, a bit */
 };
 

@@ -80,7 +80,8 @@ static fer_code no_memory(fer_err *err)
 
 static pair_map_entry *map_place(pair_map_entry *map, uint32_t cap, uint32_t pair)
 {
-    uint32_t at = (pair * 2654435761U) & (cap - 1);
+    /* The upper bits: ids often lie at even distances, which the lower ones keep. */
+    uint32_t at = (uint32_t)((uint64_t)(pair * 2654435761U) * cap >> 32);
     while (map[at].pair != pair && map[at].pair != DICT_NONE)
         at = (at + 1) & (cap - 1);
     return &map[at];
