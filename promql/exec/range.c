@@ -143,20 +143,28 @@ static bool even_windows(range_op *r, const range_series *s, uint64_t *ret_total
         return false;
     int64_t by = step / each;
     int64_t lo = place_of(s->t[0], each, r->from[from]), hi = place_of(s->t[0], each, r->to[from]);
-    uint64_t total = 0;
-    uint32_t *los = r->lo, *his = r->hi;
-    for (size_t i = from; i < to; i++) {
-        int64_t at = (int64_t)(i - from) * by;
-        uint32_t l = clamped(lo + at, n), h = clamped(hi + at, n);
-        los[i] = l;
-        his[i] = h;
-        total += h - l;
-    }
-    /* Those that begin and end among the samples. */
-    size_t first = lo >= 0 ? 0 : (size_t)((-lo + by - 1) / by);
+    /* Those that begin and end among the samples; n steps from `from`. */
+    size_t steps = to - from, first = lo >= 0 ? 0 : (size_t)((-lo + by - 1) / by);
     size_t end = hi > n ? 0 : (size_t)((n - hi) / by) + 1;
-    r->w.even_from = first < to - from ? from + first : to;
-    r->w.even_to = end < to - from ? from + end : to;
+    end = end < steps ? end : steps;
+    first = first < end ? first : end;
+    uint64_t total = (uint64_t)(end - first) * (uint64_t)(hi - lo);
+    uint32_t *los = r->lo + from, *his = r->hi + from;
+    for (size_t i = 0; i < steps; i++) {
+        if (i == first)
+            i = end;
+        if (i == steps)
+            break;
+        los[i] = clamped(lo + (int64_t)i * by, n);
+        his[i] = clamped(hi + (int64_t)i * by, n);
+        total += his[i] - los[i];
+    }
+    for (size_t i = first; i < end; i++) {
+        los[i] = (uint32_t)lo + (uint32_t)i * (uint32_t)by;
+        his[i] = (uint32_t)hi + (uint32_t)i * (uint32_t)by;
+    }
+    r->w.even_from = from + first;
+    r->w.even_to = from + end;
     r->w.even_by = (uint32_t)by;
     *ret_total = total;
     return true;
@@ -204,7 +212,14 @@ static void count_samples(range_op *r, uint64_t total)
     if (range_input_is_subquery(r->in))
         return;
     uint64_t read = 0;
+    size_t even_from = r->w.even_from + 1, even_to = r->w.even_to;
     for (size_t i = r->out.from; i < r->out.to; i++) {
+        if (c->read_at == NULL && i == even_from && i < even_to) {
+            uint32_t n = r->hi[i] - r->lo[i], by = r->w.even_by;
+            read += (uint64_t)(even_to - i) * (n < by ? n : by);
+            i = even_to - 1;
+            continue;
+        }
         uint64_t n = r->hi[i] - first_unread(r, i);
         read += n;
         if (c->read_at != NULL)

@@ -1,6 +1,8 @@
 /* subquery.c - where range functions get their samples. */
 #include "promql/exec/subquery.h"
 
+#include <math.h>
+
 #include "promql/exec/hist_column.h"
 
 #include "promql/exec/rows.h"
@@ -107,10 +109,12 @@ static bool room(range_input *in, size_t n, bool st, bool h)
 
 static bool any_stale(const samples *s)
 {
-    uint64_t any = 0;
-    for (size_t i = 0; i < s->n; i++)
+    bool nan = false, any = false;
+    for (size_t i = 0; i < s->n; i++) /* several at once; mostly there is none */
+        nan |= isnan(s->v[i]);
+    for (size_t i = 0; nan && i < s->n; i++)
         any |= sample_is_stale(s->v[i]);
-    return any != 0;
+    return any;
 }
 
 /* A copy without stale markers. */
