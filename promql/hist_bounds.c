@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "promql/hist_cursor.h"
+#include "tsdb/samples.h"
 
 enum { FINEST_SCHEMA = 8, FRACTIONS = 1 << FINEST_SCHEMA };
 
@@ -90,6 +91,8 @@ static double exponential_bound(int64_t index, int32_t schema)
     /* 2^1024 would be infinite, but only the bucket behind this one holds infinities. */
     if (fraction == 0.5 && exponent == DBL_MAX_EXP + 1)
         return DBL_MAX;
+    if (exponent > DBL_MIN_EXP && exponent <= DBL_MAX_EXP) /* ldexp() of what stays normal */
+        return f64_of_bits(f64_bits(fraction) + ((uint64_t)exponent << (DBL_MANT_DIG - 1)));
     exponent = exponent > 4096 ? 4096 : exponent < -4096 ? -4096 : exponent;
     return ldexp(fraction, (int)exponent);
 }

@@ -121,6 +121,7 @@ static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool neg
         FER_TRY(keep_spans(h, s, spans, n_spans));
         s->as_loaded = lay_out(s, n);
     }
+    s->first_end = NAN; /* the schema may be another */
     if (!s->as_loaded) {
         load_slowly(s, hist_cursor_of(from, negative));
         return FER_OK;
@@ -153,6 +154,7 @@ static fer_code assign_side(hist *h, hist_side *to, const hist_side *from)
     FER_TRY(side_room(h, to, from->n));
     FER_TRY(keep_spans(h, to, from->spans, from->as_loaded ? from->n_spans : 0));
     to->as_loaded = from->as_loaded;
+    to->first_end = from->first_end;
     to->n = from->n;
     if (from->n > 0) {
         memcpy(to->index, from->index, from->n * sizeof *to->index);
@@ -523,9 +525,13 @@ static void add_same(hist_side *s, const double *counts, const operand *o)
             s->v[i] += sign * counts[i];
 }
 
-static bool may_add_same(const hist_side *s, const operand *o)
+static bool may_add_same(hist_side *s, const operand *o)
 {
-    return o->custom || s->n == 0 || hist_bound(s->index[0], o->schema, NULL, 0) > o->threshold;
+    if (o->custom || s->n == 0)
+        return true;
+    if (isnan(s->first_end))
+        s->first_end = hist_bound(s->index[0], o->schema, NULL, 0);
+    return s->first_end > o->threshold;
 }
 
 static fer_code add_other(hist *h, hist_side *s, hist_cursor c, const operand *o)

@@ -25,6 +25,7 @@ typedef struct hist_side {
     histogram_span *spans;
     uint32_t n_spans, spans_cap;
     bool as_loaded;
+    double first_end; /* upper end of the first bucket, as loaded; NaN: not known */
 } hist_side;
 
 typedef struct hist {

@@ -2,6 +2,7 @@
 #include "promql/hist_stats.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/num.h"
 #include "promql/kahan.h"
@@ -28,8 +29,91 @@ static void put_side(const histogram *h, bool negative, hist_buckets *to)
     }
 }
 
+/* ---- buckets ---- */
+
+/* The layout of the buckets made last; arrays are copies. */
+typedef struct hist_layout {
+    int32_t schema;
+    uint32_t n_pos, n_neg, n_pos_spans, n_neg_spans, n_custom;
+    bool has_zero;
+    double zero_threshold;
+    histogram_span *spans; /* positive ones, then negative ones */
+    double *custom;
+    size_t spans_cap, custom_cap;
+    size_t negative, positive; /* buckets made of either side */
+} hist_layout;
+
+static bool same_bytes(const void *a, const void *b, size_t n)
+{
+    return n == 0 || memcmp(a, b, n) == 0;
+}
+
+static bool is_layout_of(const hist_layout *l, const histogram *h)
+{
+    return l->schema == h->schema && l->n_pos == h->n_pos && l->n_neg == h->n_neg &&
+           l->n_pos_spans == h->n_pos_spans && l->n_neg_spans == h->n_neg_spans &&
+           l->n_custom == h->n_custom && l->has_zero == (h->zero_count > 0) &&
+           l->zero_threshold == h->zero_threshold &&
+           same_bytes(l->spans, h->pos_spans, h->n_pos_spans * sizeof *l->spans) &&
+           same_bytes(l->spans + l->n_pos_spans, h->neg_spans, h->n_neg_spans * sizeof *l->spans) &&
+           same_bytes(l->custom, h->custom, h->n_custom * sizeof *l->custom);
+}
+
+/* False past the budget. */
+static bool note_layout(hist_layout *l, const histogram *h, fer_arena *a)
+{
+    size_t n = (size_t)h->n_pos_spans + h->n_neg_spans;
+    if (n > l->spans_cap) {
+        l->spans = fer_arena_alloc(a, n * 2 * sizeof *l->spans);
+        l->spans_cap = l->spans == NULL ? 0 : n * 2;
+    }
+    if (h->n_custom > l->custom_cap) {
+        l->custom = fer_arena_alloc(a, h->n_custom * sizeof *l->custom);
+        l->custom_cap = l->custom == NULL ? 0 : h->n_custom;
+    }
+    if (n > l->spans_cap || h->n_custom > l->custom_cap)
+        return false;
+    l->schema = h->schema;
+    l->n_pos = h->n_pos;
+    l->n_neg = h->n_neg;
+    l->n_pos_spans = h->n_pos_spans;
+    l->n_neg_spans = h->n_neg_spans;
+    l->n_custom = h->n_custom;
+    l->has_zero = h->zero_count > 0;
+    l->zero_threshold = h->zero_threshold;
+    if (h->n_pos_spans > 0)
+        memcpy(l->spans, h->pos_spans, h->n_pos_spans * sizeof *l->spans);
+    if (h->n_neg_spans > 0)
+        memcpy(l->spans + h->n_pos_spans, h->neg_spans, h->n_neg_spans * sizeof *l->spans);
+    if (h->n_custom > 0)
+        memcpy(l->custom, h->custom, h->n_custom * sizeof *l->custom);
+    return true;
+}
+
+/* The bounds stay. */
+static void put_counts(const histogram *h, hist_buckets *to)
+{
+    const hist_layout *l = to->layout;
+    hist_bucket *b = to->b;
+    for (size_t i = l->negative; i-- > 0; b++)
+        b->count = h->neg[i];
+    if (l->has_zero)
+        (b++)->count = h->zero_count;
+    for (size_t i = 0; i < l->positive; i++)
+        b[i].count = h->pos[i];
+}
+
 fer_code hist_buckets_of(const histogram *h, fer_arena *a, hist_buckets *ret)
 {
+    if (ret->layout == NULL && (ret->layout = ARENA_NEW(a, hist_layout)) == NULL)
+        return FER_LIMIT;
+    hist_layout *l = ret->layout;
+    if (ret->b != NULL && is_layout_of(l, h)) {
+        put_counts(h, ret);
+        return FER_OK;
+    }
+    if (!note_layout(l, h, a))
+        return FER_LIMIT;
     size_t most = (size_t)h->n_pos + h->n_neg + 1;
     if (ret->b == NULL || most > ret->cap) {
         ret->b = fer_arena_alloc(a, most * 2 * sizeof *ret->b);
@@ -40,9 +124,12 @@ fer_code hist_buckets_of(const histogram *h, fer_arena *a, hist_buckets *ret)
     ret->n = 0;
     put_side(h, true, ret);
     turn_around(ret->b, ret->n);
+    l->negative = ret->n;
     if (h->zero_count > 0)
         ret->b[ret->n++] = (hist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count};
+    size_t before = ret->n;
     put_side(h, false, ret);
+    l->positive = ret->n - before;
     return FER_OK;
 }
 

@@ -17,9 +17,11 @@ typedef struct hist_bucket {
 typedef struct hist_buckets {
     hist_bucket *b; /* ascending, empty ones included, the zero bucket when populated */
     size_t n, cap;
+    struct hist_layout *layout; /* what the bounds were made of */
 } hist_buckets;
 
-/* FER_LIMIT past the arena's budget. The room is reused from call to call. */
+/* FER_LIMIT past the arena's budget. The room is reused from call to call, the bounds too as long as histograms are laid
+ * out alike. */
 FER_MUST_CHECK fer_code hist_buckets_of(const histogram *h, fer_arena *a, hist_buckets *ret);
 
 typedef enum hist_nan {

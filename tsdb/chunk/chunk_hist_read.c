@@ -22,6 +22,75 @@ static void get_change(bits_in *in, hist_num *v, hist_code *c, bool is_float)
     v->u += c->delta;
 }
 
+/* What the next nine bits begin with: a varbit number of the three shortest classes, or bits 0. */
+typedef struct short_code {
+    int8_t value;
+    uint8_t bits;
+} short_code;
+
+enum { SHORT_BITS = 9 };
+
+#define CODE4(value, bits)                                                                         \
+    {(value), (bits)}, {(value), (bits)}, {(value), (bits)},                                       \
+    {                                                                                              \
+        (value), (bits)                                                                            \
+    }
+#define CODE16(value, bits)                                                                        \
+    CODE4(value, bits), CODE4(value, bits), CODE4(value, bits), CODE4(value, bits)
+#define CODE64(value, bits)                                                                        \
+    CODE16(value, bits), CODE16(value, bits), CODE16(value, bits), CODE16(value, bits)
+#define CODES4(first)                                                                              \
+    {(first), 9}, {(first) + 1, 9}, {(first) + 2, 9},                                              \
+    {                                                                                              \
+        (first) + 3, 9                                                                             \
+    }
+#define CODES16(first) CODES4(first), CODES4((first) + 4), CODES4((first) + 8), CODES4((first) + 12)
+
+/* 0; 10 and three bits, -3 to 4; 110 and six bits, -31 to 32; others. */
+static const short_code short_codes[1 << SHORT_BITS] = {
+    CODE64(0, 1), CODE64(0, 1), CODE64(0, 1), CODE64(0, 1),  CODE16(0, 5),  CODE16(1, 5),
+    CODE16(2, 5), CODE16(3, 5), CODE16(4, 5), CODE16(-3, 5), CODE16(-2, 5), CODE16(-1, 5),
+    CODES16(0),   CODES16(16),  {32, 9},      {-31, 9},      {-30, 9},      {-29, 9},
+    CODES4(-28),  CODES4(-24),  CODES4(-20),  CODES16(-16),  CODE64(0, 0),
+};
+
+/* The number that the `left` bits in front of w begin with, and its bits; 0 when they may be too few. */
+static unsigned code_of(uint64_t w, size_t left, int64_t *ret)
+{
+    short_code s = short_codes[w >> (64 - SHORT_BITS)];
+    *ret = s.value;
+    if (s.bits != 0 || w >> 57 == 0x7f) /* a short one, or of the longest classes */
+        return s.bits;
+    unsigned ones = (unsigned)__builtin_clzll(~w), k = varbit_payload(ones), bits = ones + 1 + k;
+    int64_t v = (int64_t)(w << (ones + 1) >> (64 - k));
+    *ret = v > INT64_C(1) << (k - 1) ? v - (INT64_C(1) << k) : v;
+    return bits <= left ? bits : 0;
+}
+
+/* The changes of integer buckets, most of which are short: several to a look at the bytes. */
+static void get_buckets(bits_in *in, hist_num *v, hist_code *c, uint32_t n)
+{
+    for (uint32_t i = 0; i < n && !in->bad;) {
+        uint64_t w = bits_peek(in);
+        size_t all = bits_left(in) < 57 ? bits_left(in) : 57, left = all;
+        for (; i < n && left >= SHORT_BITS; i++) {
+            int64_t change;
+            unsigned bits = code_of(w, left, &change);
+            if (bits == 0)
+                break;
+            w <<= bits;
+            left -= bits;
+            c[i].delta += (uint64_t)change;
+            v[i].u += c[i].delta;
+        }
+        in->pos += all - left;
+        if (left == all) { /* a long one, or the end of the bytes */
+            get_change(in, &v[i], &c[i], false);
+            i++;
+        }
+    }
+}
+
 static void get_sum(bits_in *in, hist_state *s)
 {
     s->last.sum = f64_of_bits(f64_bits(s->last.sum) ^ bits_xor(in, &s->sum.window));
@@ -76,9 +145,13 @@ static void read_later(hist_iter *it)
     get_sum(in, s);
     if (hist_is_stale(&s->last))
         return;
-    for (int k = 0; k < HIST_SIDES; k++)
-        for (uint32_t i = 0; i < s->last.side[k].n_buckets && !in->bad; i++)
-            get_change(in, &s->values[k][i], &s->codes[k][i], it->is_float);
+    for (int k = 0; k < HIST_SIDES; k++) {
+        uint32_t n = s->last.side[k].n_buckets;
+        if (!it->is_float)
+            get_buckets(in, s->values[k], s->codes[k], n);
+        for (uint32_t i = 0; it->is_float && i < n && !in->bad; i++)
+            get_change(in, &s->values[k][i], &s->codes[k][i], true);
+    }
 }
 
 static histogram_reset_hint hint_of(const hist_iter *it)
