@@ -23,6 +23,8 @@ typedef struct rw_request {
     tsdb_exemplar_row *exemplars; /* those that can be read */
     size_t n_exemplar_rows, cap_exemplars;
     bool wants_starts; /* set by the receiver; else there are none */
+    bool
+        wants_types; /* set by the receiver: metadata of 2.0 becomes the labels __type__ and __unit__ */
     tsdb_start *starts;
     size_t n_starts, cap_starts;
     fer_arena *arena; /* of histograms and exemplars; NULL before the first */

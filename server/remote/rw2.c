@@ -13,6 +13,7 @@
  */
 #include "server/remote/rw2.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "server/remote/rw_hist.h"
@@ -298,8 +299,8 @@ static fer_code scan_field(scan *s, const pb_field *f, const uint8_t *end, serie
 
 /* The fingerprint of the references; *ret_n counts them. *good is false when they cannot name a
  * series. */
-static inline fer_code resolve(const rw2_symbols *s, fer_str refs, fer_hash128 *ret, size_t *ret_n,
-                               bool *good)
+static inline fer_code resolve(const rw2_symbols *s, size_t limit, fer_str refs, fer_hash128 *ret,
+                               size_t *ret_n, bool *good)
 {
     fer_rd r = rd_of(refs);
     fer_hash128 sum = {0, 0};
@@ -308,7 +309,7 @@ static inline fer_code resolve(const rw2_symbols *s, fer_str refs, fer_hash128 *
     for (; r.p != r.end; n++) {
         uint32_t ref;
         FER_TRY(next_ref(&r, &ref));
-        if (n < REFS_MAX && ref < s->n) {
+        if (n < REFS_MAX && ref < limit) {
             sum.lo += s->v[ref].hash.lo * s->factors[n];
             sum.hi += s->v[ref].hash.hi * s->factors[n];
         } else {
@@ -403,6 +404,54 @@ static fer_code note_starts(rw_request *q, fer_str msg, rw_mark first, int64_t c
     return FER_OK;
 }
 
+/* ---- type and unit as labels ---- */
+
+/* Behind the symbols of the request; of types as labels have them, by MetricType. */
+static const char *const own_symbols[] = {"__type__", "__unit__",  "counter",
+                                          "gauge",    "histogram", "gaugehistogram",
+                                          "summary",  "info",      "stateset"};
+enum { OWN_TYPE, OWN_UNIT, OWN_COUNTER, OWN_SYMBOLS = sizeof own_symbols / sizeof *own_symbols };
+enum { TYPE_COUNTER = 1, TYPE_STATESET = 7, VARINT_BYTES_MAX = 5 };
+
+static char *put_ref(char *at, size_t ref)
+{
+    for (; ref >= 0x80; ref >>= 7)
+        *at++ = (char)(ref | 0x80);
+    *at++ = (char)ref;
+    return at;
+}
+
+/* What the metadata says takes the place of such labels that the sender gave. */
+static fer_code add_type_and_unit(scan *s, series *of, fer_hash128 *ret)
+{
+    const rw2_symbols *y = s->symbols;
+    bool typed = of->metadata.type >= TYPE_COUNTER && of->metadata.type <= TYPE_STATESET;
+    bool has_unit = of->metadata.unit != 0 && y->v[of->metadata.unit].text.n != 0;
+    if (!typed && !has_unit)
+        return FER_OK;
+    char *refs = fer_arena_alloc(rw_arena(s->q), of->refs.n + (size_t)4 * VARINT_BYTES_MAX);
+    if (refs == NULL)
+        return FER_LIMIT;
+    char *at = refs;
+    fer_rd r = rd_of(of->refs);
+    uint32_t name, value;
+    while (next_ref(&r, &name) == FER_OK && next_ref(&r, &value) == FER_OK) {
+        if (str_eq(y->v[name].text, STR("__type__")) || str_eq(y->v[name].text, STR("__unit__")))
+            continue;
+        at = put_ref(put_ref(at, name), value);
+    }
+    if (typed)
+        at = put_ref(put_ref(at, y->n + OWN_TYPE), y->n + OWN_COUNTER + of->metadata.type - 1);
+    if (has_unit)
+        at = put_ref(put_ref(at, y->n + OWN_UNIT), of->metadata.unit);
+    of->refs = (fer_str){refs, (size_t)(at - refs)};
+    size_t n;
+    bool good;
+    FER_TRY(resolve(y, y->n + y->own, of->refs, ret, &n, &good));
+    assert(good && n <= REFS_MAX);
+    return FER_OK;
+}
+
 /* ---- the message ---- */
 
 static fer_code scan_series(scan *s, fer_str msg)
@@ -425,7 +474,7 @@ static fer_code scan_series(scan *s, fer_str msg)
     fer_hash128 fp;
     size_t n;
     bool good;
-    FER_TRY(resolve(s->symbols, found.refs, &fp, &n, &good));
+    FER_TRY(resolve(s->symbols, s->symbols->n, found.refs, &fp, &n, &good));
     if (!good)
         return refuse_refs(s, first, found.refs, n);
     if (!rw_has_rows(q, first) && found.n_exemplars == 0)
@@ -435,6 +484,10 @@ static fer_code scan_series(scan *s, fer_str msg)
         if (found.metadata.help != 0 || found.metadata.unit != 0)
             return refuse_named(s, first, "metadata reference outside of symbols table",
                                 found.refs);
+    if (q->wants_types && n > REFS_MAX - 4)
+        return refuse_named(s, first, "too many labels for those of type and unit", found.refs);
+    if (q->wants_types)
+        FER_TRY(add_type_and_unit(s, &found, &fp));
     if (rw_has_rows(q, first) || rw_has_exemplars(q, first))
         rw_name_rows(q, first, found.refs, fp);
     if (q->wants_starts)
@@ -450,6 +503,15 @@ static fer_code add_symbol(scan *s, fer_str text)
     if (y->n == y->cap)
         FER_TRY(rw_grow(y->acct, (void **)&y->v, &y->cap, sizeof *y->v));
     y->v[y->n++] = (rw2_symbol){.text = text, .hash = s->fp(s->fp_arg, text)};
+    return FER_OK;
+}
+
+static fer_code add_own_symbols(scan *s)
+{
+    for (size_t i = 0; i < OWN_SYMBOLS; i++)
+        FER_TRY(add_symbol(s, str_of(own_symbols[i])));
+    s->symbols->n -= OWN_SYMBOLS;
+    s->symbols->own = OWN_SYMBOLS;
     return FER_OK;
 }
 
@@ -480,10 +542,12 @@ fer_code rw2_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw2_sym
     scan s = {.q = ret, .symbols = symbols, .fp = fp, .fp_arg = fp_arg};
     const uint8_t *at = NULL;
     rw_request_begin(ret, msg.n);
-    symbols->n = 0;
+    symbols->n = symbols->own = 0;
     fer_code c = make_factors(symbols, fp, fp_arg);
     if (c == FER_OK)
         c = walk(&s, msg, SYMBOLS, add_symbol, &at);
+    if (c == FER_OK && ret->wants_types)
+        c = add_own_symbols(&s);
     if (c == FER_OK)
         c = walk(&s, msg, TIMESERIES, scan_series, &at);
     if (c == FER_OK)
@@ -511,7 +575,7 @@ fer_code rw2_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, siz
         fer_code c = next_ref(&r, &name);
         if (c == FER_OK)
             c = next_ref(&r, &value);
-        if (c != FER_OK || n == LABELS_MAX || name >= s->n || value >= s->n)
+        if (c != FER_OK || n == LABELS_MAX || name >= s->n + s->own || value >= s->n + s->own)
             return fer_fail(err, FER_INVALID, "proto: malformed labels_refs");
         l[n] = (label){s->v[name].text, s->v[value].text};
     }

@@ -27,6 +27,8 @@ typedef struct rw2_symbols {
     fer_account *acct;
     rw2_symbol *v;
     size_t n, cap;
+    size_t
+        own; /* behind n: ours, for the labels made of metadata; no reference of a sender means them */
     uint64_t *factors; /* of the places in a series' references; made from the fingerprint's key */
 } rw2_symbols;
 

@@ -126,6 +126,55 @@ static void samples_arrive_in_order_with_their_labels(void **state)
     tear_down(&f);
 }
 
+static void expect_labels(fixture *f, fer_str raw, const char *const *want)
+{
+    label *l;
+    size_t n;
+    assert_int_equal(rw2_labels(&f->symbols, raw, f->a, &l, &n, NULL), FER_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_non_null(want[2 * i]);
+        assert_true(str_eq(l[i].name, str_of(want[2 * i])));
+        assert_true(str_eq(l[i].value, str_of(want[2 * i + 1])));
+    }
+    assert_null(want[2 * n]);
+}
+
+static void type_and_unit_become_labels_if_wanted(void **state)
+{
+    (void)state;
+    static const char *const both[] = {"__name__", "up",      "__type__", "gauge",
+                                       "__unit__", "seconds", NULL};
+    static const char *const own[] = {"__name__", "up", "__type__", "mine", NULL};
+    fixture f;
+    set_up(&f);
+    f.q.wants_types = true;
+    SYMBOLS(&f.msg, "", "__name__", "up", "__type__", "mine", "seconds");
+    for (int i = 0; i < 4; i++) {
+        put_refs(&f.series, "\1\2\3\4", 4);
+        put_sample(&f.series, 1, 1000, 0);
+        if (i < 2)
+            put_metadata(&f.series, 2, 0, 5);
+        if (i == 2)
+            put_metadata(&f.series, 0, 2, 0); /* nothing to tell */
+        put_series(&f.msg, &f.series);
+    }
+    put_refs(&f.series, "\1\6", 2); /* a reference to what is behind the request's symbols */
+    put_sample(&f.series, 1, 1000, 0);
+    put_series(&f.msg, &f.series);
+    fer_err err = {0};
+    assert_int_equal(rw2_scan(fer_buf_str(&f.msg), model_fingerprint, NULL, &f.symbols, &f.q, &err),
+                     FER_OK);
+    assert_int_equal(f.q.n_rows, 4);
+    expect_labels(&f, f.q.rows[0].raw, both);
+    expect_labels(&f, f.q.rows[1].raw, both);
+    expect_labels(&f, f.q.rows[2].raw, own);
+    assert_memory_equal(&f.q.rows[0].fp, &f.q.rows[1].fp, sizeof f.q.rows[0].fp);
+    assert_memory_not_equal(&f.q.rows[0].fp, &f.q.rows[2].fp, sizeof f.q.rows[0].fp);
+    assert_memory_equal(&f.q.rows[3].fp, &f.q.rows[2].fp, sizeof f.q.rows[0].fp);
+    assert_int_equal(f.q.n_bad_series, 1);
+    tear_down(&f);
+}
+
 /* The same series in another request, where its symbols have other places, and with its references in
  * pieces, packed and not. */
 static void the_fingerprint_is_of_the_labels_not_of_their_places(void **state)
@@ -289,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_arrive_in_order_with_their_labels),
+        cmocka_unit_test(type_and_unit_become_labels_if_wanted),
         cmocka_unit_test(the_fingerprint_is_of_the_labels_not_of_their_places),
         cmocka_unit_test(series_that_cannot_be_named_are_left_out_and_told),
         cmocka_unit_test(a_series_with_too_many_labels_is_left_out),

@@ -56,6 +56,7 @@ static scratch *scratch_new(rw_receiver *w)
     fer_buf_init(&s->decoded, RW_DECODED_BYTES_MAX, &w->a->memory_ingest);
     rw_request_init(&s->request, &w->a->memory_ingest);
     s->request.wants_starts = w->a->o.zero_at_start;
+    s->request.wants_types = w->a->limits.features.type_and_unit_labels;
     rw2_symbols_init(&s->symbols, &w->a->memory_ingest);
     s->arena = fer_arena_new(&w->a->memory_ingest, SCRATCH_ARENA_BYTES);
     return s;

@@ -224,5 +224,27 @@ class Spec(unittest.TestCase):
         self.assertEqual(set(RECEIVER_2) - shown[2], set())
 
 
+class TypeAndUnit(unittest.TestCase):
+    def test_metadata_becomes_labels(self):
+        """--enable-feature=type-and-unit-labels, as Prometheus from 3.6 on has it for 2.0 (3.5: when scraping only)."""
+        with programs.Ferula("--enable-feature=type-and-unit-labels") as server:
+            request = remote.Request2()
+            for i in range(9):
+                request.add({"__name__": "typed", "i": str(i)}, [(T, i)], kind=i, unit="seconds" if i % 2 else "")
+            mine = {"__name__": "typed", "__type__": "mine", "__unit__": "mine"}
+            request.add({**mine, "i": "own"}, [(T, 1)])
+            request.add({**mine, "i": "other"}, [(T, 1)], kind=1)
+            request.add({"__name__": "typed", "i": "help"}, [(T, 1)], text="Just help.")
+            self.assertEqual(remote.write2(server, request)[0], 204)
+            self.assertEqual(remote.write2(server, request)[0], 204)
+            told = {s["metric"]["i"]: (s["metric"].get("__type__"), s["metric"].get("__unit__")) for s in server.instant("typed", time=T / 1000)}
+            self.assertEqual(told, {
+                "0": (None, None), "1": ("counter", "seconds"), "2": ("gauge", None), "3": ("histogram", "seconds"), "4": ("gaugehistogram", None),
+                "5": ("summary", "seconds"), "6": ("info", None), "7": ("stateset", "seconds"), "8": (None, None),
+                "own": ("mine", "mine"), "other": ("counter", None), "help": (None, None)})
+            self.assertEqual(sorted(s["metric"]["i"] for s in server.instant("typed * 2", time=T / 1000)), sorted(told))
+            self.assertTrue(all(list(s["metric"]) == ["i"] for s in server.instant("typed * 2", time=T / 1000)))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -24,7 +24,7 @@ static void get_change(bits_in *in, hist_num *v, hist_code *c, bool is_float)
 
 /* What the next nine bits begin with: a varbit number of the three shortest classes, or bits 0. */
 typedef struct short_code {
-    int8_t value;
+    int16_t value;
     uint8_t bits;
 } short_code;
 
