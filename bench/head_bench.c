@@ -151,6 +151,7 @@ static void committer_main(void *arg)
 
 typedef struct costs {
     double cpu, stage, commit, wall;
+    double slowest; /* CPU seconds of one request, staged and committed */
 } costs;
 
 /* One sample of every series. */
@@ -173,6 +174,8 @@ static void run_round(bench *b, uint64_t round, fer_arena *scratch, costs *c)
                 die("commit", fer_code_name(code));
             c->commit += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - staged;
         }
+        double took = cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - at;
+        c->slowest = took > c->slowest ? took : c->slowest;
         wait_for_answers(b, IN_FLIGHT);
     }
     wait_for_answers(b, 0);
@@ -182,8 +185,11 @@ static void run_round(bench *b, uint64_t round, fer_arena *scratch, costs *c)
 
 static void print_costs(const char *what, const costs *c, double n)
 {
-    printf("%-14s %7.1f ns CPU a sample (stage %.1f, commit %.1f), %.2f M samples/s\n", what,
-           c->cpu / n * 1e9, c->stage / n * 1e9, c->commit / n * 1e9, n / c->wall * 1e-6);
+    printf(
+        "%-14s %7.1f ns CPU a sample (stage %.1f, commit %.1f), %.2f M samples/s, slowest request "
+        "%.1f ms of CPU\n",
+        what, c->cpu / n * 1e9, c->stage / n * 1e9, c->commit / n * 1e9, n / c->wall * 1e-6,
+        c->slowest * 1e3);
 }
 
 static void print_memory(const bench *b, double before)

@@ -300,6 +300,7 @@ static void published_stats(head *h, tsdb_stats *ret)
     ret->min_time = h->min_time;
     ret->max_time = h->max_time;
     ret->chunks_mapped = h->n_chunks_mapped;
+    ret->bytes_chunks = (int64_t)h->bytes_hist;
     fer_mutex_unlock(&h->publish);
 }
 
@@ -409,8 +410,11 @@ void tsdb_stats_get(tsdb *db, tsdb_stats *ret)
     blocks_stats(db, ret);
     published_stats(&db->h, ret);
     locked_stats(db, ret);
-    ret->bytes_chunks = atomic_load_explicit(&db->h.chunks.bytes, memory_order_relaxed);
+    ret->bytes_chunks += atomic_load_explicit(&db->h.chunks.bytes, memory_order_relaxed);
     ret->head_bytes = fer_account_used(&db->h.acct);
+    int64_t other = ret->head_bytes - ret->bytes_series - ret->bytes_labels - ret->bytes_chunks -
+                    ret->bytes_index;
+    ret->bytes_other = other > 0 ? other : 0; /* parts may grow while they are read */
     ret->head_limit_bytes = db->h.acct.limit_bytes;
     chunks_head_stats files;
     chunks_head_stats_get(db->h.files, &files);

@@ -262,7 +262,9 @@ typedef struct tsdb_stats {
     uint64_t staged_bytes; /* not yet durable */
     int64_t head_bytes;    /* the head's account */
     int64_t head_limit_bytes;
-    int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index; /* parts of head_bytes */
+    /* Parts of head_bytes, which is their sum. Other: exemplars, what is known of files of chunks_head, bytes that wait for readers,
+     * refs that the log needs, labels that are being numbered anew. */
+    int64_t bytes_series, bytes_labels, bytes_chunks, bytes_index, bytes_other;
     uint64_t blocks, blocks_damaged, blocks_bytes; /* served; not served; files of those served */
     int64_t blocks_min_time;                       /* INT64_MAX without blocks */
     int64_t blocks_max_time; /* of a sample in one; INT64_MIN without blocks */

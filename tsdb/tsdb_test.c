@@ -315,6 +315,7 @@ static void every_byte_of_the_head_is_on_the_account(void **state)
     assert_int_equal(st.head_bytes, fer_account_used(&root));
     assert_int_equal(st.head_bytes,
                      st.bytes_series + st.bytes_labels + st.bytes_chunks + st.bytes_index);
+    assert_int_equal(st.bytes_other, 0);
     tsdb_row row = test_row(t, "__name__=m1,i=1", 2000, 1);
     assert_int_equal(test_stage(t, &row, 1), FER_OK);
     assert_true(fer_account_used(&root) > st.head_bytes);

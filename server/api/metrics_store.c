@@ -305,6 +305,7 @@ static void put_ledger(fer_buf *out, const app *a, const tsdb_stats *st)
     metrics_labelled(out, "ferula_head_bytes", "part=\"labels\"", (double)st->bytes_labels);
     metrics_labelled(out, "ferula_head_bytes", "part=\"chunks\"", (double)st->bytes_chunks);
     metrics_labelled(out, "ferula_head_bytes", "part=\"index\"", (double)st->bytes_index);
+    metrics_labelled(out, "ferula_head_bytes", "part=\"other\"", (double)st->bytes_other);
     metrics_counter(out, "ferula_head_refused_series_total",
                     "New series refused at the memory limit.", (double)st->refused_series);
 }

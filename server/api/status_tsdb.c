@@ -40,6 +40,7 @@ static void put_bytes_per_series(fer_buf *out, const tsdb_stats *st)
         {STR("labels"), (uint64_t)st->bytes_labels / n},
         {STR("chunks"), (uint64_t)st->bytes_chunks / n},
         {STR("index"), (uint64_t)st->bytes_index / n},
+        {STR("other"), (uint64_t)st->bytes_other / n},
     };
     put_top(out, "bytesPerSeriesByPart", parts, sizeof parts / sizeof *parts);
 }
