@@ -135,6 +135,15 @@ int64_t machine_open_fds(void)
     return n - 3; /* ., .. and the directory itself */
 }
 
+void machine_raise_max_fds(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= l.rlim_max)
+        return;
+    l.rlim_cur = l.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &l); /* as it was, then */
+}
+
 int64_t machine_max_fds(void)
 {
     struct rlimit l;

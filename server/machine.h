@@ -16,5 +16,7 @@ int64_t machine_virtual_bytes(void);
 double machine_cpu_seconds(void); /* user and system, this process */
 int64_t machine_open_fds(void);
 int64_t machine_max_fds(void);
+/* As many files as the hard limit allows, as Go's programs have it. Before there are other threads. */
+void machine_raise_max_fds(void);
 
 #endif

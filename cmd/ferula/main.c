@@ -4,6 +4,7 @@
 
 #include "base/map_guard.h"
 #include "cmd/ferula/flags.h"
+#include "server/machine.h"
 
 #define VERSION "0.1.0"
 
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
     fer_log_level level;
     fer_log_format format;
     map_guard_install();
+    machine_raise_max_fds();
     fer_code parsed = flags_parse(argc, argv, &f, &action, &err);
     if (parsed == FER_UNSUPPORTED) {
         fprintf(stderr, "%s\n", err.msg);

@@ -74,6 +74,26 @@ static void every_offence_is_named_with_its_line(void **state)
     }
 }
 
+/* Nine lists of nine aliases of the one before: 9^9 texts. */
+static void aliases_of_aliases_make_no_bomb(void **state)
+{
+    (void)state;
+    char text[2048], *at = text;
+    at += snprintf(at, (size_t)(text + sizeof text - at), "rule_files:\n- &a0 x\n");
+    for (int i = 1; i <= 9; i++) {
+        at += snprintf(at, (size_t)(text + sizeof text - at), "- &a%d [", i);
+        for (int k = 0; k < 9; k++)
+            at += snprintf(at, (size_t)(text + sizeof text - at), "%s*a%d", k == 0 ? "" : ", ",
+                           i - 1);
+        at += snprintf(at, (size_t)(text + sizeof text - at), "]\n");
+    }
+    const config *c = NULL;
+    fer_err err = {0};
+    assert_int_not_equal(load(text, &c, &err), FER_OK);
+    assert_null(c);
+    assert_non_null(strstr(err.msg, "configuration"));
+}
+
 static void a_missing_file_is_told_apart(void **state)
 {
     (void)state;
@@ -203,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retention_is_read),
         cmocka_unit_test(every_offence_is_named_with_its_line),
+        cmocka_unit_test(aliases_of_aliases_make_no_bomb),
         cmocka_unit_test(a_missing_file_is_told_apart),
         cmocka_unit_test(defaults_serve_without_a_file),
         cmocka_unit_test(the_operators_file_is_accepted_and_secrets_are_hidden),
