@@ -422,7 +422,10 @@ static spot spot_of(const load_writer *w, uint64_t i, uint64_t k)
 {
     const load_plan *p = w->p;
     uint64_t generation = p->churn == 0 ? 0 : (k + i % p->groups * p->churn / p->groups) / p->churn;
-    return (spot){i, k, generation, p->start + (int64_t)k * p->step};
+    int64_t t = p->start + (int64_t)k * p->step;
+    if (p->late != 0 && k >= 2 && (i + k) % p->late == 0)
+        t -= p->step * 3 / 2;
+    return (spot){i, k, generation, t};
 }
 
 static void put_otlp(load_writer *w, uint64_t k, uint64_t first, uint64_t end)

@@ -17,7 +17,8 @@ typedef struct load_plan {
     load_kind kind;
     int64_t start, step; /* ms; sample k lies at start + k * step */
     uint64_t churn,
-        groups; /* new pods every `churn` samples, 0 never; each group at a time of its own */
+        groups;    /* new pods every `churn` samples, 0 never; each group at a time of its own */
+    uint64_t late; /* of each series every so many-th sample comes behind a newer one; 0: none */
 } load_plan;
 
 typedef struct load_writer load_writer; /* opaque */

@@ -1,7 +1,7 @@
 /* loadgen.c - writes a known set of samples to a remote-write receiver, and says what was acknowledged.
  *
  *   loadgen --target 127.0.0.1:9090 [--path /api/v1/write] [--series N] [--samples N] [--from K]
- *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N] [--groups N]
+ *           [--batch N] [--connections N] [--start MS] [--step MS] [--seconds S] [--churn N] [--groups N] [--late N]
  *           [--ledger FILE] [--rate SAMPLES_PER_S] [--protocol 1|2|otlp] [--kind floats|histograms|mixed] [--gzip 0|1]
  *
  * Series i has ten labels, about 220 bytes of text; its k-th sample lies at start + k * step and follows
@@ -16,6 +16,7 @@
  * whose answer never came. When the receiver goes away the run ends with status 3.
  *
  * SIGTERM ends the run early, as --seconds does later.
+ * With --late every N-th sample of a series is out of order: one and a half steps older than its place says.
  * With --churn all series get new pods every N samples; with --groups each of so many parts at a time of its own.
  *
  * It prints: requests, samples, seconds, samples/s, of the times of requests the median, the 99th percentile and the most in ms.
@@ -338,6 +339,7 @@ static void parse_args(options *o, int argc, char **argv)
         {"--connections", &o->connections},
         {"--churn", &o->plan.churn},
         {"--groups", &o->plan.groups},
+        {"--late", &o->plan.late},
         {"--rate", &o->rate},
         {"--gzip", &o->gzip},
         {"--start", (uint64_t *)&o->plan.start},
