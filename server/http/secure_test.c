@@ -546,6 +546,62 @@ static void without_a_certificate_handshakes_fail(void **state)
     context = was;
 }
 
+/* The client's first flight, as it would send it. */
+static size_t client_hello(const kit *k, char *p, size_t n)
+{
+    client c = client_new(k, 1, 0);
+    SSL_do_handshake(c.ssl);
+    int got = BIO_read(c.out, p, (int)n);
+    client_done(&c);
+    assert_true(got > 100);
+    return (size_t)got;
+}
+
+static void handshakes_cut_or_damaged_anywhere_do_no_harm(void **state)
+{
+    (void)state;
+    kit k;
+    char hello[4096], damaged[4096], buf[4096];
+    start(&k, (http_options){.head_timeout_ms = 300});
+    size_t n = client_hello(&k, hello, sizeof hello);
+    for (size_t cut = 0; cut < n; cut += 13) {
+        int fd = kit_connect(&k);
+        kit_send(fd, hello, cut);
+        close(fd);
+        memcpy(damaged, hello, n);
+        damaged[cut] ^= (char)0x55;
+        fd = kit_connect(&k);
+        kit_send(fd, damaged, n);
+        ssize_t got =
+            recv(fd, buf, sizeof buf, 0); /* an alert, or the answer where it did not matter */
+        assert_true(got >= 0);
+        close(fd);
+    }
+    client c = client_new(&k, 0, 0);
+    assert_true(shake(&c));
+    assert_hello(&c);
+    client_done(&c);
+    kit_stop(&k, 1000);
+}
+
+static void damaged_records_end_the_connection(void **state)
+{
+    (void)state;
+    static const char record[] = "\x17\x03\x03\x00\x20"
+                                 "0123456789abcdef0123456789abcdef";
+    kit k;
+    char byte;
+    start(&k, (http_options){0});
+    client c = client_new(&k, 0, 0);
+    assert_true(shake(&c));
+    assert_hello(&c);
+    kit_send(c.fd, record, sizeof record - 1);
+    assert_int_equal(hear(&c, &byte, 1), 0);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+    client_done(&c);
+    kit_stop(&k, 1000);
+}
+
 /* New connections get the new certificate, those that stand go on. */
 static void certificates_change_under_connections(void **state)
 {
@@ -609,6 +665,8 @@ int main(void)
         cmocka_unit_test(who_ends_sending_is_answered),
         cmocka_unit_test(protocols_are_negotiated),
         cmocka_unit_test(without_a_certificate_handshakes_fail),
+        cmocka_unit_test(handshakes_cut_or_damaged_anywhere_do_no_harm),
+        cmocka_unit_test(damaged_records_end_the_connection),
         cmocka_unit_test(certificates_change_under_connections),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
