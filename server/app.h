@@ -82,6 +82,8 @@ typedef struct app_options {
     promql_features features;
     bool exemplar_storage;      /* feature exemplar-storage */
     bool zero_at_start;         /* feature created-timestamp-zero-ingestion */
+    bool otlp_add_deltas;       /* feature otlp-deltatocumulative */
+    bool otlp_native_delta;     /* feature otlp-native-delta-ingestion */
     int64_t memory_limit_bytes; /* of the whole ledger; 0: 75 % of the cgroup or machine */
     const app_flag *flags;
     size_t n_flags;

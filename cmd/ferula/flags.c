@@ -636,6 +636,12 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
     fill_features(f, &o.features);
     o.exemplar_storage = has_feature(f, STR("exemplar-storage"));
     o.zero_at_start = has_feature(f, STR("created-timestamp-zero-ingestion"));
+    o.otlp_add_deltas = has_feature(f, STR("otlp-deltatocumulative"));
+    o.otlp_native_delta = has_feature(f, STR("otlp-native-delta-ingestion"));
+    if (o.otlp_add_deltas && o.otlp_native_delta)
+        return fer_fail(err, FER_INVALID,
+                        "cannot enable otlp-deltatocumulative and otlp-native-delta-ingestion "
+                        "features at the same time");
     o.enable_search = has_feature(f, STR("search-api"));
     o.search_max_limit = uint_of(f, "web.search.max-limit");
     FER_TRY(fill_messages(f, &o.rw_messages, err));

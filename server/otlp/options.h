@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "server/otlp/cumulate.h"
 #include "server/otlp/names.h"
 
 typedef struct otlp_options {
@@ -16,10 +17,12 @@ typedef struct otlp_options {
     size_t n_attributes;
     bool promote_all;
     bool promote_scope;
-    bool convert_to_custom; /* classic histograms become native ones with custom buckets */
-    bool keep_identifying;  /* service.name and the like stay in target_info */
-    int64_t lookback_ms;    /* of queries: target_info has a sample every half of it */
-    uint64_t version;       /* differs between options that translate differently */
+    bool convert_to_custom;    /* classic histograms become native ones with custom buckets */
+    bool keep_identifying;     /* service.name and the like stay in target_info */
+    bool native_delta;         /* delta points are stored as they are */
+    otlp_cumulator *cumulator; /* adds them up; NULL: not. With neither they are refused */
+    int64_t lookback_ms;       /* of queries: target_info has a sample every half of it */
+    uint64_t version;          /* differs between options that translate differently */
 } otlp_options;
 
 #endif

@@ -35,6 +35,7 @@ struct otlp_receiver {
     fer_mutex mu;
     work *free;
     size_t n_free;
+    otlp_cumulator *cumulator; /* NULL: delta points are not added up */
     _Atomic uint64_t requests, samples, refused_points;
 };
 
@@ -43,6 +44,8 @@ otlp_receiver *otlp_receiver_new(app *a)
     otlp_receiver *o = fer_calloc(1, sizeof *o);
     o->a = a;
     fer_mutex_init(&o->mu, "OTLP work", 0);
+    if (a->o.otlp_add_deltas)
+        o->cumulator = otlp_cumulator_new(a->clock, &a->memory_ingest);
     return o;
 }
 
@@ -86,6 +89,7 @@ void otlp_receiver_free(otlp_receiver *o)
     if (o == NULL)
         return;
     otlp_receiver_rest(o);
+    otlp_cumulator_free(o->cumulator);
     fer_mutex_done(&o->mu);
     fer_free(o);
 }
@@ -290,6 +294,8 @@ void otlp_handle(http_req *r, void *arg)
     const config *c = live_config_take(a->config);
     otlp_options options = *config_otlp(c);
     options.lookback_ms = a->o.query_lookback_ms;
+    options.native_delta = a->o.otlp_native_delta;
+    options.cumulator = o->cumulator;
     fer_err err;
     work *w = work_take(o);
     fer_code code = receive(o, r, &of, w, &options, &err);

@@ -19,8 +19,8 @@
 #include "server/otlp/native.h"
 #include "tsdb/samples.h"
 
-enum { CUMULATIVE = 2 };
-enum { TYPE_COUNTER = 1, TYPE_GAUGE = 2, TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
+enum { DELTA = 1, CUMULATIVE = 2 };
+enum { TYPE_UNKNOWN = 0, TYPE_COUNTER = 1, TYPE_GAUGE = 2, TYPE_HISTOGRAM = 3, TYPE_SUMMARY = 5 };
 
 /* A target_info that this request has given already. */
 typedef struct target {
@@ -58,6 +58,7 @@ typedef struct metric_fields {
 typedef struct spot {
     const otlp_metric *metric;
     otlp_kind kind;
+    bool delta;
     fer_hash128 metric_fp, point_fp;
     otlp_point p;
 } spot;
@@ -129,6 +130,8 @@ static fer_code put_native(scan *s, const spot *at)
         FER_TRY(otlp_native_custom(&at->p, s->a, row));
     else
         FER_TRY(otlp_native_exponential(&at->p, s->a, row));
+    if (at->delta && s->o->cumulator == NULL)
+        row->h.reset_hint = HISTOGRAM_GAUGE;
     q->n_hists++;
     return FER_OK;
 }
@@ -254,10 +257,26 @@ static fer_code put_point(scan *s, const spot *at, fer_str msg)
     }
 }
 
+/* A delta point becomes a cumulative one. FER_INVALID: it cannot. */
+static fer_code add_up(scan *s, spot *at)
+{
+    if (!at->delta || s->o->cumulator == NULL || (at->p.flags & OTLP_NO_RECORDED_VALUE))
+        return FER_OK;
+    return otlp_cumulate(s->o->cumulator, fp_series(s, at, OTLP_PART_VALUE, at->kind), at->kind,
+                         s->a, &at->p);
+}
+
 static fer_code scan_point(scan *s, fer_str msg, spot *at)
 {
     FER_TRY(otlp_read_point(msg, at->kind, s->a, &at->p));
     at->point_fp = s->fp(s->fp_arg, at->p.attributes.s);
+    fer_code c = add_up(s, at);
+    if (c == FER_INVALID) {
+        refuse(s, 1, "a delta point is older than the newest of its series, or out of bounds",
+               at->metric->name);
+        return FER_OK;
+    }
+    FER_TRY(c);
     if (at->p.time_ns < s->oldest_ns)
         s->oldest_ns = at->p.time_ns;
     if (at->p.time_ns > s->newest_ns)
@@ -336,7 +355,9 @@ static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
                                     [OTLP_HISTOGRAM] = TYPE_HISTOGRAM,
                                     [OTLP_EXPONENTIAL_HISTOGRAM] = TYPE_HISTOGRAM,
                                     [OTLP_SUMMARY] = TYPE_SUMMARY};
-    metadata_family family = {name, types[m->kind], m->description, m->unit};
+    bool is_delta = m->temporality == DELTA && has_temporality(m->kind) && s->o->native_delta;
+    metadata_family family = {name, is_delta ? TYPE_UNKNOWN : types[m->kind], m->description,
+                              m->unit};
     return rw_add_metadata(s->q, &family);
 }
 
@@ -361,6 +382,7 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
     spot at;
     FER_TRY(note_metadata(s, m, name));
     FER_TRY(spot_of_metric(s, m->kind, name, &at));
+    at.delta = has_temporality(m->kind) && m->temporality == DELTA;
     for (fer_rd r = rd_of(m->points);;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
@@ -370,6 +392,12 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
         if (f.num == 1)
             FER_TRY(scan_point(s, f.bytes, &at));
     }
+}
+
+static bool is_taken(const otlp_options *o, uint64_t temporality)
+{
+    bool deltas = o->native_delta || o->cumulator != NULL;
+    return temporality == CUMULATIVE || (temporality == DELTA && deltas);
 }
 
 /* The metric's name, translated here or before. FER_INVALID as otlp_metric_name(). */
@@ -408,7 +436,7 @@ static fer_code scan_metric(scan *s, fer_str msg)
         m.kind = OTLP_COUNTER;
     if (points == 0)
         return FER_OK;
-    if (has_temporality(m.kind) && m.temporality != CUMULATIVE) {
+    if (has_temporality(m.kind) && !is_taken(s->o, m.temporality)) {
         refuse(s, points, "invalid temporality and type combination", m.name);
         return FER_OK;
     }

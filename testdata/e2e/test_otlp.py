@@ -276,5 +276,55 @@ class Answers(unittest.TestCase):
         self.assertEqual(["1"], [s["value"][1] for s in self.server.instant("good", time=NOW / 1000)])
 
 
+def delta_of(k, t):
+    """A request of a second: a sum, a classic and an exponential histogram."""
+    classic = {**histogram_point(), "timeUnixNano": str(t * 1_000_000)}
+    native = {"timeUnixNano": str(t * 1_000_000), "count": "4", "sum": 2.5, "scale": 0, "zeroCount": "1",
+              "positive": {"offset": k % 2, "bucketCounts": ["1", "2"]}}
+    return request(resource({}, counter("d.sum", [point(t, k)], temporality=1), histogram("d.classic", [classic], temporality=1),
+                            exponential("d.native", [native], temporality=1)))
+
+
+class Delta(unittest.TestCase):
+    """Points of delta temporality, by feature."""
+
+    def values(self, server, query):
+        return [s.get("histogram", s.get("value"))[1] for s in server.instant(query, time=(NOW + 3000) / 1000)]
+
+    def send(self, server):
+        for k in range(1, 4):
+            for _ in range(2):  # sent again it is not added again
+                status, _, text = server.send(otlp.encode(otlp.REQUEST, delta_of(k, NOW + k * 1000)), PROTOBUF)
+                self.assertEqual((200, b""), (status, text))
+
+    def test_added_up(self):
+        with Server("--enable-feature=otlp-deltatocumulative") as server:
+            self.send(server)
+            self.assertEqual(["1", "3", "6"], [v for _, v in server.instant("d_sum_total[10s]", time=(NOW + 3000) / 1000)[0]["values"]])
+            self.assertEqual((["18"], ["30.75"]), (self.values(server, "d_classic_count"), self.values(server, "d_classic_sum")))
+            self.assertEqual(["3", "9", "18"], sorted(self.values(server, "d_classic_bucket"), key=int))
+            native = self.values(server, "d_native")[0]
+            self.assertEqual(("12", "7.5"), (native["count"], native["sum"]))
+            self.assertEqual([["1", "2", "1"], ["2", "4", "4"], ["4", "8", "4"]], [b[1:] for b in native["buckets"][1:]])
+            self.assertEqual("counter", server.api("metadata")["d_sum_total"][0]["type"])
+            status, _, text = server.send(json.dumps(delta_of(1, NOW)).encode(), JSON)
+            self.assertEqual(400, status)
+            self.assertIn(b"older than the newest", text)
+
+    def test_as_they_are(self):
+        with Server("--enable-feature=otlp-native-delta-ingestion") as server:
+            self.send(server)
+            self.assertEqual(["1", "2", "3"], [v for _, v in server.instant("d_sum_total[10s]", time=(NOW + 3000) / 1000)[0]["values"]])
+            self.assertEqual(["6"], self.values(server, "d_classic_count"))
+            self.assertEqual("4", self.values(server, "d_native")[0]["count"])
+            answer = json.loads(server.request("/api/v1/query", [("query", "rate(d_native[10s])"), ("time", (NOW + 3000) / 1000)])[2])
+            self.assertIn("this native histogram metric is not a counter", str(answer["warnings"]))  # they are stored as gauges
+            self.assertEqual("unknown", server.api("metadata")["d_sum_total"][0]["type"])
+
+    def test_not_both(self):
+        with self.assertRaisesRegex(AssertionError, "cannot enable otlp-deltatocumulative and otlp-native-delta-ingestion features at the same time"):
+            Server("--enable-feature=otlp-deltatocumulative,otlp-native-delta-ingestion").start()
+
+
 if __name__ == "__main__":
     unittest.main()
