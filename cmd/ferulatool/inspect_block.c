@@ -8,10 +8,11 @@
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/inspect.h"
 #include "cmd/ferulatool/report.h"
+#include "promql/hist_stats.h"
 #include "promql/parse.h"
 #include "tsdb/block/block_select.h"
 #include "tsdb/block/dir_file.h"
-#include "tsdb/chunk/chunk_xor.h"
+#include "tsdb/chunk/chunk.h"
 
 /* A block's folder, of which each file may be damaged. */
 typedef struct inspection {
@@ -315,15 +316,28 @@ static const char *encoding_name(uint8_t encoding)
     return encoding < sizeof known / sizeof *known ? known[encoding] : "unknown";
 }
 
-static void show_samples(inspection *x, fer_str data, uint64_t ref)
+static void report_histogram(inspection *x, const histogram *h, bool integers)
+{
+    fer_buf text;
+    fer_buf_init(&text, SIZE_MAX / 2, NULL);
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
+    if (hist_print(h, integers, tmp, &text) == FER_OK)
+        report_text(&x->r, "histogram", fer_buf_str(&text));
+    fer_buf_done(&text);
+}
+
+static void show_samples(inspection *x, uint8_t encoding, fer_str data, uint64_t ref)
 {
     samples s;
     samples_init(&s, NULL);
-    fer_code code = xor_decode(data, 0, INT64_MIN, INT64_MAX, &s);
+    fer_code code = chunk_decode(encoding, data, INT64_MIN, INT64_MAX, &s);
     for (size_t i = 0; i < s.n; i++) {
         report_begin(&x->r, "sample");
         report_int(&x->r, "time", s.t[i]);
-        report_float(&x->r, "value", s.v[i]);
+        if (s.type != NULL && s.type[i] != SAMPLE_FLOAT)
+            report_histogram(x, s.h[i], s.type[i] == SAMPLE_HISTOGRAM);
+        else
+            report_float(&x->r, "value", s.v[i]);
         report_end(&x->r);
     }
     if (code != FER_OK)
@@ -347,8 +361,8 @@ static void show_chunk(inspection *x, uint64_t ref, bool with_samples)
     if (data.n >= 2)
         report_uint(&x->r, "samples", be16_get((const uint8_t *)data.p));
     report_end(&x->r);
-    if (with_samples && encoding == CHUNK_XOR)
-        show_samples(x, data, ref);
+    if (with_samples && chunk_is_known(encoding))
+        show_samples(x, encoding, data, ref);
 }
 
 static void show_tombstones(inspection *x)

@@ -149,7 +149,7 @@ class Corpus(unittest.TestCase):
                 self.assertEqual((got.stdout, got.returncode), (want.stdout, 0))
 
     def test_analyze(self):
-        for name in BLOCKS:
+        for name in BLOCKS + ["histograms/prometheus-3.5"]:
             for flags in ([], ["--extended"], ["--match=many"], ['--match={id=~"1.*"}', "--extended"]):
                 with self.subTest(name=name, flags=flags):
                     got, want = self.both("tsdb", "analyze", "--limit=1000", *flags, name)
@@ -261,6 +261,22 @@ class Inspect(unittest.TestCase):
         shown = [line.rsplit("} ", 1)[1] for line in dump if 'id="0"' in line]
         self.assertEqual(samples, shown[: len(samples)])
         self.assertEqual(len(self.lines("series", "--limit=2", self.block)[0]), 2)
+
+    def test_chunks_of_histograms_hold_what_a_dump_shows(self):
+        data = os.path.join(TESTDATA, "histograms", "prometheus-3.5")
+        block = next(entry.path for entry in os.scandir(data) if entry.is_dir())
+        encodings = collections.Counter()
+        for name in ("custom", "resets", "widening_float", "gauges_float"):
+            shown = [line.split("} ", 1)[1] for line in tool("tsdb", "dump", f"--match={name}", data).stdout.splitlines()]
+            samples = []
+            for chunk in self.lines("series", "--chunks", f"--match={name}", block)[1]:
+                if chunk["kind"] == "chunk":
+                    got = self.lines("chunk", "--samples", block, str(chunk["ref"]))[1]
+                    encodings[got[0]["encoding"]] += 1
+                    samples += [f"{s['histogram']} {s['time']}" for s in got[1:]]
+            self.assertEqual(shown, samples)
+            self.assertGreater(len(samples), 20)
+        self.assertEqual(set(encodings), {"histogram", "float_histogram"})
 
     def test_index_and_postings(self):
         names = [o for o in self.lines("index", self.block)[1] if o["kind"] == "label"]
