@@ -12,7 +12,7 @@
  * keep little for themselves, so that little lies about in each. Without jemalloc this has no effect. */
 extern const char *malloc_conf;
 const char *malloc_conf =
-    "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0,narenas:4,tcache_max:4096";
+    "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,tcache_max:4096";
 
 /* Prometheus' exit codes: 2 for flags and configuration, 3 for flags of the agent, 1 for other fatal errors. */
 enum { EXIT_FATAL = 1, EXIT_USAGE = 2, EXIT_AGENT = 3 };

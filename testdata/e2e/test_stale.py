@@ -36,7 +36,7 @@ class Stale(unittest.TestCase):
     def test_memory_comes_back_when_series_have_ended(self):
         samples = HOURS * 3600 // STEP_S
         start = str((int(time.time()) // STEP_S * STEP_S - 60 - samples * STEP_S) * 1000)
-        os.environ["MALLOC_CONF"] = "dirty_decay_ms:100"  # else the allocator keeps what was freed for five seconds
+        os.environ["MALLOC_CONF"] = "dirty_decay_ms:100"  # else the allocator keeps what was freed for seconds
         self.addCleanup(os.environ.pop, "MALLOC_CONF")
         with programs.Ferula() as server:
             empty = resident(server)
