@@ -371,6 +371,34 @@ static void full_chunks_go_to_chunks_head_and_are_read_back(void **state)
     model_end(&m);
 }
 
+static void what_is_deleted_stays_deleted(void **state)
+{
+    (void)state;
+    model m;
+    fer_err err = {0};
+    model_begin(&m, 3 * HOUR_MS);
+    int64_t step = 0;
+    for (; step < 600; step++)
+        live_a_step(&m, step, 300);
+    maintain(&m); /* some are in chunks_head */
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    matcher by_name;
+    must(matcher_make(a, MATCH_EQ, STR("__name__"), STR("m"), &by_name, &err), &err);
+    must(tsdb_delete_series(m.t.db, BEGIN, BEGIN + 400 * STEP_MS, &by_name, 1, NULL, &err), &err);
+    for (int i = 0; i < SERIES; i++)
+        memset(m.has[i], 0, 401);
+    check(&m, 0, m.max);
+    test_db_reopen(&m.t);
+    check(&m, 0, m.max);
+    maintain(&m);
+    for (; step < 1000; step++)
+        live_a_step(&m, step, 300);
+    maintain(&m);
+    test_db_reopen(&m.t);
+    check(&m, 401, m.max);
+    model_end(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +411,7 @@ int main(void)
         cmocka_unit_test(all_is_read_through_restarts_and_compactions),
         cmocka_unit_test(compaction_gives_back_memory_and_log),
         cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),
+        cmocka_unit_test(what_is_deleted_stays_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

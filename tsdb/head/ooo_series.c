@@ -417,6 +417,36 @@ void ooo_thaw(head *h)
     unlock_store(h);
 }
 
+static uint64_t place_of(const head *h, const full_chunk *c)
+{
+    return chunks_head_place(h->files, (head_place){c->file, c->at}, c->bytes);
+}
+
+static void give_up_in_file(head *h, const full_chunk *c)
+{
+    uint64_t place = place_of(h, c);
+    if (place > h->ooo->done_place)
+        h->ooo->done_place = place;
+    chunks_head_release(h->files, c->file);
+}
+
+void ooo_forget_done(head *h, ooo_series *s, uint64_t place)
+{
+    full_list *list = list_of(h, s);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        if (list->c[i].file == 0 || place_of(h, &list->c[i]) > place)
+            list->c[kept++] = list->c[i];
+        else
+            give_up_in_file(h, &list->c[i]);
+    }
+    if (list == NULL)
+        return;
+    h->n_chunks -= list->n - kept;
+    h->n_chunks_created -= list->n - kept;
+    list->n = kept;
+}
+
 /* What readers pinned stays as it is: the list is copied. Returns how many chunks went. */
 static uint32_t drop_frozen(head *h, ooo_series *s)
 {
@@ -437,7 +467,7 @@ static uint32_t drop_frozen(head *h, ooo_series *s)
     }
     for (uint32_t i = 0; i < n; i++)
         if (old->c[i].file != 0)
-            chunks_head_release(h->files, old->c[i].file);
+            give_up_in_file(h, &old->c[i]);
     head_retire(h, s->list);
     s->list = ref;
     s->frozen = 0;
@@ -447,9 +477,11 @@ static uint32_t drop_frozen(head *h, ooo_series *s)
     return n;
 }
 
-static bool is_empty(const ooo_series *s)
+static bool is_empty(const head *h, const ooo_series *s)
 {
-    return s->list == 0 && s->n == 0 && s->staged == s->published;
+    uint32_t n;
+    (void)ooo_chunks(h, s, &n);
+    return n == 0 && s->n == 0 && s->staged == s->published;
 }
 
 uint64_t ooo_drop_frozen(head *h)
@@ -473,8 +505,10 @@ uint64_t ooo_drop_frozen(head *h)
             widen_by_chunks(&left, h, s);
             if (s->n != 0)
                 widen(&left, open_of(h, s)[0].t, open_of(h, s)[s->n - 1].t);
-            if (is_empty(s))
+            if (is_empty(h, s)) {
+                head_retire(h, s->list);
                 forget(h, s);
+            }
         }
         more = i != 0;
         if (!more) {

@@ -52,6 +52,8 @@ struct ooo_store {
     /* ---- under publish ---- */
     int64_t min_time, max_time; /* of published samples; INT64_MAX / INT64_MIN while empty */
     int64_t new_min, new_max;   /* of those published since the last drop began */
+    uint64_t
+        done_place; /* chunks of chunks_head up to this place (chunks_head_place) were given up */
 };
 
 /* The record of a series, made if there is none. Under mu. */
@@ -70,6 +72,8 @@ void ooo_flush(head *h, ooo_series *s);
 void ooo_attach(head *h, ooo_series *s, const full_chunk *c);
 /* For replay: gives up what did not come from chunks_head, unless it stays. */
 void ooo_forget_logged(head *h, ooo_series *s);
+/* For replay: gives up chunks of chunks_head up to this place. */
+void ooo_forget_done(head *h, ooo_series *s, uint64_t place);
 /* Its chunks, *ret_n of them, valid as the head's lists are. */
 const full_chunk *ooo_chunks(const head *h, const ooo_series *s, uint32_t *ret_n);
 /* Appends the sample. FER_LIMIT, FER_CORRUPT. */

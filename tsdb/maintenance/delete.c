@@ -156,7 +156,10 @@ fer_code tsdb_delete_series(tsdb *db, int64_t mint, int64_t maxt, const matcher 
     if (mint > maxt)
         return FER_OK;
     fer_mutex_lock(&db->m.mu);
-    fer_code code = delete_all(db, mint, maxt, m, nm, cancel, err == NULL ? &unused : err);
+    /* In blocks their deletion is durable; in the head it is known only of samples in order. */
+    fer_code code = maintenance_cut_ooo(db, mint, maxt, err);
+    if (code == FER_OK)
+        code = delete_all(db, mint, maxt, m, nm, cancel, err == NULL ? &unused : err);
     fer_mutex_unlock(&db->m.mu);
     return code;
 }

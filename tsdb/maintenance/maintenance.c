@@ -356,6 +356,20 @@ static fer_code write_ooo_blocks(tsdb *db, int64_t min, int64_t max, fer_err *er
     return FER_OK;
 }
 
+/* Into their log: a start need not take in again what chunks_head still has of them. */
+static void tell_done(tsdb *db)
+{
+    head *h = &db->h;
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    if (h->ooo->done_place != 0) {
+        committer_add_marker(&db->c, 0, h->ooo->done_place);
+        committer_end_markers(&db->c);
+    }
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
+}
+
 /* When it fails all stays in the head and is written another time; what has become blocks is there twice then. */
 static fer_code cut_ooo(tsdb *db, fer_err *err)
 {
@@ -373,10 +387,23 @@ static fer_code cut_ooo(tsdb *db, fer_err *err)
             return code;
         }
         (void)ooo_drop_frozen(&db->h);
+        tell_done(db);
         truncate_head(db, db->h.min_valid_time); /* series that had nothing else */
     }
     db->m.ooo_due = false;
     return wbl_remove_before(db->o.fs, db->wbl_dir, segment, err);
+}
+
+fer_code maintenance_cut_ooo(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
+{
+    int64_t min, max;
+    fer_mutex_lock(&db->h.publish);
+    bool any = ooo_times(&db->h, &min, &max) && min <= maxt && max >= mint;
+    fer_mutex_unlock(&db->h.publish);
+    if (!any)
+        return FER_OK;
+    db->m.ooo_due = true;
+    return cut_ooo(db, err);
 }
 
 /* Chunks begun in the head so far; as many have become full but for those open. */

@@ -42,6 +42,9 @@ typedef struct maintenance {
 void maintenance_init(maintenance *m, const tsdb_options *o);
 void maintenance_done(maintenance *m);
 
+/* Samples out of order become blocks now, if there are some in [mint, maxt]. Under mu. */
+FER_MUST_CHECK fer_code maintenance_cut_ooo(tsdb *db, int64_t mint, int64_t maxt, fer_err *err);
+
 /* Block ranges, from the options. */
 int64_t maintenance_max_block_ms(const tsdb_options *o);
 

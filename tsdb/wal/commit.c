@@ -290,7 +290,7 @@ static void take_open(committer *c)
     c->spare = NULL;
     fer_mutex_lock(&c->h->mu);
     batch *b = c->open;
-    if (b->n_waits == 0) {
+    if (b->n_waits == 0 && b->ooo.n == 0) { /* markers may be alone */
         fer_mutex_unlock(&c->h->mu);
         c->spare = fresh;
         return;

@@ -12,6 +12,7 @@ typedef struct wbl_replayer {
     const replay_chunks *chunks;
     wbl_replay_stats *stats;
     fer_arena *record; /* of the record being decoded */
+    uint64_t done;     /* chunks up to this place are in blocks */
 } wbl_replayer;
 
 static uint32_t slot_of(wbl_replayer *r, uint64_t ref)
@@ -84,15 +85,27 @@ static const replay_ooo_chunk *find_chunk(const wbl_replayer *r, uint64_t place)
     return c->n_ooo == 0 ? NULL : bsearch(&place, c->ooo, c->n_ooo, sizeof *c->ooo, by_place);
 }
 
+/* What was in chunks_head by then is in blocks. */
+static void forget_done(wbl_replayer *r, uint64_t place)
+{
+    r->done = place;
+    for (uint32_t i = 0; i < r->h->ooo->n; i++)
+        ooo_forget_done(r->h, r->h->ooo->v[i], place);
+}
+
 static fer_code on_marker(void *arg, uint64_t ref, uint64_t place)
 {
     wbl_replayer *r = arg;
+    if (ref == 0) {
+        forget_done(r, place);
+        return FER_OK;
+    }
     const replay_ooo_chunk *c = find_chunk(r, place);
     uint32_t slot = slot_of(r, ref);
     ooo_series *s = slot == REF_NONE ? NULL : ooo_find(r->h, slot);
     if (s == NULL)
         return FER_OK;
-    if (c != NULL && ref_map_get(r->refs, c->ref) == slot)
+    if (c != NULL && place > r->done && ref_map_get(r->refs, c->ref) == slot)
         ooo_forget_logged(r->h, s);
     else if (place != 0)
         s->stays = true;
@@ -148,7 +161,7 @@ static void on_damage(void *arg, const wal_damage *d)
 fer_code wbl_replay(head *h, vfs *fs, const char *wbl_dir, ref_map *refs,
                     const replay_chunks *chunks, wbl_replay_stats *ret, fer_err *err)
 {
-    wbl_replayer r = {h, refs, chunks, ret, fer_arena_new(NULL, 0)};
+    wbl_replayer r = {h, refs, chunks, ret, fer_arena_new(NULL, 0), 0};
     fer_code code = FER_OK;
     take_chunks(&r);
     if (vfs_exists(fs, wbl_dir))
