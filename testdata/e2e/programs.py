@@ -204,3 +204,10 @@ class NodeExporter(Program):
         super().__init__(
             [peer("release/node-exporter"), f"--web.listen-address=127.0.0.1:{port}", *flags], port
         )
+
+
+def npm_modules(name):
+    """The folder with the node modules of testdata/e2e/NAME, and None; or None, and why they cannot be had."""
+    ran = subprocess.run([os.path.join(ROOT, "dev.d", "npm"), name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, check=False)
+    return (ran.stdout.strip(), None) if ran.returncode == 0 else (None, f"it cannot be had from npm: {ran.stderr.strip()}")

@@ -1,9 +1,8 @@
 """npm's @grafana/prometheus, Grafana's own datasource, driven without a browser against Ferula and Prometheus 3.5: it makes the
-same of both. Runs where it is installed (docs/testing.md tells how); otherwise the sequences of test_clients stand for it."""
+same of both; where npm cannot give it, the sequences of test_clients stand for it."""
 
 import json
 import os
-import shutil
 import subprocess
 import time
 import unittest
@@ -11,18 +10,22 @@ import unittest
 import programs
 import remote
 
-FOLDER = os.path.join(programs.ROOT, ".cache", "grafana")
 SCRIPT = os.path.join(programs.ROOT, "testdata", "e2e", "grafana_headless.cjs")
 
 
-@unittest.skipUnless(os.path.isdir(os.path.join(FOLDER, "node_modules", "@grafana", "prometheus")) and shutil.which("node"),
-                     "@grafana/prometheus is not installed in .cache/grafana")
 class Grafana(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        modules, missing = programs.npm_modules("grafana")
+        if modules is None:
+            raise unittest.SkipTest(f"@grafana/prometheus: {missing}")
+        cls.folder = os.path.dirname(modules)
+
     def run_on(self, server, end):
         for job in ("a", "b"):
             up = remote.series({"__name__": "up", "job": job, "instance": "x:1"}, [((end - 60 * k) * 1000, 1) for k in range(30, -1, -1)])
             self.assertEqual(remote.write(server, up)[0], 204)
-        ran = subprocess.run(["node", SCRIPT, FOLDER, server.url, str(end)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ran = subprocess.run(["node", SCRIPT, self.folder, server.url, str(end)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, timeout=120)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         told = json.loads(ran.stdout.splitlines()[-1])

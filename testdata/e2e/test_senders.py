@@ -173,12 +173,6 @@ def samples_of(form, export):
     return ret
 
 
-def npm_modules():
-    ran = subprocess.run([os.path.join(programs.ROOT, "dev.d", "npm"), "otel"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True, check=False)
-    return (ran.stdout.strip(), None) if ran.returncode == 0 else (None, f"the SDK cannot be had: {ran.stderr.strip()}")
-
-
 class Senders(unittest.TestCase):
     maxDiff = 2000
 
@@ -192,7 +186,7 @@ class Senders(unittest.TestCase):
         cls.addClassCleanup(cls.target.stop)
         cls.proxies = {}
         cls.missing = {}
-        modules, cls.missing["js"] = npm_modules()
+        modules, cls.missing["js"] = programs.npm_modules("otel")
         cls.prometheus, cls.vmagent = {}, None
         for name, suite, more in (("v1", "sid", {}), ("v2", "sid", {"protobuf_message": RW2}), ("old", "release", {})):
             cls.start(name, lambda url, name=name, suite=suite, more=more: PrometheusSender(name, suite, cls.target, url, **more))
