@@ -252,6 +252,21 @@ fer_code tsdb_stage(tsdb *db, const tsdb_row *rows, size_t n, tsdb_labels_fn par
     return tsdb_stage_rows(db, &floats, parse, parse_arg, scratch, report, done, done_arg, err);
 }
 
+void tsdb_known(tsdb *db, const tsdb_row *rows, size_t n, bool *ret)
+{
+    head *h = &db->h;
+    uint32_t next = 0; /* slot behind the one found last: senders repeat their order */
+    fer_mutex_lock(&h->mu);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot = next;
+        if (next >= h->n_slots || !fp_eq(head_stage_rec(h, next)->fp, rows[i].fp))
+            slot = head_find_fp(h, rows[i].fp);
+        ret[i] = slot != SLOT_NONE;
+        next = ret[i] ? slot + 1 : next;
+    }
+    fer_mutex_unlock(&h->mu);
+}
+
 fer_hash128 tsdb_fingerprint(const tsdb *db, fer_str raw)
 {
     return fer_hash_keyed(&db->h.key, raw.p, raw.n);

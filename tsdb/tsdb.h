@@ -170,6 +170,9 @@ FER_MUST_CHECK fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err
 /* How many exemplars are kept from now on; of too many the oldest are forgotten. Any thread. */
 void tsdb_set_max_exemplars(tsdb *db, size_t max);
 
+/* Whether the head knows the fingerprint of each row. Any thread. */
+void tsdb_known(tsdb *db, const tsdb_row *rows, size_t n, bool *ret);
+
 /* Stages the rows as one unit. scratch is used during the call and for report texts. Returns
  * FER_OK: `done` will be called exactly once (also when nothing was accepted); FER_BUSY: the staging
  * budget is used up or the log is failing and its backlog is full: nothing was taken, `done` is not

@@ -9,12 +9,17 @@
  * Senders write a series' labels as one run of fields in front of its samples; that run, as it stands,
  * is the series' raw name. Labels that come in several runs are gathered into one first, so that the
  * fingerprint does not depend on where the samples stood.
+ *
+ * Walking over the labels costs as much as hashing them, and tells nothing new of a name that was read before. So where a
+ * message ends in one sample, what is before it is taken for the name. A name that is known was walked over when it was
+ * new, byte for byte the same; one that is not is walked over now, and if it is more than labels, all is read again
+ * without guessing.
  */
 #include "server/remote/rw1.h"
 
 #include "server/remote/rw_hist.h"
 
-enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2 };
+enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2, SAMPLE_BYTES = 18, KNOWN_AT_ONCE = 2048 };
 
 /* Adds the label field [start, end) to what is known of the series' labels. */
 static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, const uint8_t *end)
@@ -133,18 +138,22 @@ static fer_code skip_label_run(fer_rd *r, fer_str *raw)
     return FER_OK;
 }
 
+/* Whether a sample field of SAMPLE_BYTES begins here: its tag and length, those of the value and of the time. */
+static inline bool begins_sample(const uint8_t *p)
+{
+    return p[0] == 0x12 && p[1] == SAMPLE_BYTES - 2 && p[2] == 0x09 && p[11] == 0x10;
+}
+
 /* The one sample of a series, as nearly all are sent: its field ends the message, and its time has the six bytes of years 1971
  * to 2109. False: it is none of these. */
 static inline bool read_only_sample(const fer_rd *r, int64_t *t, double *v)
 {
-    enum { BYTES = 18, FIELD_AND_LENGTH = 0x1012, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
     const uint64_t more = UINT64_C(0x008080808080), every = UINT64_C(0x808080808080);
     const uint8_t *p = r->p;
-    if (rd_left(r) != BYTES || (p[0] | p[1] << 8) != FIELD_AND_LENGTH || p[2] != TAG_VALUE ||
-        p[11] != TAG_TIME)
+    if (rd_left(r) != SAMPLE_BYTES || !begins_sample(p))
         return false;
     uint64_t w;
-    memcpy(&w, p + BYTES - sizeof w, sizeof w);
+    memcpy(&w, p + SAMPLE_BYTES - sizeof w, sizeof w);
     w >>= 16;
     if ((w & every) != more)
         return false;
@@ -168,23 +177,51 @@ static fer_code scan_fields(rw_request *q, fer_rd *r, fer_str *raw)
     }
 }
 
-static fer_code scan_series(rw_request *q, fer_str msg, rw_fingerprint_fn fp, const void *fp_arg)
+/* A scan in progress. */
+typedef struct scan {
+    rw_request *q;
+    rw_fingerprint_fn fp;
+    const void *fp_arg;
+    bool guesses;
+} scan;
+
+static fer_code add_row(const scan *s, fer_str raw, int64_t t, double v)
 {
+    rw_request *q = s->q;
+    FER_TRY(rw_need_row(q));
+    q->rows[q->n_rows++] = (tsdb_row){s->fp(s->fp_arg, raw), raw, t, v};
+    q->n_series++;
+    return FER_OK;
+}
+
+/* Whether the message ends in one sample, and not in two. */
+static inline bool guess_only_sample(fer_str msg, int64_t *t, double *v)
+{
+    if (msg.n < SAMPLE_BYTES)
+        return false;
+    fer_rd end = rd_of(str_from(msg, msg.n - SAMPLE_BYTES));
+    fer_rd before = rd_of(str_from(msg, msg.n < 2 * SAMPLE_BYTES ? 0 : msg.n - 2 * SAMPLE_BYTES));
+    bool two = rd_left(&before) == 2 * SAMPLE_BYTES && begins_sample(before.p);
+    return !two && read_only_sample(&end, t, v);
+}
+
+static fer_code scan_series(const scan *s, fer_str msg)
+{
+    rw_request *q = s->q;
     fer_rd r = rd_of(msg);
     fer_str raw;
     int64_t t;
     double v;
+    if (s->guesses && guess_only_sample(msg, &t, &v))
+        return add_row(s, str_head(msg, msg.n - SAMPLE_BYTES), t, v);
     FER_TRY(skip_label_run(&r, &raw));
+    if (read_only_sample(&r, &t, &v))
+        return add_row(s, raw, t, v);
     q->n_series++;
-    if (read_only_sample(&r, &t, &v)) {
-        FER_TRY(rw_need_row(q));
-        q->rows[q->n_rows++] = (tsdb_row){fp(fp_arg, raw), raw, t, v};
-        return FER_OK;
-    }
     rw_mark first = rw_mark_now(q);
     FER_TRY(scan_fields(q, &r, &raw));
     if (rw_has_rows(q, first) || rw_has_exemplars(q, first))
-        rw_name_rows(q, first, raw, fp(fp_arg, raw));
+        rw_name_rows(q, first, raw, s->fp(s->fp_arg, raw));
     return FER_OK;
 }
 
@@ -212,9 +249,9 @@ static fer_code scan_metadata(rw_request *q, fer_str msg)
     return rw_add_metadata(q, &m);
 }
 
-fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_request *ret,
-                  fer_err *err)
+static fer_code scan_request(const scan *s, fer_str msg, fer_err *err)
 {
+    rw_request *ret = s->q;
     rw_request_begin(ret, msg.n);
     fer_rd r = rd_of(msg);
     for (;;) {
@@ -225,7 +262,7 @@ fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_requ
         if (c == FER_OK && (f.num == 1 || f.num == 3) && f.type != PB_BYTES)
             c = FER_CORRUPT;
         if (c == FER_OK && f.num == 1)
-            c = scan_series(ret, f.bytes, fp, fp_arg);
+            c = scan_series(s, f.bytes);
         else if (c == FER_OK && f.num == 3)
             c = scan_metadata(ret, f.bytes);
         if (c == FER_LIMIT)
@@ -236,6 +273,41 @@ fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_requ
                             f.start - (const uint8_t *)msg.p);
     }
     return FER_OK;
+}
+
+fer_code rw1_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw_request *ret,
+                  fer_err *err)
+{
+    return scan_request(&(scan){ret, fp, fp_arg, false}, msg, err);
+}
+
+static bool is_label_run(fer_str raw)
+{
+    fer_rd r = rd_of(raw);
+    return skip_label_run(&r, &raw) == FER_OK && r.p == r.end;
+}
+
+/* Whether the names of all rows are labels and nothing else. */
+static bool guessed_right(const rw_request *q, rw1_known_fn known, void *known_arg)
+{
+    bool is_known[KNOWN_AT_ONCE];
+    for (size_t at = 0; at < q->n_rows; at += KNOWN_AT_ONCE) {
+        size_t n = q->n_rows - at < KNOWN_AT_ONCE ? q->n_rows - at : KNOWN_AT_ONCE;
+        known(known_arg, q->rows + at, n, is_known);
+        for (size_t i = 0; i < n; i++)
+            if (!is_known[i] && !is_label_run(q->rows[at + i].raw))
+                return false;
+    }
+    return true;
+}
+
+fer_code rw1_scan_known(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw1_known_fn known,
+                        void *known_arg, rw_request *ret, fer_err *err)
+{
+    const scan guessing = {ret, fp, fp_arg, true};
+    if (scan_request(&guessing, msg, err) == FER_OK && guessed_right(ret, known, known_arg))
+        return FER_OK;
+    return rw1_scan(msg, fp, fp_arg, ret, err);
 }
 
 fer_code rw1_labels(void *arg, fer_str raw, fer_arena *scratch, label **ret, size_t *ret_n,

@@ -208,6 +208,34 @@ static void every_cut_and_every_flip_reads_as_protobuf_c_reads_it(void **state)
     fer_buf_done(&msg);
 }
 
+/* What the guess of a name must not take for one: samples, exemplars and labels in front of the last sample. */
+static void a_name_guessed_wrong_is_read_again(void **state)
+{
+    (void)state;
+    for (unsigned shape = 0; shape < 32; shape++) {
+        fer_buf series, msg;
+        fer_buf_init(&series, 1 << 20, NULL);
+        fer_buf_init(&msg, 1 << 20, NULL);
+        put_label(&series, "__name__", "up");
+        if (shape & 1)
+            put_sample(&series, 1, 1700000000000);
+        if (shape & 2)
+            put_sample(&series, 2, 1); /* a field of another length */
+        if (shape & 4)
+            put_bytes(&series, 3, STR(""));
+        if (shape & 8)
+            put_label(&series, "job", "x");
+        if (shape & 16)
+            put_bytes(&series, 99, STR("later"));
+        put_sample(&series, 42, 1700000015000);
+        for (int i = 0; i < 3; i++)
+            put_bytes(&msg, 1, fer_buf_str(&series));
+        assert_true(model_compare(fer_buf_str(&msg)));
+        fer_buf_done(&series);
+        fer_buf_done(&msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +244,7 @@ int main(void)
         cmocka_unit_test(stale_marker_keeps_its_bits),
         cmocka_unit_test(unknown_fields_are_skipped_and_the_rest_counted),
         cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
+        cmocka_unit_test(a_name_guessed_wrong_is_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,11 @@ static fer_hash128 fingerprint(const void *arg, fer_str raw)
     return tsdb_fingerprint(arg, raw);
 }
 
+static void known(void *arg, const tsdb_row *rows, size_t n, bool *ret)
+{
+    tsdb_known(arg, rows, n, ret);
+}
+
 /* ---- what the headers say ---- */
 
 typedef struct content {
@@ -353,7 +358,7 @@ static fer_code scan_message(tsdb *db, scratch *s, app_rw_message message, fer_e
     fer_str msg = fer_buf_str(&s->decoded);
     if (message == APP_RW_V2)
         return rw2_scan(msg, fingerprint, db, &s->symbols, &s->request, err);
-    return rw1_scan(msg, fingerprint, db, &s->request, err);
+    return rw1_scan_known(msg, fingerprint, db, known, db, &s->request, err);
 }
 
 /* Decodes and stages. FER_OK: the answer is on its way. Otherwise the caller answers. */
