@@ -93,6 +93,18 @@ static fer_code show_metadata(void *arg, uint64_t ref, uint8_t type, fer_str uni
     return FER_OK;
 }
 
+/* Where the chunk of chunks_head is that has the samples; ref 0: up to there all are in blocks. */
+static fer_code show_marker(void *arg, uint64_t ref, uint64_t place)
+{
+    log_inspection *x = arg;
+    report_begin(&x->r, "marker");
+    report_uint(&x->r, "ref", ref);
+    report_uint(&x->r, "file", place >> 32);
+    report_uint(&x->r, "offset", place & UINT32_MAX);
+    report_end(&x->r);
+    return FER_OK;
+}
+
 static void show_record(log_inspection *x, uint64_t offset, fer_str rec)
 {
     report_begin(&x->r, "record");
@@ -104,7 +116,8 @@ static void show_record(log_inspection *x, uint64_t offset, fer_str rec)
 
 static void decode(log_inspection *x, uint64_t offset, fer_str rec)
 {
-    const record_visitor v = {x, show_series, show_sample, show_tombstone, show_metadata};
+    const record_visitor v = {x,          show_series, show_sample, show_tombstone, show_metadata,
+                              show_marker};
     fer_err err;
     fer_code code = record_decode(rec, &v, &err);
     if (code == FER_UNSUPPORTED) {

@@ -198,6 +198,20 @@ static int remove_path(void **state)
     return unlink(path);
 }
 
+static void the_window_for_samples_out_of_order_is_read(void **state)
+{
+    (void)state;
+    const config *c = NULL;
+    fer_err err = {0};
+    assert_int_equal(load("storage: {tsdb: {out_of_order_time_window: 1h30m}}\n", &c, &err),
+                     FER_OK);
+    assert_int_equal(config_ooo_window_ms(c), 90 * 60 * 1000);
+    config_free(c);
+    assert_int_equal(load("storage: {tsdb: {}}\n", &c, &err), FER_OK);
+    assert_int_equal(config_ooo_window_ms(c), 0);
+    config_free(c);
+}
+
 static void retention_is_read(void **state)
 {
     (void)state;
@@ -222,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retention_is_read),
+        cmocka_unit_test(the_window_for_samples_out_of_order_is_read),
         cmocka_unit_test(every_offence_is_named_with_its_line),
         cmocka_unit_test(aliases_of_aliases_make_no_bomb),
         cmocka_unit_test(a_missing_file_is_told_apart),
