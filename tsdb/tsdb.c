@@ -80,8 +80,8 @@ static fer_code open_wbl(tsdb *db, fer_err *err)
     wal *wbl;
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
     FER_TRY(wal_open(db->o.fs, db->wbl_dir, &wo, db->o.log, &wbl, err));
-    committer_give_wbl(&db->c, wbl);
-    return FER_OK;
+    /* Two threads may set the window at once; nothing was written to this one. */
+    return committer_give_wbl(&db->c, wbl) ? FER_OK : wal_close(wbl, err);
 }
 
 fer_code tsdb_set_ooo_window(tsdb *db, int64_t window_ms, fer_err *err)

@@ -641,15 +641,18 @@ bool committer_has_wbl(committer *c)
     return has;
 }
 
-void committer_give_wbl(committer *c, wal *wbl)
+bool committer_give_wbl(committer *c, wal *wbl)
 {
     fer_mutex_lock(&c->h->mu);
-    assert(!c->wbl_is_there);
-    c->new_wbl = wbl;
-    c->wbl_is_there = true;
-    wal_stats_get(wbl, &c->wbl_told);
-    c->wbl_segment = c->wbl_told.segment;
+    bool taken = !c->wbl_is_there;
+    if (taken) {
+        c->new_wbl = wbl;
+        c->wbl_is_there = true;
+        wal_stats_get(wbl, &c->wbl_told);
+        c->wbl_segment = c->wbl_told.segment;
+    }
     fer_mutex_unlock(&c->h->mu);
+    return taken;
 }
 
 void committer_add_marker(committer *c, uint64_t ref, uint64_t place)

@@ -164,8 +164,8 @@ uint64_t committer_commits(committer *c);
 /* Markers (record.h) into the open batch, which goes with the next request; begun, added, ended. Under mu. */
 void committer_add_marker(committer *c, uint64_t ref, uint64_t place);
 void committer_end_markers(committer *c);
-/* Takes the log of samples out of order, which the committer closes. Any thread. */
-void committer_give_wbl(committer *c, wal *wbl);
+/* Takes the log of samples out of order, unless it has one: then it is left to the caller. Any thread. */
+bool committer_give_wbl(committer *c, wal *wbl);
 bool committer_has_wbl(committer *c);
 /* Asks for a new segment of it. */
 void committer_cut_wbl(committer *c);
