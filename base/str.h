@@ -55,6 +55,8 @@ static inline bool str_has_suffix(fer_str s, fer_str suffix)
 /* The part of s from `from` on; empty when past the end. */
 static inline fer_str str_from(fer_str s, size_t from)
 {
+    if (s.n == 0) /* s.p may be NULL, to which not even 0 may be added */
+        return s;
     return from >= s.n ? (fer_str){s.p + s.n, 0} : (fer_str){s.p + from, s.n - from};
 }
 

@@ -101,7 +101,10 @@ typedef struct fer_rd {
 
 static inline fer_rd rd_of(fer_str s)
 {
-    return (fer_rd){(const uint8_t *)s.p, (const uint8_t *)s.p + s.n};
+    const uint8_t *p = (const uint8_t *)s.p;
+    /* It may be NULL, to which not even 0 may be added. */
+    const uint8_t *end = s.n == 0 ? p : p + s.n;
+    return (fer_rd){p, end};
 }
 
 static inline size_t rd_left(const fer_rd *r)
