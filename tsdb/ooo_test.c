@@ -399,6 +399,36 @@ static void what_is_deleted_stays_deleted(void **state)
     model_end(&m);
 }
 
+static void delete_of(test_db *t, const char *name, int64_t mint, int64_t maxt)
+{
+    fer_err err = {0};
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    matcher m;
+    must(matcher_make(a, MATCH_EQ, STR("__name__"), str_of(name), &m, &err), &err);
+    must(tsdb_delete_series(t->db, mint, maxt, &m, 1, NULL, &err), &err);
+}
+
+/* The second deletion makes a block of what is out of order. */
+static void what_comes_behind_a_deletion_is_not_lost(void **state)
+{
+    (void)state;
+    test_db t;
+    char want[60];
+    begin(&t, 2 * HOUR_MS);
+    test_write1(&t, "__name__=a", BEGIN, 1);
+    test_write1(&t, "__name__=b", BEGIN, 1);
+    test_write1(&t, "__name__=a", BEGIN + 2000, 2);
+    delete_of(&t, "a", BEGIN, BEGIN + 1500);
+    test_write1(&t, "__name__=a", BEGIN + 1000, 3);
+    delete_of(&t, "b", BEGIN, BEGIN + 1500);
+    snprintf(want, sizeof want, "%lld:3 %lld:2", (long long)BEGIN + 1000, (long long)BEGIN + 2000);
+    test_expect(&t, "__name__=a", want);
+    test_db_reopen(&t);
+    test_expect(&t, "__name__=a", want);
+    test_expect(&t, "__name__=b", "");
+    test_db_done(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +442,7 @@ int main(void)
         cmocka_unit_test(compaction_gives_back_memory_and_log),
         cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),
         cmocka_unit_test(what_is_deleted_stays_deleted),
+        cmocka_unit_test(what_comes_behind_a_deletion_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,14 +110,12 @@ static bool gather_ooo_slice(head_export *x, uint32_t from, bool *ret_more)
     return same;
 }
 
-/* Series that get a record meanwhile have nothing frozen. */
+/* Series that get a record meanwhile have nothing frozen. Deletions do not count: what they were about is in blocks
+ * (delete.c), and what came out of order behind them stays. */
 static fer_code gather_ooo(head_export *x, fer_err *err)
 {
     head *h = x->h;
     change_names(x, true);
-    fer_mutex_lock(&h->publish);
-    x->stones = head_stones_take(h);
-    fer_mutex_unlock(&h->publish);
     fer_mutex_lock(&h->mu);
     x->cap = h->ooo->n;
     fer_mutex_unlock(&h->mu);
@@ -529,13 +527,10 @@ static void place_bytes(head_export *x, size_t n)
 static fer_code take_frozen(head_export *x, const head_pin *pin, exported_series *ret, fer_err *err)
 {
     samples s;
-    size_t n_gone;
-    const tombstone *gone = stones_of(x, ret->ref, &n_gone);
     cutting k = {x, ret};
     samples_init(&s, x->acct);
     fer_code code =
         ooo_read_chunks(x->h, head_pin_full(x->h, pin), pin->n_full, x->mint, x->last, &s);
-    tombstones_apply(gone, n_gone, &s, 0);
     if (code == FER_OK)
         code = chunk_encode(&s, 0, s.n, OOO_CHUNK_SAMPLES, keep_encoded, &k);
     samples_done(&s);
