@@ -208,10 +208,28 @@ static void warn_if_open(app *a)
                  "address", a->o.listen[i]);
 }
 
+/* Whatever is wrong with the file: exit code 2, as Prometheus has it. */
+static fer_code load_config(app *a, fer_err *err)
+{
+    if (live_config_new(a->o.config_file, a->log, a->clock, &a->config, err) == FER_OK)
+        return FER_OK;
+    fer_err why = *err;
+    return fer_fail(err, FER_INVALID, "loading config (--config.file=%s): %s",
+                    a->o.config_file == NULL ? "" : a->o.config_file, why.msg);
+}
+
+static void tell_start(const app *a)
+{
+    LOGI(a->log, "Starting Ferula", "version", a->o.version, "memory_limit_bytes",
+         LOG_INT(a->memory.limit_bytes), "data", a->o.data_path, "config",
+         a->o.config_file == NULL ? "" : a->o.config_file);
+}
+
 static fer_code set_up(app *a, fer_err *err)
 {
+    tell_start(a);
     FER_TRY(open_gate(a, err));
-    FER_TRY(live_config_new(a->o.config_file, a->log, a->clock, &a->config, err));
+    FER_TRY(load_config(a, err));
     live_config_watch(a->config, a->o.auto_reload_ms);
     FER_TRY(take_retention(a, err));
     a->limits = (promql_limits){

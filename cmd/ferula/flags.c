@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "base/text.h"
@@ -471,7 +472,8 @@ static fer_code fill_shown(flags *f, fer_err *err)
     return FER_OK;
 }
 
-static void set_feature(promql_features *p, fer_str name)
+/* Whether there is such a feature of the language. */
+static bool set_feature(promql_features *p, fer_str name)
 {
     const struct {
         const char *name;
@@ -487,7 +489,8 @@ static void set_feature(promql_features *p, fer_str name)
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (str_eq(name, str_of(known[i].name)))
-            *known[i].on = true;
+            return *known[i].on = true;
+    return false;
 }
 
 /* The next of the names in a comma separated text, which is moved behind it. */
@@ -504,7 +507,7 @@ static void fill_features(const flags *f, promql_features *p)
     const value *v = value_of(f, "enable-feature");
     for (size_t k = 0; k < v->n; k++)
         for (fer_str rest = v->texts[k]; rest.n != 0;)
-            set_feature(p, next_name(&rest));
+            (void)set_feature(p, next_name(&rest));
 }
 
 static bool has_feature(const flags *f, fer_str name)
@@ -597,6 +600,13 @@ static fer_code fill_retention(flags *f, app_options *o, fer_err *err)
     return show_duration(f, "storage.tsdb.max-block-duration", o->max_block_ms, err);
 }
 
+/* Without the flag a missing prometheus.yml is not an error: the defaults serve. */
+static const char *config_file_of(flags *f)
+{
+    const char *path = cstr_of(f, "config.file");
+    return value_of(f, "config.file")->set || access(path, F_OK) == 0 ? path : NULL;
+}
+
 fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log_format *format,
                        fer_err *err)
 {
@@ -627,8 +637,7 @@ fer_code flags_options(flags *f, app_options *ret, fer_log_level *level, fer_log
         .flags = f->shown,
         .n_flags = N_FLAGS,
     };
-    /* Without the flag a missing prometheus.yml is not an error: the defaults serve. */
-    o.config_file = value_of(f, "config.file")->set ? cstr_of(f, "config.file") : NULL;
+    o.config_file = config_file_of(f);
     fer_str sync = text_of(f, "storage.tsdb.wal-sync");
     o.wal_sync = str_eq(sync, STR("group"))      ? WAL_SYNC_GROUP
                  : str_eq(sync, STR("interval")) ? WAL_SYNC_INTERVAL
@@ -667,6 +676,41 @@ fer_str flags_without_effect(flags *f)
         text = fer_arena_printf(f->a, "%.*s%s--%s", STR_FMT(text), text.n == 0 ? "" : ", ",
                                 defs[i].name);
     }
+    return text;
+}
+
+/* Features with an effect, or always on, beside those of the language. */
+static bool is_other_feature(fer_str name)
+{
+    static const char *const known[] = {
+        "auto-reload-config",
+        "created-timestamp-zero-ingestion",
+        "exemplar-storage",
+        "native-histograms",
+        "ooo-native-histograms",
+        "otlp-deltatocumulative",
+        "otlp-native-delta-ingestion",
+        "promql-duration-expr",
+        "search-api",
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (str_eq(name, str_of(known[i])))
+            return true;
+    return false;
+}
+
+fer_str flags_features_without_effect(flags *f)
+{
+    fer_str text = STR("");
+    const value *v = value_of(f, "enable-feature");
+    for (size_t k = 0; k < v->n; k++)
+        for (fer_str rest = v->texts[k]; rest.n != 0;) {
+            promql_features unused;
+            fer_str name = next_name(&rest);
+            if (name.n != 0 && !set_feature(&unused, name) && !is_other_feature(name))
+                text = fer_arena_printf(f->a, "%.*s%s%.*s", STR_FMT(text), text.n == 0 ? "" : ", ",
+                                        STR_FMT(name));
+        }
     return text;
 }
 

@@ -25,6 +25,8 @@ FER_MUST_CHECK fer_code flags_options(flags *f, app_options *ret, fer_log_level 
                                       fer_log_format *format, fer_err *err);
 /* Names of flags given on the command line that have no effect, separated by commas; "" if none. */
 fer_str flags_without_effect(flags *f);
+/* Likewise of the names given to --enable-feature, unknown ones among them. */
+fer_str flags_features_without_effect(flags *f);
 /* The help text. */
 void flags_help(fer_buf *out);
 

@@ -2,6 +2,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -98,6 +101,43 @@ static void defaults_are_prometheus_defaults(void **state)
     assert_int_equal(p.o.query_lookback_ms, 300000);
     assert_int_equal(p.o.wal_sync, WAL_SYNC_GROUP);
     assert_false(p.o.enable_remote_write_receiver);
+    flags_free(p.f);
+}
+
+static void prometheus_yml_is_read_where_it_is(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/flags-test-XXXXXX", before[4096];
+    parsed p;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(chdir(folder), 0);
+    FILE *file = fopen("prometheus.yml", "w");
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(parse(&p, ARGS(NULL)), FER_OK);
+    assert_string_equal(p.o.config_file, "prometheus.yml");
+    flags_free(p.f);
+    assert_int_equal(unlink("prometheus.yml"), 0);
+    assert_int_equal(parse(&p, ARGS("--config.file=prometheus.yml")), FER_OK);
+    assert_string_equal(p.o.config_file, "prometheus.yml");
+    flags_free(p.f);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void features_without_effect_are_told(void **state)
+{
+    (void)state;
+    parsed p;
+    assert_int_equal(parse(&p, ARGS("--enable-feature=exemplar-storage,old-ui,,native-histograms",
+                                    "--enable-feature=promql-experimental-functions",
+                                    "--enable-feature=serch-api,search-api")),
+                     FER_OK);
+    assert_true(str_eq(flags_features_without_effect(p.f), STR("old-ui, serch-api")));
+    flags_free(p.f);
+    assert_int_equal(parse(&p, ARGS(NULL)), FER_OK);
+    assert_int_equal(flags_features_without_effect(p.f).n, 0);
     flags_free(p.f);
 }
 
@@ -202,6 +242,8 @@ int main(void)
         cmocka_unit_test(the_container_command_starts_as_it_is),
         cmocka_unit_test(values_follow_or_are_joined_and_booleans_negate),
         cmocka_unit_test(defaults_are_prometheus_defaults),
+        cmocka_unit_test(prometheus_yml_is_read_where_it_is),
+        cmocka_unit_test(features_without_effect_are_told),
         cmocka_unit_test(limits_follow_from_each_other),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(help_and_version_win),

@@ -31,9 +31,12 @@ static int serve(flags *f, app_options *o)
 {
     fer_err err;
     app *a;
-    fer_str idle = flags_without_effect(f);
+    fer_str idle = flags_without_effect(f), features = flags_features_without_effect(f);
     if (idle.n != 0)
         LOGW(o->log, "These flags have no effect yet", "flags", idle.p);
+    if (features.n != 0)
+        LOGW(o->log, "These names given to --enable-feature have no effect", "features",
+             features.p);
     if (app_new(o, &a, &err) != FER_OK) {
         LOGE(o->log, "Cannot start", "err", err.msg);
         return err.code == FER_INVALID ? EXIT_USAGE : EXIT_FATAL;

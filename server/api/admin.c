@@ -128,7 +128,7 @@ void api_admin_snapshot(http_req *r, void *arg)
     fer_str text = http_req_param(r, "skip_head");
     if (!parse_bool(text, &skip_head)) {
         api_error(r, API_BAD_DATA,
-                  "invalid parameter \"skip_head\": unable to parse boolean 'skip_head' argument: "
+                  "invalid parameter \"skip_head\": unable to parse boolean: "
                   "strconv.ParseBool: parsing \"%.*s\": invalid syntax",
                   STR_FMT(text));
         return;

@@ -84,7 +84,11 @@ void api_register(app *a)
         {"/api/v1/targets", GET, HTTP_QUERY, api_targets, a, 0, "/api/v1/targets"},
         {"/api/v1/targets/metadata", GET, HTTP_QUERY, api_targets_metadata, a, 0,
          "/api/v1/targets/metadata"},
+        {"/api/v1/targets/relabel_steps", GET, HTTP_QUERY, api_relabel_steps, a, 0,
+         "/api/v1/targets/relabel_steps"},
         {"/api/v1/scrape_pools", GET, HTTP_QUERY, api_scrape_pools, a, 0, "/api/v1/scrape_pools"},
+        {"/api/v1/scrape_pools/config", GET, HTTP_QUERY, api_scrape_pool_config, a, 0,
+         "/api/v1/scrape_pools/config"},
         {"/api/v1/alertmanagers", GET, HTTP_QUERY, api_alertmanagers, a, 0,
          "/api/v1/alertmanagers"},
 

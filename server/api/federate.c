@@ -109,7 +109,7 @@ static fer_code select_one(federation *f, fer_str text, fer_err *err)
     size_t n;
     selection *s;
     fer_code c = promql_parse_matchers(text, f->run->arena, &m, &n, err);
-    if (c != FER_OK)
+    if (c != FER_OK || n == 0) /* {} selects nothing, as in Prometheus */
         return c;
     select_hints h = {.mint = f->mint, .maxt = f->maxt, .sorted = true, .newest_only = true};
     FER_TRY(querier_select(f->q, &h, m, n, &s, err));

@@ -2,6 +2,7 @@
 #include "server/api/targets.h"
 
 #include "base/num.h"
+#include "base/text.h"
 #include "server/api/params.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
@@ -39,4 +40,37 @@ void api_scrape_pools(http_req *r, void *arg)
 {
     (void)arg;
     api_data(r, "{\"scrapePools\":[]}");
+}
+
+/* What Prometheus says of the parameter scrapePool when no pool has that name, as here none has. */
+static void no_such_pool(http_req *r, fer_str pool)
+{
+    fer_buf quoted;
+    fer_buf_init(&quoted, 1 << 20, NULL);
+    text_quote(&quoted, pool);
+    api_error(r, API_BAD_DATA, "error retrieving scrape config: scrape pool %.*s not found",
+              STR_FMT(fer_buf_str(&quoted)));
+    fer_buf_done(&quoted);
+}
+
+void api_scrape_pool_config(http_req *r, void *arg)
+{
+    (void)arg;
+    fer_str pool = http_req_param(r, "scrapePool");
+    if (pool.n == 0)
+        api_error(r, API_BAD_DATA, "no scrapePool parameter provided");
+    else
+        no_such_pool(r, pool);
+}
+
+void api_relabel_steps(http_req *r, void *arg)
+{
+    (void)arg;
+    fer_str pool = http_req_param(r, "scrapePool");
+    if (pool.n == 0)
+        api_error(r, API_BAD_DATA, "no scrapePool parameter provided");
+    else if (http_req_param(r, "labels").n == 0)
+        api_error(r, API_BAD_DATA, "no labels parameter provided");
+    else
+        no_such_pool(r, pool);
 }

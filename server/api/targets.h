@@ -8,5 +8,7 @@
 void api_targets(http_req *r, void *arg);
 void api_targets_metadata(http_req *r, void *arg);
 void api_scrape_pools(http_req *r, void *arg);
+void api_scrape_pool_config(http_req *r, void *arg);
+void api_relabel_steps(http_req *r, void *arg);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/api/web.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "server/config/live.h"
 
 /* A text of a page. */
@@ -88,6 +89,7 @@ void web_quit(http_req *r, void *arg)
     app *a = arg;
     if (!lifecycle_enabled(r, a))
         return;
+    LOGI(a->log, "Asked to stop by /-/quit, exiting gracefully...");
     http_reply(r, 200, "text/plain; charset=utf-8", STR("Requesting termination... Goodbye!"));
     app_stop(a);
 }

@@ -62,6 +62,14 @@ void live_config_watch(live_config *l, int64_t interval_ms)
         l->sum = files_sum(l);
 }
 
+static void tell_loaded(live_config *l)
+{
+    if (l->path == NULL)
+        LOGI(l->log, "No configuration file, the defaults serve");
+    else
+        LOGI(l->log, "Completed loading of configuration file", "filename", l->path);
+}
+
 fer_code live_config_new(const char *path, fer_log *log, fer_clock *clock, live_config **ret,
                          fer_err *err)
 {
@@ -77,6 +85,7 @@ fer_code live_config_new(const char *path, fer_log *log, fer_clock *clock, live_
         live_config_free(l);
         return c;
     }
+    tell_loaded(l);
     *ret = l;
     return FER_OK;
 }
@@ -114,8 +123,7 @@ fer_code live_config_reload(live_config *l, fer_err *err)
     fer_code c = load(l, err);
     fer_mutex_unlock(&l->loading);
     if (c == FER_OK)
-        LOGI(l->log, "Completed loading of configuration file", "filename",
-             l->path == NULL ? "" : l->path);
+        tell_loaded(l);
     else
         LOGE(l->log, "Error reloading config", "err", err->msg);
     return c;

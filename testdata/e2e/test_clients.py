@@ -425,6 +425,15 @@ class NewerEndpoints(Clients):
                 self.assertEqual((status, text in json.loads(answer)["error"]), (400, True), answer)
             self.assertIn(b'missing required parameter', server.request("/api/v1/search/label_values")[2])
 
+    def test_pools_of_scraping_that_are_not_there(self):
+        missing, unknown = "no {} parameter provided", 'error retrieving scrape config: scrape pool "a\\"b" not found'
+        for path, params, text in (("scrape_pools/config", {}, missing.format("scrapePool")), ("scrape_pools/config", {"scrapePool": 'a"b'}, unknown),
+                                   ("targets/relabel_steps", {"labels": "{}"}, missing.format("scrapePool")),
+                                   ("targets/relabel_steps", {"scrapePool": "a"}, missing.format("labels")),
+                                   ("targets/relabel_steps", {"scrapePool": 'a"b', "labels": "{}"}, unknown)):
+            status, _, answer = self.ask("/api/v1/" + path, params)
+            self.assertEqual((status, answer), (400, {"status": "error", "errorType": "bad_data", "error": text}))
+
     def test_openapi_tells_of_what_is_served(self):
         status, headers, page = self.server.request("/api/v1/openapi.yaml")
         self.assertEqual((status, headers["Content-Type"]), (200, "application/yaml; charset=utf-8"))

@@ -178,6 +178,36 @@ class Flags(Case):
         for name in sample:
             self.assertIn(f"--{name}", line)
 
+    def test_the_log_tells_what_starts_and_why_it_ends(self):
+        server = self.ferula("{}", "--enable-feature=old-ui,nonsense,search-api")
+        first = server.log().splitlines()[0]
+        for part in ("Starting Ferula", "version=", "memory_limit_bytes=", f"config={self.path}"):
+            self.assertIn(part, server.log())
+        self.assertRegex(first, 'level=WARN .*have no effect" features="old-ui, nonsense"')
+        self.assertRegex(server.log(), f'msg="Completed loading of configuration file" filename={self.path}')
+        self.assertEqual(server.request("/-/quit", method="POST")[0], 200)
+        self.assertEqual(server.process.wait(10), 0)
+        self.assertIn("Asked to stop by /-/quit", server.log())
+        server.process = None
+
+    def test_a_start_that_fails_has_the_exit_code_of_prometheus(self):
+        folder = self.folder()
+        good, bad = self.put(os.path.join(folder, "good.yml"), "{}\n"), self.put(os.path.join(folder, "bad.yml"), "nonsense: 1\n")
+        theirs, ours = programs.peer("sid/prometheus"), os.environ.get("FERULA", os.path.join(programs.ROOT, "build", "ferula"))
+
+        def code(program, flags):
+            ran = subprocess.run([program, "--web.listen-address=127.0.0.1:0", *flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 cwd=folder, timeout=20)
+            return ran.returncode
+
+        for flags, config in ((["--config.file=/nonexistent.yml"], []), ([f"--config.file={bad}"], []), ([f"--config.file={folder}"], []),
+                              (["--web.external-url=:x"], good), (["--web.external-url=10.0.0.1:9090"], good), (["--web.cors.origin=("], good),
+                              (["--web.config.file=/nonexistent.yml"], good)):
+            whole = [*flags, *([f"--config.file={config}"] if config else [])]
+            self.assertEqual(code(ours, whole), code(theirs, whole), whole)
+        os.rename(bad, os.path.join(folder, "prometheus.yml"))  # read without a flag
+        self.assertEqual((code(ours, []), code(theirs, [])), (2, 2))
+
     def test_flags_of_the_agent_are_refused_as_by_prometheus(self):
         theirs, ours = programs.peer("sid/prometheus"), os.environ.get("FERULA", "build/ferula")
         for flags in (["--storage.agent.path=/x"], ["--storage.agent.retention.min-time=1h"]):

@@ -58,7 +58,7 @@ class Federate(unittest.TestCase):
         return answers[1]
 
     def test_selectors(self):
-        for matches in ([], ["a"], ["b", "a", "b"], ["a", '{x="1"}'], ["nothing"], ["stale"], ["old"], ['{x=~".*"}'], [ALL],
+        for matches in ([], ["a"], ["b", "a", "b"], ["a", '{x="1"}'], ["nothing"], ["stale"], ["old"], ["{}"], ["{}", "a"], ['{x=~".*"}'], [ALL],
                         ["{"], ["a", "rate(a[5m])"], ["many"]):
             self.ask([("match[]", m) for m in matches])
 
