@@ -91,8 +91,11 @@ static fer_code make_matcher(const reader *d, const read_matcher *m, matcher *re
     return matcher_make(d->run->arena, (matcher_type)m->type, m->name, value, ret, err);
 }
 
+/* A query without matchers selects nothing, as in Prometheus. */
 static fer_code open_query(reader *d, const read_query *query, fer_err *err)
 {
+    if (query->n_matchers == 0)
+        return FER_OK;
     matcher *m = ARENA_ARRAY(d->run->arena, matcher, query->n_matchers + 1);
     if (m == NULL)
         return fer_fail_budget(err, "remote read");
@@ -116,9 +119,12 @@ static fer_code next_query(reader *d, fer_err *err)
     return open_query(d, &d->req.queries[d->next_query++], err);
 }
 
-/* Reads the next series of the query at hand that has samples into found; FER_END after the last. */
+/* Reads the next series of the query at hand that has samples into found; FER_END after the last, and
+ * where no query is open. */
 static fer_code next_series(reader *d, size_t *ret, fer_err *err)
 {
+    if (d->sel == NULL)
+        return FER_END;
     const read_query *query = &d->req.queries[d->next_query - 1];
     while (d->next_series < d->sel->n) {
         fer_code c = fer_cancel_check(d->run->ctx.cancel);

@@ -233,6 +233,7 @@ class RemoteRead(unittest.TestCase):
         ((EQ, "__name__", "own"), (EQ, "replica", "r1")),
         ((NRE, "__name__", "m0|m1"),),
         ((EQ, "__name__", "no_such_metric"),),
+        (),
     ]
     TIMES = [(T0, T0 + 180 * STEP), (T0 + 10 * STEP, T0 + 60 * STEP), (T0 - 10, T0), (0, 1000)]
 
@@ -272,6 +273,11 @@ class RemoteRead(unittest.TestCase):
         self.assertEqual(sorted({index for index, *_ in decode_stream(body)}), [0, 2])
         indices = [index for index, *_ in decode_stream(body)]
         self.assertEqual(indices, sorted(indices))
+
+    def test_a_request_without_queries_has_an_empty_answer(self):
+        for types in ((), (SAMPLES,), (STREAMED,), (STREAMED, SAMPLES), (SAMPLES, STREAMED)):
+            answers = [self.read(server, types=types) for server in (self.reference, self.ferula)]
+            self.assertEqual(*((status, headers["Content-Type"], body) for status, headers, body in answers))
 
     def test_the_first_known_type_wins(self):
         one = query(T0, T0 + STEP, (EQ, "__name__", "m1"))
