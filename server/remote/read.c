@@ -91,6 +91,16 @@ static fer_code make_matcher(const reader *d, const read_matcher *m, matcher *re
     return matcher_make(d->run->arena, (matcher_type)m->type, m->name, value, ret, err);
 }
 
+/* Of all queries, so that a mistake in a later one is told before the answer has begun. */
+static fer_code check_matchers(reader *d, fer_err *err)
+{
+    matcher unused;
+    for (size_t i = 0; i < d->req.n_queries; i++)
+        for (size_t k = 0; k < d->req.queries[i].n_matchers; k++)
+            FER_TRY(make_matcher(d, &d->req.queries[i].matchers[k], &unused, err));
+    return FER_OK;
+}
+
 /* A query without matchers selects nothing, as in Prometheus. */
 static fer_code open_query(reader *d, const read_query *query, fer_err *err)
 {
@@ -440,6 +450,8 @@ void rr_handle(http_req *r, void *arg)
                      "server does not support any of the requested response types: [%" PRIu32
                      "]; supported: map[SAMPLES:{} STREAMED_XOR_CHUNKS:{}]",
                      d->req.first_type);
+    if (c == FER_OK)
+        c = check_matchers(d, &err);
     if (c == FER_OK && d->req.n_queries != 0)
         c = next_query(d, &err);
     if (c != FER_OK) {

@@ -295,6 +295,9 @@ class RemoteRead(unittest.TestCase):
             status, _, text = self.ferula.request("/api/v1/read", method="POST", body=body)
             self.assertEqual(status, 400, (body, text))
         self.assertEqual(self.ferula.request("/api/v1/read")[0], 405)
+        good = query(T0, T0, (EQ, "__name__", "m1"))
+        for bad, types in itertools.product(((9, "a", "b"), (RE, "a", "(")), ((STREAMED,), (SAMPLES,))):
+            self.assertEqual(self.read(self.ferula, good, query(T0, T0, bad), types=types)[0], 400)
 
     def test_the_sample_limit(self):
         with programs.Ferula("--storage.remote.read-sample-limit=10") as server:
