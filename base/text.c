@@ -323,28 +323,36 @@ static const char *const byte_units[][2] = {{"B", "B"},    {"KB", "KiB"}, {"MB",
                                             {"EB", "EiB"}};
 enum { BYTE_UNITS = sizeof byte_units / sizeof *byte_units };
 
+/* Takes a number and its unit off *text. */
+static bool take_bytes(fer_str *text, double *ret)
+{
+    size_t n = 0, m;
+    while (n < text->n && strchr("0123456789.", text->p[n]) != NULL)
+        n++;
+    if (n == 0 || !num_parse_f64(str_head(*text, n), ret))
+        return false;
+    for (m = n; m < text->n && strchr("0123456789.", text->p[m]) == NULL; m++) {
+    }
+    fer_str name = {text->p + n, m - n};
+    *text = str_from(*text, m);
+    for (size_t i = 0; i < BYTE_UNITS; i++, *ret *= 1024)
+        if (str_eq(name, str_of(byte_units[i][0])) || str_eq(name, str_of(byte_units[i][1])))
+            return true;
+    return name.n == 0 && *ret == 0;
+}
+
 bool text_parse_bytes(fer_str text, uint64_t *ret)
 {
-    size_t n = 0;
-    while (n < text.n && strchr("0123456789.", text.p[n]) != NULL)
-        n++;
-    double number;
-    fer_str name = str_from(text, n);
-    if (n == 0 || !num_parse_f64(str_head(text, n), &number))
-        return false;
-    if (name.n == 0 && number == 0) {
-        *ret = 0;
-        return true;
-    }
-    for (size_t i = 0; i < BYTE_UNITS; i++, number *= 1024) {
-        if (!str_eq(name, str_of(byte_units[i][0])) && !str_eq(name, str_of(byte_units[i][1])))
-            continue;
-        if (number >= 9223372036854775808.0)
+    double sum = 0, one;
+    do {
+        if (!take_bytes(&text, &one))
             return false;
-        *ret = (uint64_t)number;
-        return true;
-    }
-    return false;
+        sum += one;
+    } while (text.n != 0);
+    if (sum >= 9223372036854775808.0)
+        return false;
+    *ret = (uint64_t)sum;
+    return true;
 }
 
 void text_format_bytes(fer_buf *out, int64_t bytes)

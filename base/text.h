@@ -28,7 +28,7 @@ FER_MUST_CHECK fer_code text_parse_duration(fer_str s, int64_t *ret_ms, fer_err 
 /* model.Duration.String(): "1h30m", "0s", "15d", "1w"; appends. Years and weeks
  * only when nothing smaller remains. A negative one has a minus sign in front. */
 void text_format_duration(fer_buf *out, int64_t ms);
-/* "512MB", "1.5GiB", "0": units are powers of 1024. False for anything else. */
+/* "512MB", "1.5GiB", "1MiB512KiB" for their sum, "0": units are powers of 1024. False for anything else. */
 bool text_parse_bytes(fer_str text, uint64_t *ret);
 /* "1GiB512MiB"; "0B" for none. */
 void text_format_bytes(fer_buf *out, int64_t bytes);

@@ -218,6 +218,7 @@ static void bytes_have_binary_units(void **state)
         {"1.5GiB", INT64_C(3) << 29, "1GiB512MiB"},
         {"1KB", 1024, "1KiB"},
         {"7EB", INT64_C(7) << 60, "7EiB"},
+        {"513KiB1MiB", 1537 << 10, "1MiB513KiB"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint64_t v;
@@ -229,7 +230,8 @@ static void bytes_have_binary_units(void **state)
         assert_true(str_eq(fer_buf_str(&out), str_of(cases[i].printed)));
         fer_buf_done(&out);
     }
-    static const char *const bad[] = {"", "5", "MB", "1XB", "1 MB", "-1B", "8EB", "1.2.3B"};
+    static const char *const bad[] = {"",    "5",   "MB",     "1XB",  "1 MB",
+                                      "-1B", "8EB", "1.2.3B", "1KB2", "7EB1EB"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint64_t v = 1;
         assert_false(text_parse_bytes(str_of(bad[i]), &v));

@@ -1,4 +1,4 @@
-/* config.c - loading prometheus.yml: parse, check, take out what has an effect, print the rest. */
+/* config.c - loading prometheus.yml: parse, check, take out what has an effect, print it. */
 #include "server/config/config.h"
 
 #include <stdatomic.h>
@@ -12,7 +12,9 @@
 #include "server/config/config_check.h"
 #include "server/config/config_files.h"
 #include "server/config/config_otlp.h"
+#include "server/config/config_settle.h"
 #include "server/config/schema.h"
+#include "server/config/schema_print.h"
 
 enum {
     FILE_BYTES_MAX = 16 * 1024 * 1024,
@@ -33,15 +35,6 @@ struct config {
     otlp_options otlp;
     config_patterns patterns;
     fer_buf yaml;
-};
-
-/* What the global section says when it is silent. */
-static const struct {
-    const char *key, *value;
-} global_defaults[] = {
-    {"scrape_interval", "1m"},
-    {"scrape_timeout", "10s"},
-    {"evaluation_interval", "1m"},
 };
 
 static int cmp_label(const void *a, const void *b)
@@ -125,156 +118,13 @@ static fer_code take_retention(config *c, const yaml_node *r, fer_err *err)
     return FER_OK;
 }
 
-static void indent(fer_buf *out, int depth)
+static fer_code print_yaml(config *c, yaml_node *root, const char *path, fer_err *err)
 {
-    for (int i = 0; i < depth; i++)
-        fer_buf_puts(out, STR("  "));
-}
-
-/* Plain where YAML reads it back as the same text, else double-quoted. */
-static void put_scalar(fer_buf *out, const yaml_node *n)
-{
-    bool plain = n->text.n != 0 && !n->quoted;
-    for (size_t i = 0; plain && i < n->text.n; i++)
-        plain = n->text.p[i] >= ' ' && n->text.p[i] != 127;
-    if (n->kind == YAML_NULL)
-        fer_buf_puts(out, STR("null"));
-    else if (plain)
-        fer_buf_puts(out, n->text);
-    else
-        text_json(out, n->text);
-}
-
-/* Without the password between "://user:" and "@", as Go's URL.Redacted(). */
-static fer_str redacted(fer_str url, char *buf, size_t cap)
-{
-    const char *scheme = url.n == 0 ? NULL : memmem(url.p, url.n, "://", 3);
-    if (scheme == NULL)
-        return url;
-    fer_str rest = str_from(url, (size_t)(scheme - url.p) + 3);
-    size_t end = 0, at = SIZE_MAX, colon = SIZE_MAX;
-    for (; end < rest.n && rest.p[end] != '/' && rest.p[end] != '?'; end++)
-        if (rest.p[end] == '@')
-            at = end;
-    if (at == SIZE_MAX)
-        return url;
-    for (size_t i = at; i-- != 0;)
-        if (rest.p[i] == ':')
-            colon = i;
-    if (colon == SIZE_MAX)
-        return url;
-    int n = snprintf(buf, cap, "%.*sxxxxx%.*s", (int)(rest.p + colon + 1 - url.p), url.p,
-                     (int)(rest.n - at), rest.p + at);
-    return n > 0 && (size_t)n < cap ? (fer_str){buf, (size_t)n} : STR("<secret>");
-}
-
-static bool is_secret(schema_kind kind)
-{
-    return kind == SCHEMA_SECRET || kind == SCHEMA_SECRETS || kind == SCHEMA_SECRETS_MAP;
-}
-
-static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
-                     int depth);
-
-static void put_pairs(fer_buf *out, const yaml_node *n, const schema_field *fields, int depth,
-                      bool first_inline)
-{
-    for (size_t i = 0; i < n->n; i++) {
-        const schema_field *f = fields == NULL ? NULL : schema_find(fields, n->pairs[i].key);
-        if (i != 0 || !first_inline)
-            indent(out, depth);
-        fer_buf_puts(out, n->pairs[i].key);
-        fer_buf_putc(out, ':');
-        put_node(out, n->pairs[i].value, f == NULL ? NULL : f->fields,
-                 f == NULL ? SCHEMA_ANY : f->kind, depth + 1);
-    }
-}
-
-/* The value behind "key:" or "-", newline included. */
-static void put_node(fer_buf *out, const yaml_node *n, const schema_field *fields, schema_kind kind,
-                     int depth)
-{
-    if (is_secret(kind) && n->kind != YAML_NULL) {
-        fer_buf_puts(out, STR(" <secret>\n"));
-        return;
-    }
-    if (n->kind == YAML_SCALAR || n->kind == YAML_NULL) {
-        char buf[4096];
-        yaml_node shown = *n;
-        if (kind == SCHEMA_URL)
-            shown.text = redacted(n->text, buf, sizeof buf);
-        fer_buf_putc(out, ' ');
-        put_scalar(out, &shown);
-        fer_buf_putc(out, '\n');
-        return;
-    }
-    if (n->n == 0) {
-        fer_buf_puts(out, n->kind == YAML_LIST ? STR(" []\n") : STR(" {}\n"));
-        return;
-    }
-    fer_buf_putc(out, '\n');
-    if (kind == SCHEMA_SECTION_MAP) {
-        for (size_t i = 0; i < n->n; i++) {
-            indent(out, depth);
-            fer_buf_puts(out, n->pairs[i].key);
-            fer_buf_putc(out, ':');
-            put_node(out, n->pairs[i].value, fields, SCHEMA_SECTION, depth + 1);
-        }
-        return;
-    }
-    if (n->kind == YAML_MAP) {
-        put_pairs(out, n, fields, depth, false);
-        return;
-    }
-    for (size_t i = 0; i < n->n; i++) {
-        indent(out, depth - 1);
-        fer_buf_putc(out, '-');
-        if (n->items[i]->kind == YAML_MAP && n->items[i]->n != 0) {
-            fer_buf_putc(out, ' ');
-            put_pairs(out, n->items[i], fields, depth, true);
-        } else {
-            put_node(out, n->items[i], fields, SCHEMA_ANY, depth);
-        }
-    }
-}
-
-/* Contents that no schema describes may hold secrets: they are not shown. */
-static void hide_unknown(yaml_node *n, const schema_field *fields)
-{
-    if (n->kind == YAML_LIST)
-        for (size_t i = 0; i < n->n; i++)
-            hide_unknown(n->items[i], fields);
-    if (n->kind != YAML_MAP || fields == NULL)
-        return;
-    for (size_t i = 0; i < n->n; i++) {
-        const schema_field *f = schema_find(fields, n->pairs[i].key);
-        yaml_node *v = n->pairs[i].value;
-        if (f != NULL && f->kind == SCHEMA_ANY)
-            *v = (yaml_node){.kind = YAML_SCALAR, .line = v->line, .text = STR("<secret>")};
-        else if (f != NULL && f->kind != SCHEMA_SECTION_MAP) /* theirs has no unknown part */
-            hide_unknown(v, f->fields);
-    }
-}
-
-static void print_yaml(config *c, yaml_node *root)
-{
-    const yaml_node *global = yaml_get(root, "global");
-    fer_buf_puts(&c->yaml, STR("global:\n"));
-    for (size_t i = 0; i < sizeof global_defaults / sizeof *global_defaults; i++)
-        if (yaml_get(global, global_defaults[i].key) == NULL)
-            fer_buf_printf(&c->yaml, "  %s: %s\n", global_defaults[i].key,
-                           global_defaults[i].value);
-    if (global != NULL && global->kind == YAML_MAP)
-        put_pairs(&c->yaml, global, schema_find(schema_config, STR("global"))->fields, 1, false);
-    for (size_t i = 0; root->kind == YAML_MAP && i < root->n; i++) {
-        const yaml_pair *p = &root->pairs[i];
-        if (str_eq(p->key, STR("global")))
-            continue;
-        const schema_field *f = schema_find(schema_config, p->key);
-        fer_buf_puts(&c->yaml, p->key);
-        fer_buf_putc(&c->yaml, ':');
-        put_node(&c->yaml, p->value, f->fields, f->kind, 1);
-    }
+    FER_TRY(config_settle(root, c->a, err));
+    fer_code code = schema_print(root, str_of(path), c->a, &c->yaml);
+    return code == FER_OK ? FER_OK
+                          : fer_fail(err, code, "%s: cannot be shown: %s", path,
+                                     code == FER_INVALID ? "a value is no UTF-8" : "too large");
 }
 
 static fer_code take_max_exemplars(config *c, const yaml_node *storage, fer_err *err)
@@ -321,7 +171,8 @@ static bool is_used(const yaml_node *storage)
 {
     const yaml_node *tsdb = yaml_get(storage, "tsdb"), *exemplars = yaml_get(storage, "exemplars");
     size_t known = (yaml_get(tsdb, "retention") != NULL) +
-                   (size_t)(yaml_get(tsdb, "out_of_order_time_window") != NULL);
+                   (size_t)(yaml_get(tsdb, "out_of_order_time_window") != NULL) +
+                   (size_t)(yaml_get(tsdb, "outofordertimewindow") != NULL);
     return (tsdb == NULL || tsdb->n == known) &&
            storage->n == (size_t)(tsdb != NULL) + (exemplars != NULL);
 }
@@ -384,9 +235,7 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
         FER_TRY(text_parse_duration(interval->text, &c->evaluation_interval_ms, err));
     FER_TRY(take_external_labels(c, global, err));
     FER_TRY(take_query_log(c, global, path == NULL ? "" : path, err));
-    hide_unknown(root, schema_config);
-    print_yaml(c, root);
-    return FER_OK;
+    return print_yaml(c, root, path == NULL ? "" : path, err);
 }
 
 fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err *err)

@@ -103,6 +103,13 @@ static void a_missing_file_is_told_apart(void **state)
     assert_non_null(strstr(err.msg, "/nonexistent/prometheus.yml"));
 }
 
+#define PROTOCOLS(indent)                                                                          \
+    indent "scrape_protocols:\n" indent "- OpenMetricsText1.0.0\n" indent                          \
+           "- OpenMetricsText0.0.1\n" indent "- PrometheusText1.0.0\n" indent                      \
+           "- PrometheusText0.0.4\n"
+#define RUNTIME "runtime:\n  gogc: 75\n"
+#define OTLP "otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n"
+
 static const char *yaml_of(const config *c)
 {
     static char text[8192];
@@ -116,9 +123,13 @@ static void defaults_serve_without_a_file(void **state)
     const config *c;
     assert_int_equal(config_load(NULL, NULL, &c, NULL), FER_OK);
     assert_int_equal(config_evaluation_interval_ms(c), 60000);
-    assert_string_equal(
-        yaml_of(c),
-        "global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n  evaluation_interval: 1m\n");
+    assert_string_equal(yaml_of(c),
+                        "global:\n"
+                        "  scrape_interval: 1m\n"
+                        "  scrape_timeout: 10s\n" PROTOCOLS(
+                            "  ") "  evaluation_interval: 1m\n"
+                                  "  metric_name_validation_scheme: utf8\n"
+                                  "  metric_name_escaping_scheme: allow-utf-8\n" RUNTIME OTLP);
     config_free(c);
 }
 
@@ -162,9 +173,102 @@ static void the_operators_file_is_accepted_and_secrets_are_hidden(void **state)
     assert_null(strstr(yaml, "hunter"));
     assert_non_null(strstr(yaml, "  scrape_timeout: 10s\n"));
     assert_non_null(strstr(yaml, "    prometheus_replica: r-1\n"));
-    assert_non_null(
-        strstr(yaml, "- job_name: node\n  basic_auth:\n    username: u\n    password: <secret>\n"));
+    assert_non_null(strstr(yaml, "\n  basic_auth:\n    username: u\n    password: <secret>\n"));
     config_free(c);
+}
+
+/* The text as Prometheus 3.5 prints it, for what test_config.py compares with Prometheus itself. */
+static void what_counts_is_shown_as_prometheus_shows_it(void **state)
+{
+    (void)state;
+    const config *c;
+    fer_err err = {0};
+    fer_code code = load("remote_write: [{url: 'http://u:p@x/w', queue_config: {max_shards: 5}}]\n"
+                         "scrape_configs:\n"
+                         "- static_configs:\n"
+                         "  - labels: {a10: 'true', a9: x, A: '12'}\n"
+                         "    targets: ['x:1']\n"
+                         "  relabel_configs: [{source_labels: [a, '1'], action: KEEP, regex: x}]\n"
+                         "  bearer_token_file: /t\n"
+                         "  job_name: j\n"
+                         "  body_size_limit: 1536KB\n"
+                         "global:\n"
+                         "  scrape_interval: 5s\n"
+                         "  evaluation_interval: 90s\n"
+                         "  sample_limit: 7\n",
+                         &c, &err);
+    if (code != FER_OK)
+        fail_msg("%s", err.msg);
+    assert_string_equal(yaml_of(c),
+                        "global:\n"
+                        "  scrape_interval: 5s\n"
+                        "  scrape_timeout: 5s\n" PROTOCOLS(
+                            "  ") "  evaluation_interval: 1m30s\n"
+                                  "  sample_limit: 7\n" RUNTIME "scrape_configs:\n"
+                                  "- job_name: j\n"
+                                  "  honor_timestamps: true\n"
+                                  "  track_timestamps_staleness: false\n"
+                                  "  scrape_interval: 5s\n"
+                                  "  scrape_timeout: 5s\n" PROTOCOLS(
+                                      "  ") "  always_scrape_classic_histograms: false\n"
+                                            "  convert_classic_histograms_to_nhcb: false\n"
+                                            "  metrics_path: /metrics\n"
+                                            "  scheme: http\n"
+                                            "  enable_compression: true\n"
+                                            "  body_size_limit: 1MiB512KiB\n"
+                                            "  sample_limit: 7\n"
+                                            "  metric_name_validation_scheme: utf8\n"
+                                            "  metric_name_escaping_scheme: allow-utf-8\n"
+                                            "  authorization:\n"
+                                            "    type: Bearer\n"
+                                            "    credentials_file: /t\n"
+                                            "  follow_redirects: true\n"
+                                            "  enable_http2: true\n"
+                                            "  relabel_configs:\n"
+                                            "  - source_labels: [a, \"1\"]\n"
+                                            "    separator: ;\n"
+                                            "    regex: x\n"
+                                            "    replacement: $1\n"
+                                            "    action: keep\n"
+                                            "  static_configs:\n"
+                                            "  - targets:\n"
+                                            "    - x:1\n"
+                                            "    labels:\n"
+                                            "      A: \"12\"\n"
+                                            "      a9: x\n"
+                                            "      a10: \"true\"\n"
+                                            "remote_write:\n"
+                                            "- url: http://u:xxxxx@x/w\n"
+                                            "  remote_timeout: 30s\n"
+                                            "  protobuf_message: prometheus.WriteRequest\n"
+                                            "  follow_redirects: true\n"
+                                            "  enable_http2: false\n"
+                                            "  queue_config:\n"
+                                            "    capacity: 10000\n"
+                                            "    max_shards: 5\n"
+                                            "    min_shards: 1\n"
+                                            "    max_samples_per_send: 2000\n"
+                                            "    batch_send_deadline: 5s\n"
+                                            "    min_backoff: 30ms\n"
+                                            "    max_backoff: 5s\n"
+                                            "  metadata_config:\n"
+                                            "    send: true\n"
+                                            "    send_interval: 1m\n"
+                                            "    max_samples_per_send: 2000\n" OTLP);
+    config_free(c);
+}
+
+/* $FERULA_TEST_REPLICA is put in after the file was read. */
+static void what_is_no_utf8_is_refused(void **state)
+{
+    (void)state;
+    const config *c = NULL;
+    fer_err err = {0};
+    setenv("FERULA_TEST_REPLICA", "\xff", 1);
+    assert_int_equal(load("global: {external_labels: {a: $FERULA_TEST_REPLICA}}\n", &c, &err),
+                     FER_INVALID);
+    assert_non_null(strstr(err.msg, "a value is no UTF-8"));
+    assert_null(c);
 }
 
 static void what_is_shown_reads_back_as_the_same(void **state)
@@ -173,7 +277,8 @@ static void what_is_shown_reads_back_as_the_same(void **state)
     const config *c;
     fer_err err = {0};
     assert_int_equal(load("scrape_configs:\n- job_name: \"a: b\"\n  params: {module: [http, "
-                          "\"x'y\"]}\n  static_configs:\n  - targets: []\n",
+                          "\"x'y\"]}\n  static_configs:\n  - targets: []\n"
+                          "storage: {tsdb: {out_of_order_time_window: 90s}}\n",
                           &c, &err),
                      FER_OK);
     char once[8192];
@@ -242,6 +347,8 @@ int main(void)
         cmocka_unit_test(a_missing_file_is_told_apart),
         cmocka_unit_test(defaults_serve_without_a_file),
         cmocka_unit_test(the_operators_file_is_accepted_and_secrets_are_hidden),
+        cmocka_unit_test(what_counts_is_shown_as_prometheus_shows_it),
+        cmocka_unit_test(what_is_no_utf8_is_refused),
         cmocka_unit_test(what_is_shown_reads_back_as_the_same),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);

@@ -5,220 +5,258 @@
 #include "base/text.h"
 
 static const schema_field relabel[] = {
-    {"source_labels", SCHEMA_STRINGS, NULL, NULL}, {"separator", SCHEMA_STRING, NULL, NULL},
-    {"regex", SCHEMA_STRING, NULL, NULL},          {"modulus", SCHEMA_INT, NULL, NULL},
-    {"target_label", SCHEMA_STRING, NULL, NULL},   {"replacement", SCHEMA_STRING, NULL, NULL},
-    {"action", SCHEMA_STRING, NULL, NULL},         END,
+    {.key = "source_labels", .kind = SCHEMA_STRINGS, .flags = SCHEMA_FLOW},
+    {.key = "separator", .kind = SCHEMA_STRING, .silent = ";"},
+    {.key = "regex", .kind = SCHEMA_REGEX},
+    {.key = "modulus", .kind = SCHEMA_INT},
+    {.key = "target_label", .kind = SCHEMA_STRING},
+    {.key = "replacement", .kind = SCHEMA_STRING, .silent = "$1"},
+    {.key = "action", .kind = SCHEMA_WORD, .silent = "replace"},
+    END,
 };
 
-#define VALIDATION                                                                                 \
-    {                                                                                              \
-        "metric_name_validation_scheme", SCHEMA_STRING, NULL, "utf8|legacy"                        \
-    }
-#define ESCAPING                                                                                   \
-    {                                                                                              \
-        "metric_name_escaping_scheme", SCHEMA_STRING, NULL, "allow-utf-8|underscores|dots|values"  \
-    }
-#define LIMIT_FIELDS                                                                               \
-    {"body_size_limit", SCHEMA_SIZE, NULL, NULL}, {"sample_limit", SCHEMA_INT, NULL, NULL},        \
-        {"target_limit", SCHEMA_INT, NULL, NULL}, {"label_limit", SCHEMA_INT, NULL, NULL},         \
-        {"label_name_length_limit", SCHEMA_INT, NULL, NULL},                                       \
-        {"label_value_length_limit", SCHEMA_INT, NULL, NULL},                                      \
-    {                                                                                              \
-        "keep_dropped_targets", SCHEMA_INT, NULL, NULL                                             \
-    }
-#define SCRAPE_COMMON_FIELDS                                                                       \
-    {"scrape_interval", SCHEMA_DURATION, NULL, NULL},                                              \
-        {"scrape_timeout", SCHEMA_DURATION, NULL, NULL},                                           \
-        {"scrape_protocols", SCHEMA_STRINGS, NULL, NULL},                                          \
-        {"scrape_failure_log_file", SCHEMA_STRING, NULL, NULL},                                    \
-        {"scrape_native_histograms", SCHEMA_BOOL, NULL, NULL},                                     \
-        {"convert_classic_histograms_to_nhcb", SCHEMA_BOOL, NULL, NULL},                           \
-        {"always_scrape_classic_histograms", SCHEMA_BOOL, NULL, NULL},                             \
-        {"extra_scrape_metrics", SCHEMA_BOOL, NULL, NULL}, VALIDATION, ESCAPING, LIMIT_FIELDS
-
 static const schema_field global[] = {
-    SCRAPE_COMMON_FIELDS,
-    {"evaluation_interval", SCHEMA_DURATION, NULL, NULL},
-    {"rule_query_offset", SCHEMA_DURATION, NULL, NULL},
-    {"query_log_file", SCHEMA_STRING, NULL, NULL},
-    {"external_labels", SCHEMA_STRING_MAP, NULL, NULL},
+    {.key = "scrape_interval", .kind = SCHEMA_DURATION, .silent = "1m", .flags = SCHEMA_NONZERO},
+    {.key = "scrape_timeout", .kind = SCHEMA_DURATION, .silent = "10s", .flags = SCHEMA_NONZERO},
+    {.key = "scrape_protocols",
+     .kind = SCHEMA_STRINGS,
+     .silent = "OpenMetricsText1.0.0|OpenMetricsText0.0.1|PrometheusText1.0.0|PrometheusText0.0.4"},
+    {.key = "evaluation_interval",
+     .kind = SCHEMA_DURATION,
+     .silent = "1m",
+     .flags = SCHEMA_NONZERO},
+    {.key = "rule_query_offset", .kind = SCHEMA_DURATION},
+    {.key = "query_log_file", .kind = SCHEMA_PATH},
+    {.key = "scrape_failure_log_file", .kind = SCHEMA_PATH},
+    {.key = "external_labels", .kind = SCHEMA_STRING_MAP},
+    {.key = "body_size_limit", .kind = SCHEMA_SIZE},
+    {.key = "sample_limit", .kind = SCHEMA_INT},
+    {.key = "target_limit", .kind = SCHEMA_INT},
+    {.key = "label_limit", .kind = SCHEMA_INT},
+    {.key = "label_name_length_limit", .kind = SCHEMA_INT},
+    {.key = "label_value_length_limit", .kind = SCHEMA_INT},
+    {.key = "keep_dropped_targets", .kind = SCHEMA_INT},
+    {.key = "metric_name_validation_scheme", .kind = SCHEMA_STRING, .choices = "utf8|legacy"},
+    {.key = "metric_name_escaping_scheme",
+     .kind = SCHEMA_STRING,
+     .choices = "allow-utf-8|underscores|dots|values"},
+    {.key = "scrape_native_histograms", .kind = SCHEMA_BOOL},
+    {.key = "convert_classic_histograms_to_nhcb", .kind = SCHEMA_BOOL},
+    {.key = "always_scrape_classic_histograms", .kind = SCHEMA_BOOL},
+    {.key = "extra_scrape_metrics", .kind = SCHEMA_BOOL},
     END,
 };
 
 static const schema_field scrape_config[] = {
-    {"job_name", SCHEMA_STRING, NULL, NULL},
-    SCRAPE_COMMON_FIELDS,
-    {"honor_labels", SCHEMA_BOOL, NULL, NULL},
-    {"honor_timestamps", SCHEMA_BOOL, NULL, NULL},
-    {"track_timestamps_staleness", SCHEMA_BOOL, NULL, NULL},
-    {"params", SCHEMA_STRINGS_MAP, NULL, NULL},
-    {"fallback_scrape_protocol", SCHEMA_STRING, NULL, NULL},
-    {"metrics_path", SCHEMA_STRING, NULL, NULL},
-    {"scheme", SCHEMA_STRING, NULL, NULL},
-    {"enable_compression", SCHEMA_BOOL, NULL, NULL},
-    {"native_histogram_bucket_limit", SCHEMA_INT, NULL, NULL},
-    {"native_histogram_min_bucket_factor", SCHEMA_FLOAT, NULL, NULL},
-    {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    {"metric_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
+    {.key = "job_name", .kind = SCHEMA_STRING, .flags = SCHEMA_ALWAYS},
+    {.key = "honor_labels", .kind = SCHEMA_BOOL},
+    {.key = "honor_timestamps", .kind = SCHEMA_BOOL, .silent = "true", .flags = SCHEMA_ALWAYS},
+    {.key = "track_timestamps_staleness", .kind = SCHEMA_BOOL, .flags = SCHEMA_ALWAYS},
+    {.key = "params", .kind = SCHEMA_STRINGS_MAP},
+    {.key = "scrape_interval", .kind = SCHEMA_DURATION, .flags = SCHEMA_INHERITS},
+    {.key = "scrape_timeout", .kind = SCHEMA_DURATION, .flags = SCHEMA_INHERITS},
+    {.key = "scrape_protocols", .kind = SCHEMA_STRINGS, .flags = SCHEMA_INHERITS},
+    {.key = "fallback_scrape_protocol", .kind = SCHEMA_STRING},
+    {.key = "scrape_native_histograms", .kind = SCHEMA_BOOL, .flags = SCHEMA_INHERITS},
+    {.key = "always_scrape_classic_histograms",
+     .kind = SCHEMA_BOOL,
+     .flags = SCHEMA_ALWAYS | SCHEMA_INHERITS},
+    {.key = "convert_classic_histograms_to_nhcb",
+     .kind = SCHEMA_BOOL,
+     .flags = SCHEMA_ALWAYS | SCHEMA_INHERITS},
+    {.key = "extra_scrape_metrics", .kind = SCHEMA_BOOL, .flags = SCHEMA_INHERITS},
+    {.key = "scrape_failure_log_file", .kind = SCHEMA_PATH, .flags = SCHEMA_INHERITS},
+    {.key = "metrics_path", .kind = SCHEMA_STRING, .silent = "/metrics"},
+    {.key = "scheme", .kind = SCHEMA_STRING, .silent = "http"},
+    {.key = "enable_compression", .kind = SCHEMA_BOOL, .silent = "true", .flags = SCHEMA_ALWAYS},
+    {.key = "body_size_limit", .kind = SCHEMA_SIZE, .flags = SCHEMA_INHERITS},
+    {.key = "sample_limit", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "target_limit", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "label_limit", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "label_name_length_limit", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "label_value_length_limit", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "native_histogram_bucket_limit", .kind = SCHEMA_INT},
+    {.key = "native_histogram_min_bucket_factor", .kind = SCHEMA_FLOAT},
+    {.key = "keep_dropped_targets", .kind = SCHEMA_INT, .flags = SCHEMA_INHERITS},
+    {.key = "metric_name_validation_scheme",
+     .kind = SCHEMA_STRING,
+     .choices = "utf8|legacy",
+     .silent = "utf8",
+     .flags = SCHEMA_INHERITS},
+    {.key = "metric_name_escaping_scheme",
+     .kind = SCHEMA_STRING,
+     .choices = "allow-utf-8|underscores|dots|values",
+     .silent = "allow-utf-8",
+     .flags = SCHEMA_INHERITS},
     INLINE(schema_http_client),
+    {.key = "relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
+    {.key = "metric_relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
     INLINE(schema_discovery),
     END,
 };
 
 static const schema_field alertmanager[] = {
-    {"scheme", SCHEMA_STRING, NULL, NULL},
-    {"path_prefix", SCHEMA_STRING, NULL, NULL},
-    {"timeout", SCHEMA_DURATION, NULL, NULL},
-    {"api_version", SCHEMA_STRING, NULL, "v2"},
-    {"sigv4", SCHEMA_SECTION, schema_sigv4, NULL},
-    {"relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    {"alert_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
     INLINE(schema_http_client),
+    {.key = "sigv4", .kind = SCHEMA_SECTION, .fields = schema_sigv4, .flags = SCHEMA_GIVEN},
+    {.key = "scheme", .kind = SCHEMA_STRING, .silent = "http"},
+    {.key = "path_prefix", .kind = SCHEMA_STRING},
+    {.key = "timeout", .kind = SCHEMA_DURATION, .silent = "10s"},
+    {.key = "api_version", .kind = SCHEMA_STRING, .choices = "v2", .silent = "v2"},
+    {.key = "relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
+    {.key = "alert_relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
     INLINE(schema_discovery),
     END,
 };
 
 static const schema_field alerting[] = {
-    {"alert_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    {"alertmanagers", SCHEMA_SECTIONS, alertmanager, NULL},
+    {.key = "alert_relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
+    {.key = "alertmanagers", .kind = SCHEMA_SECTIONS, .fields = alertmanager},
     END,
 };
 
 static const schema_field queue_config[] = {
-    {"capacity", SCHEMA_INT, NULL, NULL},
-    {"max_shards", SCHEMA_INT, NULL, NULL},
-    {"min_shards", SCHEMA_INT, NULL, NULL},
-    {"max_samples_per_send", SCHEMA_INT, NULL, NULL},
-    {"batch_send_deadline", SCHEMA_DURATION, NULL, NULL},
-    {"min_backoff", SCHEMA_DURATION, NULL, NULL},
-    {"max_backoff", SCHEMA_DURATION, NULL, NULL},
-    {"retry_on_http_429", SCHEMA_BOOL, NULL, NULL},
-    {"sample_age_limit", SCHEMA_DURATION, NULL, NULL},
+    {.key = "capacity", .kind = SCHEMA_INT, .silent = "10000"},
+    {.key = "max_shards", .kind = SCHEMA_INT, .silent = "50"},
+    {.key = "min_shards", .kind = SCHEMA_INT, .silent = "1"},
+    {.key = "max_samples_per_send", .kind = SCHEMA_INT, .silent = "2000"},
+    {.key = "batch_send_deadline", .kind = SCHEMA_DURATION, .silent = "5s"},
+    {.key = "min_backoff", .kind = SCHEMA_DURATION, .silent = "30ms"},
+    {.key = "max_backoff", .kind = SCHEMA_DURATION, .silent = "5s"},
+    {.key = "retry_on_http_429", .kind = SCHEMA_BOOL},
+    {.key = "sample_age_limit", .kind = SCHEMA_DURATION},
     END,
 };
 
 static const schema_field metadata_config[] = {
-    {"send", SCHEMA_BOOL, NULL, NULL},
-    {"send_interval", SCHEMA_DURATION, NULL, NULL},
-    {"max_samples_per_send", SCHEMA_INT, NULL, NULL},
+    {.key = "send", .kind = SCHEMA_BOOL, .silent = "true", .flags = SCHEMA_ALWAYS},
+    {.key = "send_interval", .kind = SCHEMA_DURATION, .silent = "1m", .flags = SCHEMA_ALWAYS},
+    {.key = "max_samples_per_send", .kind = SCHEMA_INT, .silent = "2000"},
     END,
 };
 
 static const schema_field remote_write[] = {
-    {"url", SCHEMA_URL, NULL, NULL},
-    {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
-    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
-    {"write_relabel_configs", SCHEMA_SECTIONS, relabel, NULL},
-    {"name", SCHEMA_STRING, NULL, NULL},
-    {"send_exemplars", SCHEMA_BOOL, NULL, NULL},
-    {"send_native_histograms", SCHEMA_BOOL, NULL, NULL},
-    {"round_robin_dns", SCHEMA_BOOL, NULL, NULL},
-    {"failed_request_logging", SCHEMA_BOOL, NULL, NULL},
-    {"protobuf_message", SCHEMA_STRING, NULL,
-     "prometheus.WriteRequest|io.prometheus.write.v2.Request"},
-    {"queue_config", SCHEMA_SECTION, queue_config, NULL},
-    {"metadata_config", SCHEMA_SECTION, metadata_config, NULL},
-    {"sigv4", SCHEMA_SECTION, schema_sigv4, NULL},
-    {"azuread", SCHEMA_SECTION, schema_azuread, NULL},
-    {"google_iam", SCHEMA_SECTION, schema_google_iam, NULL},
-    INLINE(schema_http_client),
+    {.key = "url", .kind = SCHEMA_URL},
+    {.key = "remote_timeout", .kind = SCHEMA_DURATION, .silent = "30s"},
+    {.key = "headers", .kind = SCHEMA_STRING_MAP},
+    {.key = "write_relabel_configs", .kind = SCHEMA_SECTIONS, .fields = relabel},
+    {.key = "name", .kind = SCHEMA_STRING},
+    {.key = "send_exemplars", .kind = SCHEMA_BOOL},
+    {.key = "send_native_histograms", .kind = SCHEMA_BOOL},
+    {.key = "round_robin_dns", .kind = SCHEMA_BOOL},
+    {.key = "failed_request_logging", .kind = SCHEMA_BOOL},
+    {.key = "protobuf_message",
+     .kind = SCHEMA_STRING,
+     .choices = "prometheus.WriteRequest|io.prometheus.write.v2.Request",
+     .silent = "prometheus.WriteRequest"},
+    INLINE(schema_http1_client),
+    {.key = "queue_config", .kind = SCHEMA_SECTION, .fields = queue_config},
+    {.key = "metadata_config", .kind = SCHEMA_SECTION, .fields = metadata_config},
+    {.key = "sigv4", .kind = SCHEMA_SECTION, .fields = schema_sigv4, .flags = SCHEMA_GIVEN},
+    {.key = "azuread", .kind = SCHEMA_SECTION, .fields = schema_azuread, .flags = SCHEMA_GIVEN},
+    {.key = "google_iam",
+     .kind = SCHEMA_SECTION,
+     .fields = schema_google_iam,
+     .flags = SCHEMA_GIVEN},
     END,
 };
 
 static const schema_field remote_read[] = {
-    {"url", SCHEMA_URL, NULL, NULL},
-    {"remote_timeout", SCHEMA_DURATION, NULL, NULL},
-    {"chunked_read_limit", SCHEMA_INT, NULL, NULL},
-    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
-    {"read_recent", SCHEMA_BOOL, NULL, NULL},
-    {"name", SCHEMA_STRING, NULL, NULL},
-    {"required_matchers", SCHEMA_STRING_MAP, NULL, NULL},
-    {"filter_external_labels", SCHEMA_BOOL, NULL, NULL},
+    {.key = "url", .kind = SCHEMA_URL},
+    {.key = "remote_timeout", .kind = SCHEMA_DURATION, .silent = "1m"},
+    {.key = "chunked_read_limit", .kind = SCHEMA_INT, .silent = "50000000"},
+    {.key = "headers", .kind = SCHEMA_STRING_MAP},
+    {.key = "read_recent", .kind = SCHEMA_BOOL},
+    {.key = "name", .kind = SCHEMA_STRING},
     INLINE(schema_http_client),
+    {.key = "required_matchers", .kind = SCHEMA_STRING_MAP},
+    {.key = "filter_external_labels", .kind = SCHEMA_BOOL, .silent = "true"},
     END,
 };
 
 static const schema_field retention[] = {
-    {"time", SCHEMA_DURATION, NULL, NULL},
-    {"size", SCHEMA_SIZE, NULL, NULL},
-    {"percentage", SCHEMA_FLOAT, NULL, NULL},
+    {.key = "time", .kind = SCHEMA_DURATION},
+    {.key = "size", .kind = SCHEMA_SIZE},
+    {.key = "percentage", .kind = SCHEMA_FLOAT},
     END,
 };
 
 static const schema_field chunk_encoding[] = {
-    {"floats", SCHEMA_STRING, NULL, "xor|xor2"},
+    {.key = "floats", .kind = SCHEMA_STRING, .choices = "xor|xor2"},
     END,
 };
 
 static const schema_field tsdb_config[] = {
-    {"out_of_order_time_window", SCHEMA_DURATION, NULL, NULL},
-    {"stale_series_compaction_threshold", SCHEMA_FLOAT, NULL, NULL},
-    {"chunk_encoding", SCHEMA_SECTION, chunk_encoding, NULL},
-    {"retention", SCHEMA_SECTION, retention, NULL},
+    {.key = "outofordertimewindow", .kind = SCHEMA_INT, .flags = SCHEMA_ALWAYS},
+    {.key = "out_of_order_time_window", .kind = SCHEMA_DURATION},
+    {.key = "stale_series_compaction_threshold", .kind = SCHEMA_FLOAT},
+    {.key = "chunk_encoding", .kind = SCHEMA_SECTION, .fields = chunk_encoding},
+    {.key = "retention", .kind = SCHEMA_SECTION, .fields = retention},
     END,
 };
 
 static const schema_field exemplars[] = {
-    {"max_exemplars", SCHEMA_INT, NULL, NULL},
+    {.key = "max_exemplars", .kind = SCHEMA_INT},
     END,
 };
 
 static const schema_field storage_config[] = {
-    {"tsdb", SCHEMA_SECTION, tsdb_config, NULL},
-    {"exemplars", SCHEMA_SECTION, exemplars, NULL},
+    {.key = "tsdb", .kind = SCHEMA_SECTION, .fields = tsdb_config, .flags = SCHEMA_GIVEN},
+    {.key = "exemplars", .kind = SCHEMA_SECTION, .fields = exemplars, .flags = SCHEMA_GIVEN},
     END,
 };
 
 static const schema_field tracing[] = {
-    {"client_type", SCHEMA_STRING, NULL, "grpc|http"},
-    {"endpoint", SCHEMA_STRING, NULL, NULL},
-    {"sampling_fraction", SCHEMA_FLOAT, NULL, NULL},
-    {"insecure", SCHEMA_BOOL, NULL, NULL},
-    {"tls_config", SCHEMA_SECTION, schema_tls, NULL},
-    {"headers", SCHEMA_STRING_MAP, NULL, NULL},
-    {"compression", SCHEMA_STRING, NULL, "gzip"},
-    {"timeout", SCHEMA_DURATION, NULL, NULL},
+    {.key = "client_type", .kind = SCHEMA_STRING, .choices = "grpc|http", .silent = "grpc"},
+    {.key = "endpoint", .kind = SCHEMA_STRING},
+    {.key = "sampling_fraction", .kind = SCHEMA_FLOAT},
+    {.key = "insecure", .kind = SCHEMA_BOOL},
+    {.key = "tls_config", .kind = SCHEMA_SECTION, .fields = schema_tls},
+    {.key = "headers", .kind = SCHEMA_STRING_MAP},
+    {.key = "compression", .kind = SCHEMA_STRING, .choices = "gzip"},
+    {.key = "timeout", .kind = SCHEMA_DURATION},
     END,
 };
 
 static const schema_field otlp[] = {
-    {"promote_all_resource_attributes", SCHEMA_BOOL, NULL, NULL},
-    {"promote_resource_attributes", SCHEMA_STRINGS, NULL, NULL},
-    {"ignore_resource_attributes", SCHEMA_STRINGS, NULL, NULL},
-    {"translation_strategy", SCHEMA_STRING, NULL,
-     "UnderscoreEscapingWithSuffixes|UnderscoreEscapingWithoutSuffixes|NoUTF8EscapingWithSuffixes|"
-     "NoTranslation"},
-    {"keep_identifying_resource_attributes", SCHEMA_BOOL, NULL, NULL},
-    {"convert_histograms_to_nhcb", SCHEMA_BOOL, NULL, NULL},
-    {"promote_scope_metadata", SCHEMA_BOOL, NULL, NULL},
-    {"label_name_underscore_sanitization", SCHEMA_BOOL, NULL, NULL},
-    {"label_name_preserve_multiple_underscores", SCHEMA_BOOL, NULL, NULL},
+    {.key = "promote_all_resource_attributes", .kind = SCHEMA_BOOL},
+    {.key = "promote_resource_attributes", .kind = SCHEMA_STRINGS},
+    {.key = "ignore_resource_attributes", .kind = SCHEMA_STRINGS},
+    {.key = "translation_strategy",
+     .kind = SCHEMA_STRING,
+     .choices = "UnderscoreEscapingWithSuffixes|UnderscoreEscapingWithoutSuffixes|"
+                "NoUTF8EscapingWithSuffixes|"
+                "NoTranslation",
+     .silent = "UnderscoreEscapingWithSuffixes"},
+    {.key = "keep_identifying_resource_attributes", .kind = SCHEMA_BOOL},
+    {.key = "convert_histograms_to_nhcb", .kind = SCHEMA_BOOL},
+    {.key = "promote_scope_metadata", .kind = SCHEMA_BOOL},
+    {.key = "label_name_underscore_sanitization", .kind = SCHEMA_BOOL},
+    {.key = "label_name_preserve_multiple_underscores", .kind = SCHEMA_BOOL},
     END,
 };
 
 static const schema_field runtime[] = {
-    {"gogc", SCHEMA_INT, NULL, NULL},
+    {.key = "gogc", .kind = SCHEMA_INT, .silent = "75", .flags = SCHEMA_NONZERO},
     END,
 };
 
 const schema_field schema_config[] = {
-    {"global", SCHEMA_SECTION, global, NULL},
-    {"runtime", SCHEMA_SECTION, runtime, NULL},
-    {"alerting", SCHEMA_SECTION, alerting, NULL},
-    {"rule_files", SCHEMA_STRINGS, NULL, NULL},
-    {"scrape_config_files", SCHEMA_STRINGS, NULL, NULL},
-    {"scrape_configs", SCHEMA_SECTIONS, scrape_config, NULL},
-    {"storage", SCHEMA_SECTION, storage_config, NULL},
-    {"tracing", SCHEMA_SECTION, tracing, NULL},
-    {"remote_write", SCHEMA_SECTIONS, remote_write, NULL},
-    {"remote_read", SCHEMA_SECTIONS, remote_read, NULL},
-    {"otlp", SCHEMA_SECTION, otlp, NULL},
+    {.key = "global", .kind = SCHEMA_SECTION, .fields = global, .flags = SCHEMA_ALWAYS},
+    {.key = "runtime", .kind = SCHEMA_SECTION, .fields = runtime},
+    {.key = "alerting", .kind = SCHEMA_SECTION, .fields = alerting},
+    {.key = "rule_files", .kind = SCHEMA_PATHS},
+    {.key = "scrape_config_files", .kind = SCHEMA_PATHS},
+    {.key = "scrape_configs", .kind = SCHEMA_SECTIONS, .fields = scrape_config},
+    {.key = "storage", .kind = SCHEMA_SECTION, .fields = storage_config},
+    {.key = "tracing", .kind = SCHEMA_SECTION, .fields = tracing, .flags = SCHEMA_GIVEN},
+    {.key = "remote_write", .kind = SCHEMA_SECTIONS, .fields = remote_write},
+    {.key = "remote_read", .kind = SCHEMA_SECTIONS, .fields = remote_read},
+    {.key = "otlp", .kind = SCHEMA_SECTION, .fields = otlp},
     END,
 };
 
 const schema_field schema_scrape_file[] = {
-    {"scrape_configs", SCHEMA_SECTIONS, scrape_config, NULL},
+    {.key = "scrape_configs", .kind = SCHEMA_SECTIONS, .fields = scrape_config},
     END,
 };
 
@@ -338,6 +376,7 @@ static fer_code check_field(const yaml_node *n, const schema_field *f, const cha
     case SCHEMA_ANY:
         return FER_OK;
     case SCHEMA_STRINGS:
+    case SCHEMA_PATHS:
     case SCHEMA_SECRETS:
         return check_strings(n, where, err);
     case SCHEMA_STRING_MAP:

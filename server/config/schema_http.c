@@ -2,138 +2,146 @@
 #include "server/config/schema_int.h"
 
 const schema_field schema_tls[] = {
-    {"ca", SCHEMA_STRING, NULL, NULL},
-    {"cert", SCHEMA_STRING, NULL, NULL},
-    {"key", SCHEMA_SECRET, NULL, NULL},
-    {"ca_file", SCHEMA_STRING, NULL, NULL},
-    {"cert_file", SCHEMA_STRING, NULL, NULL},
-    {"key_file", SCHEMA_STRING, NULL, NULL},
-    {"ca_ref", SCHEMA_STRING, NULL, NULL},
-    {"cert_ref", SCHEMA_STRING, NULL, NULL},
-    {"key_ref", SCHEMA_STRING, NULL, NULL},
-    {"server_name", SCHEMA_STRING, NULL, NULL},
-    {"insecure_skip_verify", SCHEMA_BOOL, NULL, NULL},
-    {"min_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
-    {"max_version", SCHEMA_STRING, NULL, "TLS10|TLS11|TLS12|TLS13"},
+    {.key = "ca", .kind = SCHEMA_STRING},
+    {.key = "cert", .kind = SCHEMA_STRING},
+    {.key = "key", .kind = SCHEMA_SECRET},
+    {.key = "ca_file", .kind = SCHEMA_PATH},
+    {.key = "cert_file", .kind = SCHEMA_PATH},
+    {.key = "key_file", .kind = SCHEMA_PATH},
+    {.key = "ca_ref", .kind = SCHEMA_STRING},
+    {.key = "cert_ref", .kind = SCHEMA_STRING},
+    {.key = "key_ref", .kind = SCHEMA_STRING},
+    {.key = "server_name", .kind = SCHEMA_STRING},
+    {.key = "insecure_skip_verify", .kind = SCHEMA_BOOL, .flags = SCHEMA_ALWAYS},
+    {.key = "min_version", .kind = SCHEMA_STRING, .choices = "TLS10|TLS11|TLS12|TLS13"},
+    {.key = "max_version", .kind = SCHEMA_STRING, .choices = "TLS10|TLS11|TLS12|TLS13"},
     END,
 };
 
 static const schema_field basic_auth[] = {
-    {"username", SCHEMA_STRING, NULL, NULL},
-    {"username_file", SCHEMA_STRING, NULL, NULL},
-    {"username_ref", SCHEMA_STRING, NULL, NULL},
-    {"password", SCHEMA_SECRET, NULL, NULL},
-    {"password_file", SCHEMA_STRING, NULL, NULL},
-    {"password_ref", SCHEMA_STRING, NULL, NULL},
+    {.key = "username", .kind = SCHEMA_STRING},
+    {.key = "username_file", .kind = SCHEMA_PATH},
+    {.key = "username_ref", .kind = SCHEMA_STRING},
+    {.key = "password", .kind = SCHEMA_SECRET},
+    {.key = "password_file", .kind = SCHEMA_PATH},
+    {.key = "password_ref", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field authorization[] = {
-    {"type", SCHEMA_STRING, NULL, NULL},
-    {"credentials", SCHEMA_SECRET, NULL, NULL},
-    {"credentials_file", SCHEMA_STRING, NULL, NULL},
-    {"credentials_ref", SCHEMA_STRING, NULL, NULL},
+    {.key = "type", .kind = SCHEMA_STRING, .silent = "Bearer"},
+    {.key = "credentials", .kind = SCHEMA_SECRET},
+    {.key = "credentials_file", .kind = SCHEMA_PATH},
+    {.key = "credentials_ref", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field http_header[] = {
-    {"values", SCHEMA_STRINGS, NULL, NULL},
-    {"secrets", SCHEMA_SECRETS, NULL, NULL},
-    {"files", SCHEMA_STRINGS, NULL, NULL},
+    {.key = "values", .kind = SCHEMA_STRINGS},
+    {.key = "secrets", .kind = SCHEMA_SECRETS},
+    {.key = "files", .kind = SCHEMA_PATHS},
     END,
 };
 
 static const schema_field proxy[] = {
-    {"proxy_url", SCHEMA_URL, NULL, NULL},
-    {"no_proxy", SCHEMA_STRING, NULL, NULL},
-    {"proxy_from_environment", SCHEMA_BOOL, NULL, NULL},
-    {"proxy_connect_header", SCHEMA_SECRETS_MAP, NULL, NULL},
+    {.key = "proxy_url", .kind = SCHEMA_URL},
+    {.key = "no_proxy", .kind = SCHEMA_STRING},
+    {.key = "proxy_from_environment", .kind = SCHEMA_BOOL},
+    {.key = "proxy_connect_header", .kind = SCHEMA_SECRETS_MAP},
     END,
 };
 
 static const schema_field oauth2[] = {
-    {"client_id", SCHEMA_STRING, NULL, NULL},
-    {"client_secret", SCHEMA_SECRET, NULL, NULL},
-    {"client_secret_file", SCHEMA_STRING, NULL, NULL},
-    {"client_secret_ref", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key_id", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key", SCHEMA_SECRET, NULL, NULL},
-    {"client_certificate_key_file", SCHEMA_STRING, NULL, NULL},
-    {"client_certificate_key_ref", SCHEMA_STRING, NULL, NULL},
-    {"grant_type", SCHEMA_STRING, NULL, NULL},
-    {"signature_algorithm", SCHEMA_STRING, NULL, NULL},
-    {"iss", SCHEMA_STRING, NULL, NULL},
-    {"audience", SCHEMA_STRING, NULL, NULL},
-    {"claims", SCHEMA_ANY, NULL, NULL},
-    {"scopes", SCHEMA_STRINGS, NULL, NULL},
-    {"token_url", SCHEMA_URL, NULL, NULL},
-    {"endpoint_params", SCHEMA_STRING_MAP, NULL, NULL},
-    {"tls_config", SCHEMA_SECTION, schema_tls, NULL},
+    {.key = "client_id", .kind = SCHEMA_STRING, .flags = SCHEMA_ALWAYS},
+    {.key = "client_secret", .kind = SCHEMA_SECRET},
+    {.key = "client_secret_file", .kind = SCHEMA_PATH},
+    {.key = "client_secret_ref", .kind = SCHEMA_STRING},
+    {.key = "client_certificate_key_id", .kind = SCHEMA_STRING},
+    {.key = "client_certificate_key", .kind = SCHEMA_SECRET},
+    {.key = "client_certificate_key_file", .kind = SCHEMA_PATH},
+    {.key = "client_certificate_key_ref", .kind = SCHEMA_STRING},
+    {.key = "grant_type", .kind = SCHEMA_STRING},
+    {.key = "signature_algorithm", .kind = SCHEMA_STRING},
+    {.key = "iss", .kind = SCHEMA_STRING},
+    {.key = "audience", .kind = SCHEMA_STRING},
+    {.key = "claims", .kind = SCHEMA_ANY},
+    {.key = "scopes", .kind = SCHEMA_STRINGS},
+    {.key = "token_url", .kind = SCHEMA_URL, .flags = SCHEMA_ALWAYS},
+    {.key = "endpoint_params", .kind = SCHEMA_STRING_MAP},
+    {.key = "tls_config", .kind = SCHEMA_SECTION, .fields = schema_tls},
     INLINE(proxy),
     END,
 };
 
-const schema_field schema_http_client[] = {
-    {"basic_auth", SCHEMA_SECTION, basic_auth, NULL},
-    {"authorization", SCHEMA_SECTION, authorization, NULL},
-    {"oauth2", SCHEMA_SECTION, oauth2, NULL},
-    {"bearer_token", SCHEMA_SECRET, NULL, NULL},
-    {"bearer_token_file", SCHEMA_STRING, NULL, NULL},
-    {"tls_config", SCHEMA_SECTION, schema_tls, NULL},
-    {"follow_redirects", SCHEMA_BOOL, NULL, NULL},
-    {"enable_http2", SCHEMA_BOOL, NULL, NULL},
-    {"http_headers", SCHEMA_SECTION_MAP, http_header, NULL},
-    INLINE(proxy),
-    END,
-};
+/* Whether they speak HTTP/2 where nothing is said differs. */
+#define HTTP_CLIENT_FIELDS(http2)                                                                  \
+    {.key = "basic_auth", .kind = SCHEMA_SECTION, .fields = basic_auth, .flags = SCHEMA_GIVEN},    \
+        {.key = "authorization",                                                                   \
+         .kind = SCHEMA_SECTION,                                                                   \
+         .fields = authorization,                                                                  \
+         .flags = SCHEMA_GIVEN},                                                                   \
+        {.key = "oauth2", .kind = SCHEMA_SECTION, .fields = oauth2, .flags = SCHEMA_GIVEN},        \
+        {.key = "bearer_token", .kind = SCHEMA_SECRET},                                            \
+        {.key = "bearer_token_file", .kind = SCHEMA_PATH},                                         \
+        {.key = "tls_config", .kind = SCHEMA_SECTION, .fields = schema_tls},                       \
+        {.key = "follow_redirects",                                                                \
+         .kind = SCHEMA_BOOL,                                                                      \
+         .silent = "true",                                                                         \
+         .flags = SCHEMA_ALWAYS},                                                                  \
+        {.key = "enable_http2", .kind = SCHEMA_BOOL, .silent = http2, .flags = SCHEMA_ALWAYS},     \
+        INLINE(proxy), {.key = "http_headers", .kind = SCHEMA_SECTION_MAP, .fields = http_header}, \
+        END
+
+const schema_field schema_http_client[] = {HTTP_CLIENT_FIELDS("true")};
+const schema_field schema_http1_client[] = {HTTP_CLIENT_FIELDS("false")};
 
 const schema_field schema_sigv4[] = {
-    {"region", SCHEMA_STRING, NULL, NULL},
-    {"access_key", SCHEMA_STRING, NULL, NULL},
-    {"secret_key", SCHEMA_SECRET, NULL, NULL},
-    {"profile", SCHEMA_STRING, NULL, NULL},
-    {"role_arn", SCHEMA_STRING, NULL, NULL},
-    {"external_id", SCHEMA_STRING, NULL, NULL},
-    {"use_fips_sts_endpoint", SCHEMA_BOOL, NULL, NULL},
-    {"service_name", SCHEMA_STRING, NULL, NULL},
+    {.key = "region", .kind = SCHEMA_STRING},
+    {.key = "access_key", .kind = SCHEMA_STRING},
+    {.key = "secret_key", .kind = SCHEMA_SECRET},
+    {.key = "profile", .kind = SCHEMA_STRING},
+    {.key = "role_arn", .kind = SCHEMA_STRING},
+    {.key = "external_id", .kind = SCHEMA_STRING},
+    {.key = "use_fips_sts_endpoint", .kind = SCHEMA_BOOL},
+    {.key = "service_name", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field azure_identity[] = {
-    {"client_id", SCHEMA_STRING, NULL, NULL},
+    {.key = "client_id", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field azure_workload[] = {
-    {"client_id", SCHEMA_STRING, NULL, NULL},
-    {"tenant_id", SCHEMA_STRING, NULL, NULL},
-    {"token_file_path", SCHEMA_STRING, NULL, NULL},
+    {.key = "client_id", .kind = SCHEMA_STRING},
+    {.key = "tenant_id", .kind = SCHEMA_STRING},
+    {.key = "token_file_path", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field azure_oauth[] = {
-    {"client_id", SCHEMA_STRING, NULL, NULL},
-    {"client_secret", SCHEMA_SECRET, NULL, NULL},
-    {"tenant_id", SCHEMA_STRING, NULL, NULL},
+    {.key = "client_id", .kind = SCHEMA_STRING},
+    {.key = "client_secret", .kind = SCHEMA_SECRET},
+    {.key = "tenant_id", .kind = SCHEMA_STRING},
     END,
 };
 
 static const schema_field azure_sdk[] = {
-    {"tenant_id", SCHEMA_STRING, NULL, NULL},
+    {.key = "tenant_id", .kind = SCHEMA_STRING},
     END,
 };
 
 const schema_field schema_azuread[] = {
-    {"managed_identity", SCHEMA_SECTION, azure_identity, NULL},
-    {"workload_identity", SCHEMA_SECTION, azure_workload, NULL},
-    {"oauth", SCHEMA_SECTION, azure_oauth, NULL},
-    {"sdk", SCHEMA_SECTION, azure_sdk, NULL},
-    {"cloud", SCHEMA_STRING, NULL, NULL},
-    {"scope", SCHEMA_STRING, NULL, NULL},
+    {.key = "managed_identity", .kind = SCHEMA_SECTION, .fields = azure_identity},
+    {.key = "workload_identity", .kind = SCHEMA_SECTION, .fields = azure_workload},
+    {.key = "oauth", .kind = SCHEMA_SECTION, .fields = azure_oauth},
+    {.key = "sdk", .kind = SCHEMA_SECTION, .fields = azure_sdk},
+    {.key = "cloud", .kind = SCHEMA_STRING},
+    {.key = "scope", .kind = SCHEMA_STRING},
     END,
 };
 
 const schema_field schema_google_iam[] = {
-    {"credentials_file", SCHEMA_STRING, NULL, NULL},
+    {.key = "credentials_file", .kind = SCHEMA_PATH},
     END,
 };

@@ -6,16 +6,17 @@
 
 #define END                                                                                        \
     {                                                                                              \
-        NULL, SCHEMA_ANY, NULL, NULL                                                               \
+        .key = NULL                                                                                \
     }
 #define INLINE(table)                                                                              \
     {                                                                                              \
-        "", SCHEMA_INLINE, table, NULL                                                             \
+        .key = "", .kind = SCHEMA_INLINE, .fields = table                                          \
     }
 
 /* schema_http.c: how requests to others are made. */
 extern const schema_field schema_tls[];
 extern const schema_field schema_http_client[];
+extern const schema_field schema_http1_client[]; /* HTTP/2 only where it is asked for */
 extern const schema_field schema_sigv4[];
 extern const schema_field schema_azuread[];
 extern const schema_field schema_google_iam[];

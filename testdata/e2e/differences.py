@@ -6,6 +6,7 @@ An entry has one of:
   shape; with `header`, that header alone; with `drop`, these fields of the JSON)
 - `note`: a pattern in errors, warnings and infos, with what it `becomes` on both sides (`merged`: what is then equal
   is said once, at one of its places)
+- `config`: a pattern in the text of status/config, with what it `becomes` on both sides
 - `query`: a pattern of PromQL whose answers may differ: altogether, or
   - with `error`, where the error of theirs holds the first pattern and that of ours the second ("no error" stands for
     none; null: whatever it is)
@@ -45,6 +46,7 @@ _SAMPLES = [re.compile(d["query"]) for d in _ALL if "samples" in d]
 _TORN = [re.compile(d["query"]) for d in _ALL if "torn" in d]
 _BY_NOTES = [d for d in _ALL if "notes" in d]
 _MERGED = [re.compile(d["note"]) for d in _ALL if "merged" in d]
+_CONFIGS = [(re.compile(d["config"]), d["becomes"]) for d in _ALL if "config" in d]
 _NOTES = [(re.compile(d["note"]), d["becomes"]) for d in _ALL if "note" in d]
 
 
@@ -143,6 +145,12 @@ def normal(note):
     return note
 
 
+def normal_config(text):
+    for pattern, becomes in _CONFIGS:
+        text = pattern.sub(becomes, text)
+    return text
+
+
 def normal_answer(answer):
     """The answer with its error, warnings and infos in the form that both sides share."""
     if "error" in answer:
@@ -164,6 +172,8 @@ def where(d):
         return f"{', '.join(d['drop'])} in requests like {cell(d['request'])}"
     if "request" in d:
         return f"requests like {cell(d['request'])}"
+    if "config" in d:
+        return f"{cell(d['config'])} in the text of `status/config`"
     if "note" in d:
         return f"errors, warnings and infos like {cell(d['note'])}"
     if "error" in d:

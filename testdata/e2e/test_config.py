@@ -9,6 +9,7 @@ import time
 import unittest
 
 import config_cases
+import differences
 import programs
 
 
@@ -36,6 +37,8 @@ class Case(unittest.TestCase):
 
 
 class Config(Case):
+    maxDiff = None
+
     def promtool_verdicts(self, cases):
         """{name: accepted} by one run over all files."""
         promtool, folder = programs.peer("sid/promtool"), self.folder()
@@ -70,7 +73,7 @@ class Config(Case):
         with programs.Prometheus(text, suite="sid") as theirs:
             for server in (theirs, self.ferula(text)):
                 yaml = server.api("status/config")["yaml"]
-                jobs = {re.search(r"^(\w+)", part)[1]: dict(re.findall(r"(scrape_timeout|honor_labels|metrics_path): \"?([\w/]+)", part))
+                jobs = {re.match(r"\w+", part)[0]: dict(re.findall(r"(scrape_timeout|honor_labels|metrics_path): \"?([\w/]+)", part))
                         for part in self.jobs(yaml)}
                 seen.append((re.search(r"evaluation_interval: (\w+)", yaml)[1], re.search(r'a: "?(\$\d)', yaml)[1],
                              [jobs[j].get("scrape_timeout") for j in ("one", "two", "three")], jobs["two"].get("honor_labels"),
@@ -79,9 +82,28 @@ class Config(Case):
         self.assertEqual(seen[1], ("20s", "$1", ["7s", "7s", "7s"], "true", "/first"))
 
     def jobs(self, yaml):
-        """The parts of the text behind each job's name; keys of ours may stand before the name: they are put behind."""
-        items = re.split(r"^(?:-   |- )", yaml[yaml.index("scrape_configs:"):], flags=re.MULTILINE)[1:]
-        return [re.search(r"job_name: (\w+)", item)[1] + "\n" + item for item in items]
+        """The parts of the text behind `job_name: ` of each job."""
+        return re.split(r"^- job_name: ", yaml, flags=re.MULTILINE)[1:]
+
+    def shown(self, server, text):
+        """What the server shows of a configuration, or None where it refuses it. One that cannot be put into effect, as where a
+        certificate is missing, is shown."""
+        self.put(self.path, text)
+        status, body = self.reload(server)
+        if status != 200 and "while applying" not in body:
+            return None
+        return differences.normal_config(server.api("status/config")["yaml"])
+
+    def test_what_counts_is_shown_as_by_prometheus(self):
+        cases = [*config_cases.GOOD.items(), *config_cases.SHOWN.items()]
+        with programs.Prometheus("", "--web.enable-lifecycle", suite="sid") as theirs:
+            self.path = theirs.config_path
+            with programs.Ferula(f"--config.file={self.path}", "--web.enable-lifecycle") as ours:
+                for name, text in cases:
+                    with self.subTest(name):
+                        wanted = self.shown(theirs, text)
+                        self.assertIsNotNone(wanted)
+                        self.assertEqual(self.shown(ours, text), wanted)
 
     def test_secrets_are_not_shown(self):
         texts = [text for text in {**config_cases.GOOD, **config_cases.NEWER}.values() if text.startswith("scrape_configs")]
