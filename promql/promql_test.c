@@ -445,6 +445,20 @@ static void sums_hold_groups_not_series(void **state)
                                     "expression evaluation");
 }
 
+static void subqueries_of_too_many_steps_are_refused(void **state)
+{
+    fixture *f = *state;
+    promql_result *r;
+    for (int years = 100; years <= 292; years += 192) {
+        char query[64];
+        snprintf(query, sizeof query, "count_over_time(nothing[%dy:30s])", years);
+        fer_arena_reset(f->a);
+        assert_int_equal(run(f, query, 0, 0, 0, &r), FER_LIMIT);
+        assert_string_equal(f->err.msg, "query processing would load too many samples into memory "
+                                        "in expression evaluation");
+    }
+}
+
 static void memory_past_the_account_is_refused(void **state)
 {
     fixture *f = *state;
@@ -650,6 +664,7 @@ int main(void)
         TEST(what_stands_still_is_evaluated_once),
         TEST(samples_are_counted_as_prometheus_counts_them),
         TEST(sums_hold_groups_not_series),
+        TEST(subqueries_of_too_many_steps_are_refused),
         TEST(memory_past_the_account_is_refused),
         TEST(a_query_ends_when_nobody_waits),
         TEST(hostile_queries_end_at_their_deadline_or_limit),

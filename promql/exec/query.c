@@ -7,8 +7,9 @@
 /* How much work passes between two looks at the clock: about 100 us. */
 enum { WORK_PER_CHECK = 1 << 15 };
 
-/* Steps of one evaluation; a subquery of a year at one second has 31 M. */
-enum { STEPS_MAX = 1 << 28 };
+/* Steps of one evaluation: more than --query.max-samples has by default, and a subquery of a year at one second has 31 M.
+ * Columns have room for all of them, so this also bounds what passes, in memory and time, until the next look at the clock. */
+enum { STEPS_MAX = 1 << 26 };
 
 void *query_alloc(query *q, size_t count, size_t size)
 {
@@ -112,5 +113,5 @@ fer_code query_grid(query *q, int64_t start, int64_t end, int64_t step, grid *re
                         "query processing would load too many samples into memory in expression "
                         "evaluation");
     ret->n = (size_t)steps;
-    return FER_OK;
+    return query_check(q);
 }
