@@ -18,13 +18,18 @@ static void put_top(fer_buf *out, const char *key, const tsdb_top *v, size_t n)
     fer_buf_putc(out, ']');
 }
 
-/* `limit` of this endpoint: 10 unless told, at least 1. */
+/* `limit` of this endpoint: 10 unless told, 1 to 10,000. */
 static bool top_limit(http_req *r, size_t *ret)
 {
+    enum { TOP_MAX = 10000 };
     fer_str s = http_req_param(r, "limit");
     int64_t v = 10;
     if (s.n != 0 && (!num_parse_i64(s, &v) || v < 1)) {
         api_error(r, API_BAD_DATA, "limit must be a positive number");
+        return false;
+    }
+    if (v > TOP_MAX) {
+        api_error(r, API_BAD_DATA, "limit must not exceed %d", TOP_MAX);
         return false;
     }
     *ret = (size_t)v;

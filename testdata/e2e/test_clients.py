@@ -461,6 +461,13 @@ class NewerEndpoints(Clients):
             status, _, answer = self.ask("/api/v1/" + path, params)
             self.assertEqual((status, answer), (400, {"status": "error", "errorType": "bad_data", "error": text}))
 
+    def test_the_limit_of_cardinality(self):
+        for limit, text in (("10001", "limit must not exceed 10000"), ("9223372036854775807", "limit must not exceed 10000"), ("0", "limit must be a positive number"),
+                            ("9223372036854775808", "limit must be a positive number")):
+            status, _, answer = self.ask("/api/v1/status/tsdb", {"limit": limit})
+            self.assertEqual((status, answer["error"]), (400, text))
+        self.assertEqual(self.ask("/api/v1/status/tsdb", {"limit": 10000})[0], 200)
+
     def test_openapi_tells_of_what_is_served(self):
         status, headers, page = self.server.request("/api/v1/openapi.yaml")
         self.assertEqual((status, headers["Content-Type"]), (200, "application/yaml; charset=utf-8"))
