@@ -90,7 +90,7 @@ static void read_until(int fd, const char *text, char *buf, size_t cap)
     buf[0] = '\0';
     while (strstr(buf, text) == NULL) {
         assert_true(n + 1 < cap);
-        ssize_t got = read(fd, buf + n, cap - 1 - n);
+        ssize_t got = kit_recv(fd, buf + n, cap - 1 - n);
         assert_true(got > 0);
         n += (size_t)got;
         buf[n] = '\0';

@@ -314,14 +314,14 @@ static void a_stream_goes_on_as_it_is_read(void **state)
     static char buf[65536];
     uint64_t until = kit_now_ms() + 3500;
     while (kit_now_ms() < until) { /* slowly, but longer than the stall timeout */
-        assert_true(recv(fd, buf, sizeof buf, 0) > 0);
+        assert_true(kit_recv(fd, buf, sizeof buf) > 0);
         kit_sleep_ms(10);
     }
     spring.finish = true;
     bool ended = false;
     char last[5] = {0};
     while (!ended) {
-        ssize_t n = recv(fd, buf, sizeof buf, 0);
+        ssize_t n = kit_recv(fd, buf, sizeof buf);
         assert_true(n > 0);
         for (ssize_t i = 0; i < n; i++) {
             memmove(last, last + 1, 4);
@@ -349,7 +349,7 @@ static void a_stream_whose_reader_leaves_is_ended(void **state)
             await_produced();
             static char buf[65536];
             if (read_first)
-                assert_true(recv(fd, buf, sizeof buf, 0) > 0);
+                assert_true(kit_recv(fd, buf, sizeof buf) > 0);
             leave(fd, how);
             await_freed(1, 10000);
         }

@@ -1,6 +1,7 @@
 /* secure_test.c - HTTP over TLS, with OpenSSL's client on the other side. */
 #include "server/http/testkit.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -193,7 +194,7 @@ static void flush(client *c)
 static bool fill(client *c)
 {
     char buf[1 << 14];
-    ssize_t n = c->in == NULL ? 0 : recv(c->fd, buf, sizeof buf, 0);
+    ssize_t n = c->in == NULL ? 0 : kit_recv(c->fd, buf, sizeof buf);
     return n > 0 && BIO_write(c->in, buf, (int)n) == n;
 }
 
@@ -201,8 +202,12 @@ static bool fill(client *c)
 static int drive(client *c, int (*f)(client *c, void *p, int n), void *p, int n)
 {
     for (;;) {
+        errno = 0;
         int rc = f(c, p, n);
+        bool interrupted = c->in == NULL && errno == EINTR;
         int why = rc > 0 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, rc);
+        if (interrupted && (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE))
+            continue;
         flush(c);
         if (why != SSL_ERROR_WANT_READ || !fill(c))
             return rc;
@@ -422,7 +427,8 @@ static void plain_http_is_told_so(void **state)
         kit_send(fd, requests[i], 2);
         kit_sleep_ms(5);
         kit_puts(fd, requests[i] + 2);
-        for (ssize_t rc; n < sizeof got - 1 && (rc = recv(fd, got + n, sizeof got - 1 - n, 0)) > 0;)
+        for (ssize_t rc;
+             n < sizeof got - 1 && (rc = kit_recv(fd, got + n, sizeof got - 1 - n)) > 0;)
             n += (size_t)rc;
         assert_string_equal(got, want);
         close(fd);
@@ -439,7 +445,7 @@ static void what_is_no_tls_ends_the_connection(void **state)
     int fd = kit_connect(&k);
     kit_puts(fd, "SSH-2.0-OpenSSH_9.2\r\n");
     char buf[64];
-    while (recv(fd, buf, sizeof buf, 0) > 0) /* an alert */
+    while (kit_recv(fd, buf, sizeof buf) > 0) /* an alert */
         ;
     close(fd);
     assert_int_equal(stats_of(&k).handshake_errors[HTTP_HANDSHAKE_PROTOCOL], 1);
@@ -573,7 +579,7 @@ static void handshakes_cut_or_damaged_anywhere_do_no_harm(void **state)
         fd = kit_connect(&k);
         kit_send(fd, damaged, n);
         ssize_t got =
-            recv(fd, buf, sizeof buf, 0); /* an alert, or the answer where it did not matter */
+            kit_recv(fd, buf, sizeof buf); /* an alert, or the answer where it did not matter */
         assert_true(got >= 0);
         close(fd);
     }

@@ -93,7 +93,7 @@ void kit_sleep_ms(unsigned ms)
     usleep(ms * 1000);
 }
 
-static ssize_t read_some(int fd, char *p, size_t n)
+ssize_t kit_recv(int fd, void *p, size_t n)
 {
     ssize_t got;
     do {
@@ -121,7 +121,7 @@ static bool read_until(int fd, text *t, const char *mark)
     size_t m = strlen(mark);
     char c;
     while (t->n < m || memcmp(t->p + t->n - m, mark, m) != 0) {
-        if (read_some(fd, &c, 1) != 1)
+        if (kit_recv(fd, &c, 1) != 1)
             return false;
         put(t, &c, 1);
     }
@@ -132,7 +132,7 @@ static bool read_exactly(int fd, text *t, size_t n)
 {
     char buf[65536];
     while (n != 0) {
-        ssize_t got = read_some(fd, buf, n < sizeof buf ? n : sizeof buf);
+        ssize_t got = kit_recv(fd, buf, n < sizeof buf ? n : sizeof buf);
         if (got <= 0)
             return false;
         put(t, buf, (size_t)got);
@@ -234,7 +234,7 @@ void kit_gunzip(kit_answer *a)
 bool kit_at_end(int fd)
 {
     char c;
-    return read_some(fd, &c, 1) <= 0 && errno != EAGAIN;
+    return kit_recv(fd, &c, 1) <= 0 && errno != EAGAIN;
 }
 
 void kit_once(const kit *k, const char *request, kit_answer *ret)

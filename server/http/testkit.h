@@ -35,6 +35,8 @@ void kit_stop(kit *k, uint64_t grace_ms);
 void kit_join(kit *k);
 
 int kit_connect(const kit *k);
+/* As recv(2), again when a signal or the kernel's own work interrupts it. */
+ssize_t kit_recv(int fd, void *p, size_t n);
 void kit_send(int fd, const void *p, size_t n);
 void kit_puts(int fd, const char *text);
 /* Milliseconds of the monotonic clock. */

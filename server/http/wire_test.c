@@ -257,7 +257,7 @@ static void receive_all(link_t *l)
     char buf[65536];
     ssize_t n;
     fer_buf_init(&l->got, BYTES_MAX, NULL);
-    while ((n = recv(l->fd, buf, sizeof buf, 0)) > 0)
+    while ((n = kit_recv(l->fd, buf, sizeof buf)) > 0)
         fer_buf_put(&l->got, buf, (size_t)n);
     close(l->fd);
 }
