@@ -263,17 +263,26 @@ class Operator(Clients):
                 status, _, body = self.server.request(path, method=method, headers={"User-Agent": "kube-probe/1.30"})
                 self.assertEqual((status, body == b""), (200, method == "HEAD"))
 
+    def listens(self, server):
+        try:
+            return server.request("/-/healthy")[0] == 200
+        except OSError:
+            return False
+
     def test_o2_probes_while_the_log_is_read(self):
         with tempfile.TemporaryDirectory(prefix="ferula-clients-") as folder:
             checkpoint = os.path.join(folder, "wal", "checkpoint.00000000")
             os.makedirs(checkpoint)
             log = os.path.join(checkpoint, "00000000")
-            os.mkfifo(log)  # its end comes when we say so
+            os.mkfifo(log)  # opening it waits until we open it too
             server = programs.Ferula(data=folder)
             self.addCleanup(server.__exit__)
             ready = threading.Thread(target=server.start)
             ready.start()
-            writer = os.open(log, os.O_WRONLY)  # returns once it is being read
+            deadline = time.monotonic() + 20
+            while server.process is None or not self.listens(server):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
             for path, status, stopping in (("/-/healthy", 200, None), ("/-/ready", 503, "false"), ("/api/v1/query?query=1", 503, "false"), ("/api/v1/labels", 503, "false"),
                                            ("/federate", 503, "false"), ("/metrics", 200, None), ("/api/v1/status/walreplay", 200, None), ("/api/v1/notifications", 200, None)):
                 for method in ("GET", "HEAD") if path.startswith("/-/") else ("GET",):
@@ -282,7 +291,7 @@ class Operator(Clients):
             self.assertEqual(remote.write(server, remote.series({"__name__": "early"}, [(self.end * 1000, 1)]))[0], 503)
             self.assertRegex(server.api("notifications")[0]["text"], "replaying the write-ahead log")
             self.assertIn("\nprometheus_ready 0\n", server.request("/metrics")[2].decode())
-            os.close(writer)
+            os.close(os.open(log, os.O_WRONLY))
             ready.join()
             self.assertEqual([server.request("/-/ready", method=m)[0] for m in ("GET", "HEAD")], [200, 200])
             self.assertEqual(server.api("notifications"), [])
