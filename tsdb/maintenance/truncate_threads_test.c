@@ -30,8 +30,9 @@ typedef struct actor {
 
 #define EXPECT(s, expr)                                                                            \
     do {                                                                                           \
+        int none = 0;                                                                              \
         if (!(expr))                                                                               \
-            atomic_store(&(s)->wrong, __LINE__);                                                   \
+            atomic_compare_exchange_strong(&(s)->wrong, &none, __LINE__);                          \
     } while (0)
 
 static void committer_main(void *arg)
@@ -134,8 +135,10 @@ static void export_rounds(shared *s, int from, int to)
 static void maintain(shared *s, int turn)
 {
     int low = ROUNDS;
-    for (int i = 0; i < WRITERS; i++)
-        low = atomic_load(&s->acked[i]) < low ? atomic_load(&s->acked[i]) : low;
+    for (int i = 0; i < WRITERS; i++) {
+        int acked = atomic_load(&s->acked[i]);
+        low = acked < low ? acked : low;
+    }
     int mint = low - KEPT;
     if (mint <= 1)
         return;
