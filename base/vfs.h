@@ -75,6 +75,7 @@ typedef struct vfs_ops {
     void (*forget)(const vfs_map *m); /* these three may be NULL */
     bool (*reserve)(vfs_file *f, uint64_t off, uint64_t n);
     void (*write_back)(vfs_file *f, uint64_t off, uint64_t n);
+    void (*read_ahead)(vfs_file *f, uint64_t off, uint64_t n);
     void (*close)(vfs_file *f);
 } vfs_ops;
 
@@ -105,6 +106,8 @@ bool vfs_reserve(vfs_file *f, uint64_t off, uint64_t n);
 /* Hands these bytes to the disk and waits until it has taken them, which makes nothing durable: it keeps the sync
  * that does short. */
 void vfs_write_back(vfs_file *f, uint64_t off, uint64_t n);
+/* Says that these bytes will be read soon. */
+void vfs_read_ahead(vfs_file *f, uint64_t off, uint64_t n);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);
 FER_MUST_CHECK fer_code vfs_map_file(vfs_file *f, vfs_map *ret, fer_err *err);
 void vfs_unmap(vfs_map *m);

@@ -158,6 +158,11 @@ static void posix_write_back(vfs_file *f, uint64_t off, uint64_t n)
                           all); /* a failure is the next sync's to tell */
 }
 
+static void posix_read_ahead(vfs_file *f, uint64_t off, uint64_t n)
+{
+    (void)posix_fadvise(of(f)->fd, (off_t)off, (off_t)n, POSIX_FADV_WILLNEED);
+}
+
 static fer_code posix_size(vfs_file *f, uint64_t *ret, fer_err *err)
 {
     struct stat st;
@@ -301,6 +306,7 @@ vfs *vfs_posix(void)
         .forget = posix_forget,
         .reserve = posix_reserve,
         .write_back = posix_write_back,
+        .read_ahead = posix_read_ahead,
         .close = posix_close,
     };
     static vfs fs = {&ops};

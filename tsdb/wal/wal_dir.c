@@ -12,7 +12,10 @@
 #include "tsdb/wal/wal_dir.h"
 #include "tsdb/wal/wal_scan.h"
 
-enum { BLOCK_BYTES = 32 * WAL_PAGE_BYTES };
+enum {
+    BLOCK_BYTES = 32 * WAL_PAGE_BYTES,
+    AHEAD_BYTES = 8 * BLOCK_BYTES /* the log was mostly written past the page cache */
+};
 
 /* ---- names ---- */
 
@@ -161,7 +164,10 @@ static fer_code scan_file(reading *r, const char *path, uint64_t number, fer_err
 
     wal_scan_begin(r->scan, number, path);
     bool end = false;
+    vfs_read_ahead(f, 0, AHEAD_BYTES);
     for (uint64_t at = 0; at < size && !end; at += BLOCK_BYTES) {
+        if (at % AHEAD_BYTES == 0)
+            vfs_read_ahead(f, at + AHEAD_BYTES, AHEAD_BYTES);
         size_t want = size - at < BLOCK_BYTES ? (size_t)(size - at) : BLOCK_BYTES;
         FER_TRY(scan_block(r, f, at, want, &end));
     }
