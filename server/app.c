@@ -354,6 +354,7 @@ static fer_code open_db(keeper *k)
         .retention_ms = a->o.retention_ms,
         .retention_bytes = a->o.retention_bytes,
         .retention_percent = a->o.retention_percent,
+        .maintenance_share = 0.01,
         .keep_overlapping = a->o.keep_overlapping,
         .chunk_segment_bytes = a->o.chunk_segment_bytes,
         .delay_compact_file = a->o.delay_compact_file,

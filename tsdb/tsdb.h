@@ -46,7 +46,10 @@ typedef struct tsdb_options {
     int64_t retention_ms;       /* 0 = none */
     uint64_t retention_bytes;   /* of blocks, logs and chunks of the head; 0 = none */
     double retention_percent;   /* of the disk; wins over retention_bytes; 0 = none */
-    bool keep_overlapping;      /* blocks that overlap are not merged */
+    /* Of the time range of a block, what cutting or merging it may take while samples come in: so slowly it is
+     * done then (tsdb/maintenance/pace.h). 0 = no longer than it needs. */
+    double maintenance_share;
+    bool keep_overlapping;        /* blocks that overlap are not merged */
     uint64_t chunk_segment_bytes; /* of blocks; 0 = 512 MiB */
     const char *
         delay_compact_file; /* Thanos' list of uploaded blocks: others of level 1 stay; NULL = none */

@@ -329,6 +329,16 @@ static void forget_sources(const compactor *c)
         block_forget(c->s[i].b);
 }
 
+static double share_done(const compactor *c)
+{
+    size_t done = 0, all = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        done += c->s[i].at;
+        all += c->s[i].all.n;
+    }
+    return all == 0 ? 0 : (double)done / (double)all;
+}
+
 static fer_code merge_all(compactor *c, fer_err *err)
 {
     FER_TRY(merge_symbols(c, err));
@@ -336,7 +346,7 @@ static fer_code merge_all(compactor *c, fer_err *err)
         FER_TRY(next_series(c, i, err));
     for (unsigned k = 0; c->heap.n != 0; k++) {
         if (k % SERIES_PER_CHECK == 0) {
-            pace_point(c->o->pace);
+            pace_point(c->o->pace, share_done(c));
             FER_TRY(check_cancel(c, err));
         }
         FER_TRY(merge_least(c, err));

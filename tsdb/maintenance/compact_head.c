@@ -34,9 +34,9 @@ static fer_code write_series(const compact_options *o, block_writer *w, head_exp
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(o->acct, 0);
     exported_series s;
     bool more = true;
-    for (unsigned k = 0;; k++) {
+    for (size_t k = 0;; k++) {
         if (k % SERIES_PER_CHECK == 0) {
-            pace_point(o->pace);
+            pace_point(o->pace, (double)k / (double)head_export_count(x));
             if (fer_cancel_check(o->cancel) != FER_OK)
                 return fer_fail(err, FER_CANCELED, "writing a block was stopped");
         }

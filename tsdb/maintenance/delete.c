@@ -155,11 +155,11 @@ fer_code tsdb_delete_series(tsdb *db, int64_t mint, int64_t maxt, const matcher 
         return fer_fail(err, FER_UNSUPPORTED, "the database is open for reading only");
     if (mint > maxt)
         return FER_OK;
-    fer_mutex_lock(&db->m.mu);
+    maintenance_enter(&db->m);
     /* In blocks their deletion is durable; in the head it is known only of samples in order. */
     fer_code code = maintenance_cut_ooo(db, mint, maxt, err);
     if (code == FER_OK)
         code = delete_all(db, mint, maxt, m, nm, cancel, err == NULL ? &unused : err);
-    fer_mutex_unlock(&db->m.mu);
+    maintenance_leave(&db->m);
     return code;
 }

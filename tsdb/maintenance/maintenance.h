@@ -8,7 +8,7 @@
  * next pass; the steps behind it go on. Between passes full chunks are written to chunks_head when many have come.
  *
  * Threads: passes, deletions and snapshots exclude each other by `mu`, held across I/O. It is taken before all
- * other locks of the store.
+ * other locks of the store. While samples come in, a pass works slowly (pace.h) unless somebody waits for `mu`.
  */
 #ifndef FERULA_TSDB_MAINTENANCE_H
 #define FERULA_TSDB_MAINTENANCE_H
@@ -30,6 +30,10 @@ typedef struct maintenance {
     fer_account acct; /* what compactions hold */
     uint64_t chunks_seen; /* begun in the head by the last time they were written out; under mu */
     pace pace;            /* under mu */
+    int64_t
+        hurry_ms; /* of the head: when it spans more, the present work is not spread. Under mu */
+    bool awaited; /* a caller waits for what is done under mu */
+    _Atomic int waiting; /* callers that wait for mu */
     fer_cancel cancel;
 
     fer_mutex wake_mu;
@@ -41,6 +45,10 @@ typedef struct maintenance {
 
 void maintenance_init(maintenance *m, const tsdb_options *o);
 void maintenance_done(maintenance *m);
+
+/* Takes mu for a caller, for whom a pass under way hurries, as all that is done until the caller leaves. */
+void maintenance_enter(maintenance *m);
+void maintenance_leave(maintenance *m);
 
 /* Samples out of order become blocks now, if there are some in [mint, maxt]. Under mu. */
 FER_MUST_CHECK fer_code maintenance_cut_ooo(tsdb *db, int64_t mint, int64_t maxt, fer_err *err);

@@ -77,7 +77,7 @@ static fer_code write_head(tsdb *db, const char *dir, fer_err *err)
 fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err)
 {
     FER_TRY(vfs_mkdir_all(db->o.fs, dir, err));
-    fer_mutex_lock(&db->m.mu);
+    maintenance_enter(&db->m);
     block_list l = block_set_all(&db->blocks);
     fer_code code = FER_OK;
     for (size_t i = 0; i < l.n && code == FER_OK; i++)
@@ -87,6 +87,6 @@ fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err)
         code = write_head(db, dir, err);
     if (code == FER_OK)
         code = vfs_sync_dir(db->o.fs, dir, err);
-    fer_mutex_unlock(&db->m.mu);
+    maintenance_leave(&db->m);
     return code;
 }
