@@ -187,6 +187,13 @@ void fer_thread_join(fer_thread *t)
     check(pthread_join(t->t, NULL));
 }
 
+uint64_t fer_thread_cpu_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 void fer_thread_set_nice(int nice)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), nice);

@@ -46,6 +46,8 @@ typedef struct fer_thread {
 FER_MUST_CHECK fer_code fer_thread_start(fer_thread *ret, const char *name, void (*fn)(void *arg),
                                          void *arg, fer_err *err);
 void fer_thread_join(fer_thread *t);
+/* CPU time of the calling thread, user and system. */
+uint64_t fer_thread_cpu_ns(void);
 /* The calling thread, and those it starts, give way to others where processors are short: 0 (as all begin) to 19. In Linux
  * a priority is the thread's own. */
 void fer_thread_set_nice(int nice);

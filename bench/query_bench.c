@@ -4,7 +4,7 @@
  * histograms of ten buckets; six hours at 15 s. Prints for each query the CPU time of one evaluation
  * (repeated for at least --seconds), its series and points, and the memory it held.
  *
- *     query_bench [--series=N] [--samples=N] [--seconds=N] [--query=TEXT] [--step=MS] [--dir=PATH]
+ *     query_bench [--series=N] [--samples=N] [--seconds=N] [--query=TEXT] [--step=MS] [--threads=N] [--dir=PATH]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "promql/helpers_testing.h"
 #include "promql/promql.h"
 #include "tsdb/tsdb.h"
 
@@ -24,16 +25,28 @@ typedef struct bench {
     double seconds;
     const char *dir, *query;
     int64_t step_ms;
+    uint64_t threads; /* for queries to borrow */
+    testing_helpers *helpers;
     tsdb *db;
     char *raw; /* RAW_BYTES per series */
     tsdb_row *rows;
 } bench;
 
-static double cpu_seconds(void)
+static double seconds_of(clockid_t id)
 {
     struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(id, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double cpu_seconds(void)
+{
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static double wall_seconds(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
 }
 
 /* ---- data ---- */
@@ -137,6 +150,7 @@ static outcome evaluate(bench *b, fer_str text, int64_t step_ms)
     promql_limits limits = {.max_samples = UINT64_MAX / 2};
     int64_t end = START_MS + (int64_t)(b->samples - 1) * INTERVAL_MS;
     promql_params p = {.text = text, .end_ms = end, .step_ms = step_ms};
+    p.helpers = b->helpers == NULL ? NULL : testing_helpers_of(b->helpers);
     p.start_ms = step_ms == 0 ? end : START_MS;
     query_ctx ctx = {.arena = a, .acct = &acct, .syms = syms_new(a)};
     promql_result *r;
@@ -156,16 +170,17 @@ static outcome evaluate(bench *b, fer_str text, int64_t step_ms)
 static void measure(bench *b, const char *text, int64_t step_ms)
 {
     outcome o = evaluate(b, str_of(text), step_ms);
-    double from = cpu_seconds(), spent = 0;
+    double from = cpu_seconds(), spent = 0, begun = wall_seconds();
     uint64_t runs = 0;
     do {
         evaluate(b, str_of(text), step_ms);
         runs++;
         spent = cpu_seconds() - from;
     } while (spent < b->seconds);
-    printf("%9.2f ms %8zu series %9" PRIu64 " points %8.2f MiB  %s%s\n", spent / (double)runs * 1e3,
-           o.series, o.points, (double)o.peak_bytes / 1048576, text,
-           step_ms == 0 ? " (instant)" : "");
+    double wall = wall_seconds() - begun;
+    printf("%9.2f ms CPU %9.2f ms %8zu series %9" PRIu64 " points %8.2f MiB  %s%s\n",
+           spent / (double)runs * 1e3, wall / (double)runs * 1e3, o.series, o.points,
+           (double)o.peak_bytes / 1048576, text, step_ms == 0 ? " (instant)" : "");
     fflush(stdout);
 }
 
@@ -229,7 +244,10 @@ static int bench_main(bench *b)
     fill(b);
     printf("%" PRIu64 " series x %" PRIu64 " samples written in %.1f s of CPU\n",
            b->series * METRICS, b->samples, cpu_seconds() - from);
+    if (b->threads != 0)
+        b->helpers = testing_helpers_new((unsigned)b->threads, 0);
     run(b);
+    testing_helpers_free(b->helpers);
     fer_free(b->raw);
     fer_free(b->rows);
     return tsdb_close(b->db, &err) == FER_OK ? 0 : 1;
@@ -248,6 +266,8 @@ int main(int argc, char **argv)
             b.seconds = strtod(v, NULL);
         else if (option(argv[i], "--step", &v))
             b.step_ms = strtoll(v, NULL, 10);
+        else if (option(argv[i], "--threads", &v))
+            b.threads = strtoull(v, NULL, 10);
         else if (option(argv[i], "--query", &v))
             b.query = v;
         else if (option(argv[i], "--dir", &v))

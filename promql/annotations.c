@@ -54,6 +54,8 @@ static src_range place_of(const plan *at)
 static fer_code get(annotations *an, anno_kind kind, fer_str text, const plan *by, const plan *at,
                     anno **ret, fer_err *err)
 {
+    if (an == NULL)
+        return FER_UNSUPPORTED;
     anno *x = find(an, kind, text);
     *ret = x;
     if (x != NULL) {

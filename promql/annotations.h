@@ -18,7 +18,8 @@ typedef enum anno_kind { ANNO_WARNING, ANNO_INFO } anno_kind;
 /* NULL past the budget. */
 annotations *annotations_new(fer_arena *a);
 
-/* `by` is the node that found it, `at` the node whose position is shown. */
+/* `by` is the node that found it, `at` the node whose position is shown. Without a set, an NULL, all that add give
+ * FER_UNSUPPORTED. */
 FER_MUST_CHECK fer_code annotations_add(annotations *an, anno_kind kind, const plan *by,
                                         const plan *at, fer_err *err, const char *fmt, ...)
     FER_PRINTF(6, 7);

@@ -5,7 +5,8 @@
  * maps errors: FER_CANCELED, FER_TIMEOUT, FER_IO and FER_CORRUPT (storage) apart, everything else is
  * an execution error.
  *
- * Threads: an engine may serve any number of queries at once; a query runs on the calling thread.
+ * Threads: an engine may serve any number of queries at once; a query runs on the calling thread and, where
+ * it may borrow some, on others as well, with the same result.
  */
 #ifndef FERULA_PROMQL_PROMQL_H
 #define FERULA_PROMQL_PROMQL_H
@@ -21,12 +22,26 @@ typedef struct promql_limits {
     promql_features features;
 } promql_limits;
 
+/* Threads that one query may borrow while it runs. The functions are called from its threads, several at once. */
+typedef struct promql_helpers promql_helpers;
+struct promql_helpers {
+    unsigned max; /* at once; 0: none */
+    uint64_t
+        min_work; /* samples and steps to be looked at before a thread is asked for; 0: some milliseconds' worth */
+    /* Has run(arg) called soon on a thread that has nothing else to do; false when there is none. Does not wait. */
+    bool (*lend)(promql_helpers *h, void (*run)(void *arg), void *arg);
+    /* False: threads are wanted elsewhere. One that was lent asks now and then, and goes. */
+    bool (*keep)(promql_helpers *h);
+    _Atomic uint64_t cpu_ns; /* what they have spent; whole when promql_exec() has returned */
+};
+
 typedef struct promql_params {
     fer_str text; /* the query as written, for positions */
     expr *e;      /* from promql_parse() in ctx->arena */
     int64_t start_ms, end_ms;
-    int64_t step_ms;     /* 0: instant query at start_ms (= end_ms) */
-    int64_t lookback_ms; /* 0: the engine's */
+    int64_t step_ms;         /* 0: instant query at start_ms (= end_ms) */
+    int64_t lookback_ms;     /* 0: the engine's */
+    promql_helpers *helpers; /* may be NULL */
 } promql_params;
 
 /* One series of a result. A vector has one point; a matrix any number, ascending. */

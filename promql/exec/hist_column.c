@@ -77,6 +77,12 @@ uint64_t samples_weight(const histogram *const *h, size_t n)
 
 void counter_add_steps(counter *c, const vec *v, size_t n_steps)
 {
+    if (v->h == NULL && c->total_at == NULL && c->read_at == NULL) {
+        size_t n = bits_count(v->has, n_steps);
+        c->total += n;
+        c->read += n;
+        return;
+    }
     for (size_t i = bits_next(v->has, 0, n_steps); i < n_steps;
          i = bits_next(v->has, i + 1, n_steps)) {
         const histogram *h = vec_histogram(v, i);

@@ -4,6 +4,7 @@
  * pointers that only move forward, then the function fills all steps (promql/func_range.h).
  */
 #include "base/num.h"
+#include "promql/exec/ahead.h"
 #include "promql/exec/range_hist.h"
 #include "promql/exec/subquery.h"
 #include "promql/func_range.h"
@@ -28,7 +29,9 @@ typedef struct range_op {
     int64_t *from, *to; /* what each window reaches over: (from, to] */
     uint64_t *weights;  /* of histograms: of all samples ahead of one */
     size_t tmp_cap, marks_cap, weights_cap;
+    vec own; /* columns for what is evaluated here */
     vec out;
+    ahead_reader ahead;
     lset_buf labels;
     lset_guard guard;
     range_hist *hists;     /* made when the first histogram is met */
@@ -47,7 +50,7 @@ static fer_code start(range_op *r)
     r->from = QUERY_ARRAY(q, int64_t, n);
     r->to = QUERY_ARRAY(q, int64_t, n);
     if (r->lo == NULL || r->hi == NULL || r->ref == NULL || r->ts == NULL || r->from == NULL ||
-        r->to == NULL || !vec_alloc(q, &r->out, n))
+        r->to == NULL || !vec_alloc(q, &r->own, n))
         return QUERY_NOMEM(q);
     for (size_t i = 0; i < n; i++) {
         r->ref[i] = range_input_ref(r->in, i);
@@ -65,6 +68,13 @@ static fer_code start(range_op *r)
     r->w.anchored = sel != NULL && sel->anchored;
     r->w.smoothed = sel != NULL && sel->smoothed;
     return FER_OK;
+}
+
+static void use_columns(range_op *r, double *v, uint64_t *has)
+{
+    r->out.v = v;
+    r->out.has = has;
+    r->out.h = NULL;
 }
 
 /* The first sample after t. */
@@ -198,29 +208,30 @@ static uint64_t find_windows(range_op *r, const range_series *s)
 }
 
 /* A step reads what no window before had. */
-static uint32_t first_unread(const range_op *r, size_t i)
+static uint32_t first_unread(const range_op *r, const uint32_t *lo, const uint32_t *hi, size_t i)
 {
-    return i == r->out.from || r->lo[i] > r->hi[i - 1] ? r->lo[i] : r->hi[i - 1];
+    return i == r->out.from || lo[i] > hi[i - 1] ? lo[i] : hi[i - 1];
 }
 
-static void count_samples(range_op *r, uint64_t total)
+/* The windows are [lo, hi), with `total` samples together. */
+static void count_samples(range_op *r, const uint32_t *lo, const uint32_t *hi, uint64_t total)
 {
     counter *c = r->count;
     c->total += total;
     for (size_t i = r->out.from; c->total_at != NULL && i < r->out.to; i++)
-        c->total_at[i] += r->hi[i] - r->lo[i];
+        c->total_at[i] += hi[i] - lo[i];
     if (range_input_is_subquery(r->in))
         return;
     uint64_t read = 0;
     size_t even_from = r->w.even_from + 1, even_to = r->w.even_to;
     for (size_t i = r->out.from; i < r->out.to; i++) {
         if (c->read_at == NULL && i == even_from && i < even_to) {
-            uint32_t n = r->hi[i] - r->lo[i], by = r->w.even_by;
+            uint32_t n = hi[i] - lo[i], by = r->w.even_by;
             read += (uint64_t)(even_to - i) * (n < by ? n : by);
             i = even_to - 1;
             continue;
         }
-        uint64_t n = r->hi[i] - first_unread(r, i);
+        uint64_t n = hi[i] - first_unread(r, lo, hi, i);
         read += n;
         if (c->read_at != NULL)
             c->read_at[i] += n;
@@ -239,7 +250,8 @@ static fer_code count_histograms(range_op *r, const range_series *s)
         r->weights[i + 1] = r->weights[i] + samples_weight(s->h + i, 1);
     for (size_t i = r->out.from; i < r->out.to; i++) {
         uint64_t hi = r->weights[r->hi[i]], total = hi - r->weights[r->lo[i]];
-        uint64_t read = range_input_is_subquery(r->in) ? 0 : hi - r->weights[first_unread(r, i)];
+        uint64_t read =
+            range_input_is_subquery(r->in) ? 0 : hi - r->weights[first_unread(r, r->lo, r->hi, i)];
         c->total += total;
         c->read += read;
         if (c->total_at != NULL)
@@ -412,18 +424,25 @@ static bool any_float(const vec *v, size_t n)
     return false;
 }
 
+/* The samples of one series are held for as long as it is looked at. */
+static fer_code pass(range_op *r, size_t n_samples)
+{
+    FER_TRY(query_hold(r->o.q, n_samples));
+    query_release(r->o.q, n_samples);
+    return FER_OK;
+}
+
 static fer_code evaluate(range_op *r, const range_series *s)
 {
     query *q = r->o.q;
     if (s->n > UINT32_MAX)
         return query_hold(q, q->max_samples + 1);
-    FER_TRY(query_hold(q, s->n));
-    query_release(q, s->n);
+    FER_TRY(pass(r, s->n));
     uint64_t total = find_windows(r, s);
     if (total == 0)
         return FER_OK;
     if (s->h == NULL)
-        count_samples(r, total);
+        count_samples(r, r->lo, r->hi, total);
     else
         FER_TRY(count_histograms(r, s));
     if (r->id == FN_QUANTILE_OVER_TIME || r->id == FN_DOUBLE_EXPONENTIAL_SMOOTHING)
@@ -436,7 +455,6 @@ static fer_code evaluate(range_op *r, const range_series *s)
     r->w.st = q->limits->features.use_start_timestamps ? s->st : NULL;
     r->w.n = s->n;
     r->overlaps = 0;
-    r->out.h = NULL;
     if (s->h != NULL)
         return evaluate_histograms(r, s);
     if (r->w.st != NULL && (r->id == FN_RATE || r->id == FN_INCREASE) && !r->w.anchored &&
@@ -466,21 +484,99 @@ static fer_code finish_series(range_op *r, range_series *s, vec *ret)
     return r->guarded ? lset_guard_add(q, &r->guard, r->out.labels, NULL) : FER_OK;
 }
 
+/* ---- ahead of the leaf (ahead.h) ---- */
+
+static fer_code copy_leaf(void *leaf, query *q, void **ret)
+{
+    range_op *r = QUERY_NEW(q, range_op);
+    if (r == NULL)
+        return QUERY_NOMEM(q);
+    *r = *(const range_op *)leaf;
+    r->o.q = q;
+    r->count = QUERY_NEW(q, counter);
+    if (!r->ahead.windows) {
+        r->lo = QUERY_ARRAY(q, uint32_t, r->o.g->n);
+        r->hi = QUERY_ARRAY(q, uint32_t, r->o.g->n);
+    }
+    r->w.tmp = NULL;
+    r->w.marks = NULL;
+    r->weights = NULL;
+    r->tmp_cap = r->marks_cap = r->weights_cap = 0;
+    r->hists = NULL;
+    if (r->count == NULL || r->lo == NULL || r->hi == NULL)
+        return QUERY_NOMEM(q);
+    *ret = r;
+    return range_input_copy(q, ((const range_op *)leaf)->in, &r->in);
+}
+
+static fer_code evaluate_copy(void *copy, size_t i, ahead_series *ret)
+{
+    range_op *r = copy;
+    range_series s;
+    range_input_cursor(r->in)->i = i;
+    FER_TRY(range_input_next(r->in, &s));
+    if (s.h != NULL)
+        return FER_UNSUPPORTED;
+    if (s.n == 0)
+        return FER_OK;
+    *r->count = (counter){0};
+    use_columns(r, ret->v, ret->has);
+    if (r->ahead.windows) {
+        r->lo = ret->lo;
+        r->hi = ret->hi;
+    }
+    FER_TRY(evaluate(r, &s));
+    ret->from = r->out.from;
+    ret->to = r->out.to;
+    ret->n_samples = s.n;
+    ret->total = r->count->total;
+    ret->read = r->count->read;
+    ret->overlaps = r->overlaps;
+    return FER_OK;
+}
+
+static const ahead_ops range_ahead = {copy_leaf, evaluate_copy};
+
+static fer_code take(range_op *r, const ahead_series *done)
+{
+    FER_TRY(pass(r, done->n_samples));
+    use_columns(r, done->v, done->has);
+    r->out.from = done->from;
+    r->out.to = done->to;
+    r->overlaps = done->overlaps;
+    if (r->ahead.windows) {
+        count_samples(r, done->lo, done->hi, done->total);
+    } else {
+        r->count->total += done->total;
+        r->count->read += done->read;
+    }
+    return query_work(r->o.q, r->o.g->n);
+}
+
+/* ---- the operator ---- */
+
+static fer_code evaluate_next(range_op *r, range_series *s)
+{
+    FER_TRY(range_input_next(r->in, s));
+    use_columns(r, r->own.v, r->own.has);
+    bits_zero(r->out.has, r->o.g->n);
+    ahead_alone(&r->ahead, s->n);
+    return s->n == 0 ? FER_OK : evaluate(r, s);
+}
+
 static fer_code range_next(oper *o, vec *ret)
 {
     range_op *r = (range_op *)o;
     if (r->lo == NULL)
         FER_TRY(start(r));
-    for (;;) {
-        range_series s;
-        FER_TRY(range_input_next(r->in, &s));
-        if (s.n == 0)
-            continue;
-        bits_zero(r->out.has, o->g->n);
-        FER_TRY(evaluate(r, &s));
-        if (bits_any(r->out.has, o->g->n))
-            return finish_series(r, &s, ret);
-    }
+    range_series s;
+    do {
+        const ahead_series *done;
+        FER_TRY(ahead_next(&r->ahead, &done));
+        s = (range_series){0};
+        FER_TRY(done == NULL ? evaluate_next(r, &s) : take(r, done));
+    } while (!bits_any(r->out.has, o->g->n));
+    return finish_series(r, &s, ret);
 }
 
 static fer_code check_modifiers(query *q, const plan *matrix, const promql_function *fn)
@@ -541,6 +637,8 @@ fer_code range_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     r->guarded = !r->keep_name && !range_input_nameless(r->in) &&
                  !q->limits->features.delayed_name_removal && fn->id != FN_ABSENT_OVER_TIME;
     r->checked_name = SYM_NONE;
+    r->ahead = (ahead_reader){&range_ahead, r, q, ec.g, range_input_cursor(r->in)};
+    r->ahead.windows = ec.count->read_at != NULL;
     lset_guard_init(&r->guard, 0);
     *ret = &r->o;
     return FER_OK;

@@ -4,8 +4,8 @@
  * fixed time of @; a stale marker there means no value. `smoothed` looks to both sides and
  * interpolates.
  */
+#include "promql/exec/ahead.h"
 #include "promql/exec/hist_column.h"
-#include "promql/exec/source.h"
 
 typedef enum selector_kind {
     SELECT_VALUE,
@@ -21,7 +21,9 @@ typedef struct selector_op {
     counter *count;
     selector_kind kind;
     const plan *sel;
+    vec own; /* columns for what is evaluated here */
     vec out;
+    ahead_reader ahead;
     const histogram **h; /* per step */
     hist_view counts;
     hist_column made; /* interpolated ones */
@@ -266,20 +268,64 @@ static fer_code fill_smoothed(selector_op *s, const samples *in)
     return FER_OK;
 }
 
+static fer_code evaluate(selector_op *s)
+{
+    const samples *in;
+    FER_TRY(cursor_next(s->o.q, &s->cur, &in));
+    s->out = (vec){.v = s->own.v, .has = s->own.has};
+    bits_zero(s->out.has, s->o.g->n);
+    if (in->n != 0)
+        FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
+    ahead_alone(&s->ahead, in->n);
+    return FER_OK;
+}
+
+static fer_code copy_leaf(void *leaf, query *q, void **ret)
+{
+    selector_op *s = QUERY_NEW(q, selector_op);
+    if (s == NULL)
+        return QUERY_NOMEM(q);
+    const selector_op *of = leaf;
+    s->o = of->o;
+    s->o.q = q;
+    s->kind = of->kind;
+    s->sel = of->sel;
+    *ret = s;
+    return cursor_copy(q, &of->cur, &s->cur);
+}
+
+static fer_code evaluate_copy(void *copy, size_t i, ahead_series *ret)
+{
+    selector_op *s = copy;
+    const samples *in;
+    s->cur.i = i;
+    FER_TRY(cursor_next(s->o.q, &s->cur, &in));
+    if (in->type != NULL)
+        return FER_UNSUPPORTED;
+    if (in->n == 0)
+        return FER_OK;
+    s->out = (vec){.v = ret->v, .has = ret->has};
+    FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
+    ret->from = s->out.from;
+    ret->to = s->out.to;
+    return query_work(s->o.q, s->out.to - s->out.from);
+}
+
+static const ahead_ops selector_ahead = {copy_leaf, evaluate_copy};
+
 static fer_code selector_next(oper *o, vec *ret)
 {
     selector_op *s = (selector_op *)o;
     query *q = o->q;
-    if (s->out.v == NULL && !vec_alloc(q, &s->out, o->g->n))
+    if (s->own.v == NULL && !vec_alloc(q, &s->own, o->g->n))
         return QUERY_NOMEM(q);
     for (;;) {
-        const samples *in;
-        FER_TRY(cursor_next(q, &s->cur, &in));
-        if (in->n == 0)
-            continue;
-        bits_zero(s->out.has, o->g->n);
-        s->out.h = NULL;
-        FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
+        const ahead_series *done;
+        FER_TRY(ahead_next(&s->ahead, &done));
+        if (done == NULL)
+            FER_TRY(evaluate(s));
+        else
+            s->out = (vec){.v = done->v, .has = done->has, .from = done->from, .to = done->to};
         FER_TRY(query_work(q, s->out.to - s->out.from));
         if (!bits_any(s->out.has, o->g->n))
             continue;
@@ -301,6 +347,7 @@ static fer_code build(query *q, const plan *p, const plan *sel, eval_ctx ec, sel
     s->count = ec.count;
     s->kind = kind;
     s->sel = sel;
+    s->ahead = (ahead_reader){&selector_ahead, s, q, ec.g, &s->cur};
     s->o.unique = true;
     int64_t mint = ms_add(ms_sub(ref_time(s, 0), q->lookback_ms), 1);
     int64_t maxt = ref_time(s, ec.g->n - 1);

@@ -30,6 +30,15 @@ static void close_samples(void *arg)
     samples_done(arg);
 }
 
+static fer_code cursor_begin(query *q, source *s, source_cursor *ret)
+{
+    *ret = (source_cursor){.s = s};
+    samples_init(&ret->buf, q->ctx.acct);
+    if (!fer_arena_on_close(q->scratch, close_samples, &ret->buf))
+        return query_no_memory(q);
+    return FER_OK;
+}
+
 fer_code source_use(query *q, const plan *p, const expr_selector *sel, source_range range,
                     source_cursor *ret)
 {
@@ -61,11 +70,12 @@ fer_code source_use(query *q, const plan *p, const expr_selector *sel, source_ra
     q->mint = mint < q->mint ? mint : q->mint;
     q->maxt = maxt > q->maxt ? maxt : q->maxt;
 
-    *ret = (source_cursor){.s = s};
-    samples_init(&ret->buf, q->ctx.acct);
-    if (!fer_arena_on_close(q->scratch, close_samples, &ret->buf))
-        return query_no_memory(q);
-    return FER_OK;
+    return cursor_begin(q, s, ret);
+}
+
+fer_code cursor_copy(query *q, const source_cursor *of, source_cursor *ret)
+{
+    return cursor_begin(q, of->s, ret);
 }
 
 static void close_kept(void *arg)

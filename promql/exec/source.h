@@ -37,6 +37,8 @@ typedef struct source_range {
 /* Registers a reader and gives it a cursor at the first series. */
 FER_MUST_CHECK fer_code source_use(query *q, const plan *p, const expr_selector *sel,
                                    source_range range, source_cursor *ret);
+/* A cursor with a buffer of its own on an opened source that `of` alone reads, for another thread whose query is q. */
+FER_MUST_CHECK fer_code cursor_copy(query *q, const source_cursor *of, source_cursor *ret);
 FER_MUST_CHECK fer_code sources_open(query *q);
 void sources_close(query *q);
 

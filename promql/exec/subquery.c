@@ -97,6 +97,23 @@ fer_code range_input_new(query *q, const plan *p, eval_ctx ec, range_input **ret
     return in->subquery ? open_subquery(in) : open_selector(in);
 }
 
+fer_code range_input_copy(query *q, const range_input *of, range_input **ret)
+{
+    range_input *in = QUERY_NEW(q, range_input);
+    if (in == NULL)
+        return QUERY_NOMEM(q);
+    in->q = q;
+    in->p = of->p;
+    in->ec = of->ec;
+    *ret = in;
+    return cursor_copy(q, &of->cur, &in->cur);
+}
+
+source_cursor *range_input_cursor(range_input *in)
+{
+    return in->subquery ? NULL : &in->cur;
+}
+
 /* ---- selectors ---- */
 
 static bool room(range_input *in, size_t n, bool st, bool h)

@@ -24,6 +24,10 @@ typedef struct range_input range_input;
 /* `p` is the matrix selector or subquery, evaluated for the steps of ec: windows end at
  * range_input_ref() of each. */
 FER_MUST_CHECK fer_code range_input_new(query *q, const plan *p, eval_ctx ec, range_input **ret);
+/* Another reader of the same series, for another thread whose query is q; `of` is of a selector. */
+FER_MUST_CHECK fer_code range_input_copy(query *q, const range_input *of, range_input **ret);
+/* Where it stands among the selected series; NULL for a subquery. */
+source_cursor *range_input_cursor(range_input *in);
 /* The right end of the window of step i. */
 int64_t range_input_ref(const range_input *in, size_t i);
 /* The next series, or FER_END; valid until the next call. */

@@ -1,7 +1,8 @@
 /* promqltest - runs test scripts and prints a score for each.
  *
- *    promqltest [-v] [--floor FILE] FILE|DIR...
+ *    promqltest [-v] [--threads N] [--floor FILE] FILE|DIR...
  *
+ * With --threads each query, however small, may borrow so many (promql_helpers).
  * Exit 0: nothing failed. With --floor the file lists `NAME PASSED` lines; then a script may fail
  * evals but must pass as many as its line says (0 without a line). Exit 2: bad usage.
  */
@@ -9,17 +10,19 @@
 
 #include "base/num.h"
 #include "base/vfs.h"
+#include "promql/helpers_testing.h"
 #include "promql/promqltest/promqltest.h"
 #include "tsdb/querier.h"
 
-enum { SCRIPT_BYTES_MAX = 16 * 1024 * 1024, EXIT_USAGE = 2 };
+enum { SCRIPT_BYTES_MAX = 16 * 1024 * 1024, THREADS_MAX = 64, EXIT_USAGE = 2 };
 
 typedef struct program {
     bool verbose, has_floor;
     fer_str floor; /* text of the floor file */
     fer_arena *arena;
     str_list files;
-    const char *name; /* of the script being run, without its folder */
+    testing_helpers *helpers; /* NULL: none */
+    const char *name;         /* of the script being run, without its folder */
     promqltest_score total;
     bool bad; /* a script failed */
 } program;
@@ -87,6 +90,7 @@ static fer_code run_file(program *p, fer_str path, fer_err *err)
         .failed = print_failure,
         .skipped = p->verbose ? print_skip : NULL,
         .arg = p,
+        .helpers = p->helpers == NULL ? NULL : testing_helpers_of(p->helpers),
     };
     promqltest_score s;
     fer_code code = promqltest_run(text, &o, &s, err);
@@ -134,7 +138,7 @@ static fer_code add_path(program *p, const char *path, fer_err *err)
 
 static int usage(void)
 {
-    fputs("usage: promqltest [-v] [--floor FILE] FILE|DIR...\n", stderr);
+    fputs("usage: promqltest [-v] [--threads N] [--floor FILE] FILE|DIR...\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -148,6 +152,15 @@ static fer_code read_floor(program *p, const char *path, fer_err *err)
 {
     p->has_floor = true;
     return vfs_read_all(vfs_posix(), path, SCRIPT_BYTES_MAX, p->arena, &p->floor, err);
+}
+
+static fer_code start_threads(program *p, const char *text, fer_err *err)
+{
+    uint64_t n;
+    if (p->helpers != NULL || !num_parse_u64(str_of(text), &n) || n == 0 || n > THREADS_MAX)
+        return fer_fail(err, FER_INVALID, "--threads takes a number up to %d, once", THREADS_MAX);
+    p->helpers = testing_helpers_new((unsigned)n, 1);
+    return FER_OK;
 }
 
 static int run_all(program *p)
@@ -164,23 +177,32 @@ static int run_all(program *p)
     return p->bad ? 1 : 0;
 }
 
-int main(int argc, char **argv)
+static int run_program(program *p, int argc, char **argv)
 {
-    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
-    program p = {.arena = a};
     fer_err err;
     for (int i = 1; i < argc; i++) {
         fer_code code = FER_OK;
         if (strcmp(argv[i], "-v") == 0)
-            p.verbose = true;
+            p->verbose = true;
         else if (strcmp(argv[i], "--floor") == 0 && i + 1 < argc)
-            code = read_floor(&p, argv[++i], &err);
+            code = read_floor(p, argv[++i], &err);
+        else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
+            code = start_threads(p, argv[++i], &err);
         else if (argv[i][0] == '-')
             return usage();
         else
-            code = add_path(&p, argv[i], &err);
+            code = add_path(p, argv[i], &err);
         if (code != FER_OK)
             return fail(&err);
     }
-    return p.files.n == 0 ? usage() : run_all(&p);
+    return p->files.n == 0 ? usage() : run_all(p);
+}
+
+int main(int argc, char **argv)
+{
+    program p = {.arena = fer_arena_new(NULL, 0)};
+    int status = run_program(&p, argc, argv);
+    testing_helpers_free(p.helpers);
+    fer_arena_free(p.arena);
+    return status;
 }

@@ -1,6 +1,5 @@
 #include "promql/promqltest/promqltest.h"
 
-#include "promql/promql.h"
 #include "promql/promqltest/check.h"
 #include "promql/promqltest/load.h"
 #include "promql/promqltest/variants.h"
@@ -74,6 +73,7 @@ static fer_code exec(const runner *r, const eval_command *e, expr *x, time_range
         .start_ms = time.start_ms,
         .end_ms = time.end_ms,
         .step_ms = time.step_ms,
+        .helpers = r->o->helpers,
     };
     return promql_exec(&r->limits, memstore_storage(r->store), &ctx, &params, &q->result, err);
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "promql/promql.h"
 
 enum { PROMQLTEST_REASONS_MAX = 16, PROMQLTEST_REASON_BYTES_MAX = 96 };
 
@@ -33,6 +34,7 @@ typedef struct promqltest_options {
     /* Called for every eval that is skipped; may be NULL. */
     void (*skipped)(void *arg, uint32_t line, fer_str query, const char *reason);
     void *arg;
+    promql_helpers *helpers; /* of the queries; may be NULL */
 } promqltest_options;
 
 /* Runs the whole script. FER_INVALID with "line N: ..." when the script itself is wrong; *ret counts

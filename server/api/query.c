@@ -1,8 +1,6 @@
 /* query.c - instant and range queries: parameters, gate, engine, answer. */
 #include "server/api/query.h"
 
-#include <time.h>
-
 #include "base/thread.h"
 #include "server/api/active.h"
 #include "server/api/client_costs.h"
@@ -12,6 +10,7 @@
 #include "server/api/query_times.h"
 #include "server/api/reply.h"
 #include "server/api/result_json.h"
+#include "server/machine.h"
 
 enum { POINTS_MAX = 11000 };
 
@@ -146,11 +145,31 @@ static fer_code apply_limit(query_run *run, promql_result *res, uint64_t limit, 
     return str_list_add(&res->warnings, run->arena, API_TRUNCATED, err);
 }
 
-static uint64_t thread_cpu_ns(void)
+/* Query workers that a query may borrow, as long as no more are at work than there are processors. */
+typedef struct query_helpers {
+    promql_helpers base;
+    http_server *http;
+    unsigned processors;
+} query_helpers;
+
+static bool lend_worker(promql_helpers *h, void (*run)(void *arg), void *arg)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+    const query_helpers *of = (const query_helpers *)h;
+    return http_server_lend(of->http, of->processors, run, arg);
+}
+
+static bool may_keep_worker(promql_helpers *h)
+{
+    const query_helpers *of = (const query_helpers *)h;
+    return http_server_may_keep(of->http, of->processors);
+}
+
+static query_helpers helpers_of(const app *a)
+{
+    unsigned n = machine_processors();
+    return (query_helpers){.base = {.max = n - 1, .lend = lend_worker, .keep = may_keep_worker},
+                           .http = a->http,
+                           .processors = n};
 }
 
 /* One query between its arrival and its result. */
@@ -179,10 +198,12 @@ static fer_code evaluate(attempt *at, promql_result **ret, fer_err *err)
                         c == FER_TIMEOUT ? "query timed out in query queue"
                                          : "query was canceled in query queue");
     active_start(a->active, &at->active);
+    query_helpers helpers = helpers_of(a);
     promql_params p = params_of(at->q, at->e);
-    uint64_t cpu = thread_cpu_ns();
+    p.helpers = &helpers.base;
+    uint64_t cpu = fer_thread_cpu_ns();
     c = promql_exec(&run->limits, tsdb_storage(app_db(a)), &run->ctx, &p, ret, err);
-    at->cpu_ns = thread_cpu_ns() - cpu;
+    at->cpu_ns = fer_thread_cpu_ns() - cpu + atomic_load(&helpers.base.cpu_ns);
     at->t2 = a->clock->mono_ns(a->clock);
     return c;
 }

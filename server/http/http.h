@@ -115,6 +115,12 @@ FER_MUST_CHECK fer_code http_server_run(http_server *s, fer_err *err);
  * then run() returns. */
 void http_server_stop(http_server *s, uint64_t grace_ms);
 bool http_server_stopping(const http_server *s);
+/* Lends a query worker: calls run(arg) soon on one that has nothing to do; false when there is none, or when most_busy are at work
+ * already. Any thread. */
+FER_MUST_CHECK bool http_server_lend(http_server *s, unsigned most_busy, void (*run)(void *arg),
+                                     void *arg);
+/* Whether one that was lent may stay: no request waits for a worker, and at most most_busy are at work. Any thread. */
+bool http_server_may_keep(http_server *s, unsigned most_busy);
 /* After run() has returned (or was never called). Lets queued handlers end and waits (5 s at most)
  * for the replies still owed: whoever gives them must still run. NULL is fine. */
 void http_server_free(http_server *s);

@@ -1,4 +1,4 @@
-/* pool.c - two lanes behind one mutex. */
+/* pool.c - lanes of jobs behind one mutex. */
 #include "server/http/pool.h"
 
 #include "base/mem.h"
@@ -14,7 +14,7 @@ struct http_workers {
     fer_mutex mu;
     fer_cond any;    /* for threads that take from both lanes */
     fer_cond urgent; /* for the one that takes urgent jobs only */
-    lane work, hurry;
+    lane work, hurry, loans;
     size_t queue_max;
     size_t idle; /* threads waiting on `any` */
     bool ending, has_urgent;
@@ -23,7 +23,15 @@ struct http_workers {
     void *cost_arg;
     fer_thread *threads;
     size_t n_threads;
+    size_t n_both; /* of them take from both lanes */
 };
+
+/* What a thread is lent for. */
+typedef struct loan {
+    http_job job;
+    void (*run)(void *arg);
+    void *arg;
+} loan;
 
 static _Thread_local const http_workers *my_pool;
 
@@ -92,6 +100,8 @@ static void run_both(void *arg)
     for (;;) {
         http_job *j = lane_take(&w->hurry);
         if (j == NULL)
+            j = lane_take(&w->loans);
+        if (j == NULL)
             j = take_new(w);
         if (j == NULL && w->ending)
             break;
@@ -139,9 +149,11 @@ fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, 
     fer_cond_init(&w->urgent);
     lane_init(&w->work);
     lane_init(&w->hurry);
+    lane_init(&w->loans);
     w->queue_max = queue_max;
     w->has_urgent = urgent;
     w->nice = nice;
+    w->n_both = threads;
     w->threads = fer_calloc(threads + 1, sizeof *w->threads);
     fer_code code = FER_OK;
     while (code == FER_OK && w->n_threads < threads + urgent) {
@@ -204,6 +216,43 @@ void http_workers_add_urgent(http_workers *w, http_job *j)
     bool idle = w->idle != 0;
     fer_mutex_unlock(&w->mu);
     fer_cond_signal(idle || !w->has_urgent ? &w->any : &w->urgent);
+}
+
+static void run_loan(http_job *j)
+{
+    loan l = *(loan *)j;
+    fer_free(j);
+    l.run(l.arg);
+}
+
+/* Threads at work or about to be. */
+static size_t busy_locked(const http_workers *w)
+{
+    return w->n_both - w->idle + w->work.n + w->hurry.n + w->loans.n;
+}
+
+bool http_workers_lend(http_workers *w, size_t most_busy, void (*run)(void *arg), void *arg)
+{
+    loan *l = fer_alloc(sizeof *l);
+    *l = (loan){.job = {.run = run_loan}, .run = run, .arg = arg};
+    fer_mutex_lock(&w->mu);
+    bool ok = busy_locked(w) < w->n_both && busy_locked(w) < most_busy;
+    if (ok)
+        lane_put(&w->loans, &l->job);
+    fer_mutex_unlock(&w->mu);
+    if (ok)
+        fer_cond_signal(&w->any);
+    else
+        fer_free(l);
+    return ok;
+}
+
+bool http_workers_relaxed(http_workers *w, size_t most_busy)
+{
+    fer_mutex_lock(&w->mu);
+    bool yes = w->work.n == 0 && busy_locked(w) <= most_busy;
+    fer_mutex_unlock(&w->mu);
+    return yes;
 }
 
 bool http_workers_inside(const http_workers *w)

@@ -36,6 +36,11 @@ void http_workers_free(http_workers *w);
 /* False when the queue is full. */
 FER_MUST_CHECK bool http_workers_add(http_workers *w, http_job *j);
 void http_workers_add_urgent(http_workers *w, http_job *j);
+/* Calls run(arg) soon on a thread that has nothing to do; false when there is none, or when most_busy are at work. */
+FER_MUST_CHECK bool http_workers_lend(http_workers *w, size_t most_busy, void (*run)(void *arg),
+                                      void *arg);
+/* Whether nothing new waits for a thread and at most most_busy are at work. */
+bool http_workers_relaxed(http_workers *w, size_t most_busy);
 /* Whether the calling thread is one of w's. */
 bool http_workers_inside(const http_workers *w);
 size_t http_workers_waiting(http_workers *w);

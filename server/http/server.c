@@ -194,6 +194,16 @@ http_workers *http_server_pool(http_server *s, http_pool pool)
     return pool == HTTP_INGEST ? s->ingest : s->query;
 }
 
+bool http_server_lend(http_server *s, unsigned most_busy, void (*run)(void *arg), void *arg)
+{
+    return http_workers_lend(s->query, most_busy, run, arg);
+}
+
+bool http_server_may_keep(http_server *s, unsigned most_busy)
+{
+    return http_workers_relaxed(s->query, most_busy);
+}
+
 /* ---- replies from other threads ---- */
 
 /* The loop is gone: what comes back now has nobody to go to. */
