@@ -1,9 +1,11 @@
 /* hist_math.c - adding, scaling and reducing native histograms. */
 #include "promql/hist_math.h"
 
+#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tsdb/samples.h"
 
 void hist_init(hist *h, fer_arena *a)
 {
@@ -98,7 +100,6 @@ static void load_slowly(hist_side *s, hist_cursor c)
     for (s->n = 0; hist_cursor_next(&c); s->n++) {
         s->index[s->n] = c.index;
         s->v[s->n] = c.count;
-        s->c[s->n] = 0;
         s->start[s->n] = c.in_span == 1;
     }
 }
@@ -127,10 +128,8 @@ static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool neg
         return FER_OK;
     }
     s->n = n;
-    if (n > 0) {
+    if (n > 0)
         memcpy(s->v, counts, n * sizeof *s->v);
-        memset(s->c, 0, n * sizeof *s->c);
-    }
     return FER_OK;
 }
 
@@ -179,78 +178,101 @@ fer_code hist_assign(hist *to, const hist *from)
     return assign_side(to, &to->neg, &from->neg);
 }
 
-static void *dup(fer_arena *a, const void *p, size_t bytes)
+static uint32_t count_spans(const hist_side *s)
 {
-    void *to = fer_arena_alloc(a, bytes);
-    if (to != NULL && bytes > 0)
-        memcpy(to, p, bytes);
-    return to;
+    uint32_t n = 0;
+    for (uint32_t i = 0; !s->as_loaded && i < s->n; i++)
+        n += i == 0 || s->start[i];
+    return s->as_loaded ? s->n_spans : n;
 }
 
-static const histogram_span *spans_of(fer_arena *a, const hist_side *s, uint32_t *ret_n)
+static void put_spans(const hist_side *s, histogram_span *to)
 {
-    uint32_t n = 0, at = 0;
-    *ret_n = s->n_spans;
-    if (s->as_loaded)
-        return dup(a, s->spans, s->n_spans * sizeof *s->spans);
-    for (uint32_t i = 0; i < s->n; i++)
-        n += s->start[i];
-    histogram_span *spans = fer_arena_alloc(a, n * sizeof *spans);
-    for (uint32_t i = 0; spans != NULL && i < s->n; i++) {
-        if (i == 0)
-            spans[at++] = (histogram_span){s->index[0], 1};
-        else if (!s->start[i])
-            spans[at - 1].length++;
-        else
-            spans[at++] = (histogram_span){s->index[i] - s->index[i - 1] - 1, 1};
+    if (s->as_loaded) {
+        for (uint32_t i = 0; i < s->n_spans; i++)
+            to[i] = s->spans[i];
+        return;
     }
-    *ret_n = n;
-    return spans;
+    uint32_t n = 0;
+    int64_t end = 0; /* of the span before */
+    for (uint32_t i = 0; i < s->n; end = (int64_t)s->index[i++] + 1) {
+        if (i == 0 || s->start[i])
+            to[n++] = (histogram_span){(int32_t)(s->index[i] - end), 0};
+        to[n - 1].length++;
+    }
+}
+
+/* A histogram in one piece with the arrays it names the sizes of, all of which are filled by the caller; NULL past the
+ * budget. */
+typedef struct arrays {
+    double *pos, *neg, *custom;
+    histogram_span *pos_spans, *neg_spans;
+} arrays;
+
+static histogram *with_arrays(fer_arena *a, const histogram *of, arrays *ret)
+{
+    size_t numbers = (size_t)of->n_pos + of->n_neg + of->n_custom;
+    size_t spans = (size_t)of->n_pos_spans + of->n_neg_spans;
+    histogram *h =
+        fer_arena_alloc(a, sizeof *h + numbers * sizeof(double) + spans * sizeof(histogram_span));
+    if (h == NULL)
+        return NULL;
+    ret->pos = (double *)(h + 1);
+    ret->neg = ret->pos + of->n_pos;
+    ret->custom = ret->neg + of->n_neg;
+    ret->pos_spans = (histogram_span *)(ret->custom + of->n_custom);
+    ret->neg_spans = ret->pos_spans + of->n_pos_spans;
+    *h = *of;
+    h->pos = ret->pos;
+    h->neg = ret->neg;
+    h->custom = ret->custom;
+    h->pos_spans = ret->pos_spans;
+    h->neg_spans = ret->neg_spans;
+    return h;
+}
+
+static void copy(void *to, const void *from, size_t bytes)
+{
+    if (bytes > 0)
+        memcpy(to, from, bytes);
 }
 
 fer_code hist_store(const hist *h, fer_arena *a, const histogram **ret)
 {
-    histogram *to = ARENA_NEW(a, histogram);
-    if (to == NULL)
-        return FER_LIMIT;
-    *to = (histogram){
+    arrays to;
+    histogram like = {
         .schema = h->schema,
         .reset_hint = h->reset_hint,
         .zero_threshold = h->zero_threshold,
         .zero_count = h->zero.sum,
         .count = h->count.sum,
         .sum = h->sum.sum,
+        .n_pos_spans = count_spans(&h->pos),
+        .n_neg_spans = count_spans(&h->neg),
         .n_pos = h->pos.n,
         .n_neg = h->neg.n,
         .n_custom = h->n_custom,
-        .pos = dup(a, h->pos.v, h->pos.n * sizeof *h->pos.v),
-        .neg = dup(a, h->neg.v, h->neg.n * sizeof *h->neg.v),
-        .custom = dup(a, h->custom, h->n_custom * sizeof *h->custom),
     };
-    to->pos_spans = spans_of(a, &h->pos, &to->n_pos_spans);
-    to->neg_spans = spans_of(a, &h->neg, &to->n_neg_spans);
-    if (to->pos == NULL || to->neg == NULL || to->custom == NULL || to->pos_spans == NULL ||
-        to->neg_spans == NULL)
+    if ((*ret = with_arrays(a, &like, &to)) == NULL)
         return FER_LIMIT;
-    *ret = to;
+    copy(to.pos, h->pos.v, h->pos.n * sizeof *to.pos);
+    copy(to.neg, h->neg.v, h->neg.n * sizeof *to.neg);
+    copy(to.custom, h->custom, h->n_custom * sizeof *to.custom);
+    put_spans(&h->pos, to.pos_spans);
+    put_spans(&h->neg, to.neg_spans);
     return FER_OK;
 }
 
 fer_code histogram_copy(const histogram *h, fer_arena *a, const histogram **ret)
 {
-    histogram *to = ARENA_NEW(a, histogram);
-    if (to == NULL)
+    arrays to;
+    if ((*ret = with_arrays(a, h, &to)) == NULL)
         return FER_LIMIT;
-    *to = *h;
-    to->pos_spans = dup(a, h->pos_spans, h->n_pos_spans * sizeof *h->pos_spans);
-    to->neg_spans = dup(a, h->neg_spans, h->n_neg_spans * sizeof *h->neg_spans);
-    to->pos = dup(a, h->pos, h->n_pos * sizeof *h->pos);
-    to->neg = dup(a, h->neg, h->n_neg * sizeof *h->neg);
-    to->custom = dup(a, h->custom, h->n_custom * sizeof *h->custom);
-    if (to->pos == NULL || to->neg == NULL || to->custom == NULL || to->pos_spans == NULL ||
-        to->neg_spans == NULL)
-        return FER_LIMIT;
-    *ret = to;
+    copy(to.pos, h->pos, h->n_pos * sizeof *to.pos);
+    copy(to.neg, h->neg, h->n_neg * sizeof *to.neg);
+    copy(to.custom, h->custom, h->n_custom * sizeof *to.custom);
+    copy(to.pos_spans, h->pos_spans, h->n_pos_spans * sizeof *to.pos_spans);
+    copy(to.neg_spans, h->neg_spans, h->n_neg_spans * sizeof *to.neg_spans);
     return FER_OK;
 }
 
@@ -269,14 +291,24 @@ static bool is_empty(const hist_side *s, uint32_t i, bool compensated)
     return s->v[i] == 0 && !(compensated && s->c[i] != 0);
 }
 
-static bool is_compact(const hist_side *s, bool compensated)
+static bool any_empty(const hist_side *s, bool compensated)
+{
+    unsigned empty = 0;
+    for (uint32_t i = 0; !compensated && i < s->n; i++)
+        empty |= s->v[i] == 0;
+    for (uint32_t i = 0; compensated && i < s->n; i++)
+        empty |= is_empty(s, i, true);
+    return empty != 0;
+}
+
+/* Each span has buckets, and there is a gap before it. */
+static bool spans_are_compact(const hist_side *s)
 {
     for (uint32_t k = 0; s->as_loaded && k < s->n_spans; k++)
-        if (s->spans[k].length == 0)
+        if (s->spans[k].length == 0 || (k > 0 && s->spans[k].offset == 0))
             return false;
-    for (uint32_t i = 0; i < s->n; i++)
-        if (is_empty(s, i, compensated) ||
-            (i > 0 && s->start[i] && s->index[i] == s->index[i - 1] + 1))
+    for (uint32_t i = 1; !s->as_loaded && i < s->n; i++)
+        if (s->start[i] && s->index[i] == s->index[i - 1] + 1)
             return false;
     return true;
 }
@@ -284,7 +316,7 @@ static bool is_compact(const hist_side *s, bool compensated)
 static void compact_side(hist_side *s, bool compensated)
 {
     uint32_t n = 0;
-    if (is_compact(s, compensated))
+    if (!any_empty(s, compensated) && spans_are_compact(s))
         return;
     for (uint32_t i = 0; i < s->n; i++) {
         if (is_empty(s, i, compensated))
@@ -511,18 +543,18 @@ static fer_code add_bucket(hist *h, hist_side *s, uint32_t n, uint32_t i, int32_
     return FER_OK;
 }
 
-/* Both have the same buckets, none of them in the zero bucket. */
-static void add_same(hist_side *s, const double *counts, const operand *o)
+/* Adds n counts to the buckets from `at` on. */
+static void add_run(hist_side *s, uint32_t at, const double *counts, uint32_t n, const operand *o)
 {
-    double sign = o->negate ? -1 : 1;
+    double sign = o->negate ? -1 : 1, *v = s->v + at;
     if (o->compensated && !o->negate)
-        kahan_add_columns(s->v, s->c, counts, s->n);
+        kahan_add_columns(v, s->c + at, counts, n);
     else if (o->compensated)
-        for (uint32_t i = 0; i < s->n; i++)
-            kahan_add_to(&s->v[i], &s->c[i], -counts[i]);
+        for (uint32_t i = 0; i < n; i++)
+            kahan_add_to(&v[i], &s->c[at + i], -counts[i]);
     else
-        for (uint32_t i = 0; i < s->n; i++)
-            s->v[i] += sign * counts[i];
+        for (uint32_t i = 0; i < n; i++)
+            v[i] += sign * counts[i];
 }
 
 static bool may_add_same(hist_side *s, const operand *o)
@@ -534,28 +566,87 @@ static bool may_add_same(hist_side *s, const operand *o)
     return s->first_end > o->threshold;
 }
 
+/* The buckets of a side that are still to be passed: those of operands come in the same order. */
+typedef struct rest {
+    uint32_t at, n; /* of n; new ones are put behind */
+} rest;
+
+static fer_code add_one(hist *h, hist_side *s, rest *r, int32_t index, kahan x, const operand *o)
+{
+    if (o->negate)
+        x = (kahan){-x.sum, -x.c};
+    while (r->at < r->n && s->index[r->at] < index)
+        r->at++;
+    if (r->at == r->n || s->index[r->at] != index)
+        return add_bucket(h, s, r->n, r->at, index, x);
+    add_to_bucket(s, r->at, x, o->compensated);
+    return FER_OK;
+}
+
+static fer_code put_in_order(hist *h, hist_side *s, uint32_t n)
+{
+    bool behind = s->n == n || n == 0 || s->index[n] > s->index[n - 1];
+    return behind ? FER_OK : merge_new(h, s, n, s->n);
+}
+
 static fer_code add_other(hist *h, hist_side *s, hist_cursor c, const operand *o)
 {
-    uint32_t n = s->n, i = 0;
+    rest r = {0, s->n};
     int32_t index;
     kahan x;
     bool inside = !o->custom;
     while (next_operand(&c, o, &index, &x)) {
         inside = inside && hist_bound(index, o->schema, NULL, 0) <= o->threshold;
-        if (inside)
-            continue;
-        if (o->negate)
-            x = (kahan){-x.sum, -x.c};
-        while (i < n && s->index[i] < index)
-            i++;
-        if (i < n && s->index[i] == index) {
-            add_to_bucket(s, i, x, o->compensated);
-            continue;
-        }
-        FER_TRY(add_bucket(h, s, n, i, index, x));
+        if (!inside)
+            FER_TRY(add_one(h, s, &r, index, x, o));
     }
-    bool behind = s->n == n || n == 0 || s->index[n] > s->index[n - 1];
-    return behind ? FER_OK : merge_new(h, s, n, s->n);
+    return put_in_order(h, s, r.n);
+}
+
+/* The operand's spans are well formed, and none of its buckets is in the zero bucket. */
+static bool is_plain(const histogram_span *spans, uint32_t n_spans, uint32_t n, const operand *o)
+{
+    int64_t index = 0, first = 0;
+    uint32_t told = 0;
+    for (uint32_t k = 0; k < n_spans; k++) {
+        index += spans[k].offset;
+        if ((k > 0 && spans[k].offset < 0) || spans[k].length > n - told)
+            return false;
+        first = told == 0 ? index : first;
+        told += spans[k].length;
+        index += spans[k].length;
+    }
+    return told == n && first >= INT32_MIN && index - 1 <= INT32_MAX &&
+           (o->custom || hist_bound(first, o->schema, NULL, 0) > o->threshold);
+}
+
+/* As a side's indexes ascend, a span's buckets are all there when its first and its last are as far apart. */
+static bool has_run(const hist_side *s, const rest *r, int64_t index, uint32_t n)
+{
+    return n > 0 && n <= r->n - r->at && s->index[r->at] == index &&
+           s->index[r->at + n - 1] == index + n - 1;
+}
+
+static fer_code add_spans(hist *h, hist_side *s, const histogram_span *spans, uint32_t n_spans,
+                          const double *counts, const operand *o)
+{
+    rest r = {0, s->n};
+    int64_t index = 0;
+    for (uint32_t k = 0; k < n_spans; k++) {
+        uint32_t n = spans[k].length;
+        index += spans[k].offset;
+        while (r.at < r.n && s->index[r.at] < index)
+            r.at++;
+        bool there = has_run(s, &r, index, n);
+        if (there)
+            add_run(s, r.at, counts, n, o);
+        for (uint32_t i = 0; !there && i < n; i++)
+            FER_TRY(add_one(h, s, &r, (int32_t)(index + i), (kahan){counts[i], 0}, o));
+        r.at += there ? n : 0;
+        index += n;
+        counts += n;
+    }
+    return put_in_order(h, s, r.n);
 }
 
 static fer_code add_side(hist *h, hist_side *s, const histogram *other, bool negative,
@@ -563,11 +654,15 @@ static fer_code add_side(hist *h, hist_side *s, const histogram *other, bool neg
 {
     const histogram_span *spans = negative ? other->neg_spans : other->pos_spans;
     uint32_t n_spans = negative ? other->n_neg_spans : other->n_pos_spans;
-    bool same = o->shift == 0 && s->as_loaded && s->n == (negative ? other->n_neg : other->n_pos) &&
-                same_spans(s, spans, n_spans) && may_add_same(s, o);
-    if (!same)
+    uint32_t n = negative ? other->n_neg : other->n_pos;
+    const double *counts = negative ? other->neg : other->pos;
+    if (o->shift == 0 && s->as_loaded && s->n == n && same_spans(s, spans, n_spans) &&
+        may_add_same(s, o))
+        add_run(s, 0, counts, n, o);
+    else if (o->shift == 0 && is_plain(spans, n_spans, n, o))
+        return add_spans(h, s, spans, n_spans, counts, o);
+    else
         return add_other(h, s, hist_cursor_of(other, negative), o);
-    add_same(s, negative ? other->neg : other->pos, o);
     return FER_OK;
 }
 
@@ -675,6 +770,17 @@ static void add_number(kahan *to, kahan x, bool compensated)
         kahan_add(to, x.c);
 }
 
+static void begin_compensation(hist *h)
+{
+    if (h->compensated)
+        return;
+    h->compensated = true;
+    for (uint32_t i = 0; i < h->pos.n; i++)
+        h->pos.c[i] = 0;
+    for (uint32_t i = 0; i < h->neg.n; i++)
+        h->neg.c[i] = 0;
+}
+
 static fer_code combine(hist *h, const histogram *other, bool negate, bool compensated,
                         unsigned *notes)
 {
@@ -684,7 +790,8 @@ static fer_code combine(hist *h, const histogram *other, bool negate, bool compe
         return FER_INVALID;
     if (merge_hints(h, other->reset_hint))
         *notes |= HIST_COLLISION;
-    h->compensated = h->compensated || compensated;
+    if (compensated)
+        begin_compensation(h);
     if (!custom) {
         kahan zero = reconcile_zero(h, other);
         add_number(&h->zero, (kahan){sign * zero.sum, sign * zero.c}, compensated);
@@ -745,6 +852,26 @@ void hist_settle(hist *h)
 
 /* ---- scaling ---- */
 
+static void scale_side(hist_side *s, double factor, bool compensated)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        s->v[i] *= factor;
+    for (uint32_t i = 0; compensated && i < s->n; i++)
+        s->c[i] *= factor;
+}
+
+static void divide_side(hist_side *s, double by, bool compensated)
+{
+    if (by == 0) {
+        s->n = 0;
+        join_spans(s);
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        s->v[i] /= by;
+    for (uint32_t i = 0; compensated && i < s->n; i++)
+        s->c[i] /= by;
+}
+
 void hist_scale(hist *h, double factor)
 {
     kahan *numbers[] = {&h->zero, &h->count, &h->sum};
@@ -754,10 +881,7 @@ void hist_scale(hist *h, double factor)
     }
     hist_side *sides[] = {&h->pos, &h->neg};
     for (size_t k = 0; k < 2; k++)
-        for (uint32_t i = 0; i < sides[k]->n; i++) {
-            sides[k]->v[i] *= factor;
-            sides[k]->c[i] *= factor;
-        }
+        scale_side(sides[k], factor, h->compensated);
     if (factor < 0)
         h->reset_hint = HISTOGRAM_GAUGE;
 }
@@ -770,16 +894,8 @@ void hist_divide(hist *h, double by)
         numbers[i]->c /= by;
     }
     hist_side *sides[] = {&h->pos, &h->neg};
-    for (size_t k = 0; k < 2; k++) {
-        if (by == 0) {
-            sides[k]->n = 0;
-            join_spans(sides[k]);
-        }
-        for (uint32_t i = 0; i < sides[k]->n; i++) {
-            sides[k]->v[i] /= by;
-            sides[k]->c[i] /= by;
-        }
-    }
+    for (size_t k = 0; k < 2; k++)
+        divide_side(sides[k], by, h->compensated);
     if (by < 0)
         h->reset_hint = HISTOGRAM_GAUGE;
 }
@@ -821,12 +937,39 @@ bool hist_overflows(const hist *h)
 
 /* ---- means ---- */
 
+/* The largest magnitude among the numbers, as bits, and `than`. */
+static uint64_t larger_bits(const double *v, uint32_t n, uint64_t than)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t magnitude = f64_bits(v[i]) & INT64_MAX;
+        than = magnitude > than ? magnitude : than;
+    }
+    return than;
+}
+
 void hist_mean_init(hist_mean *m, fer_arena *a)
 {
-    m->n = 0;
-    m->incremental = false;
     hist_init(&m->h, a);
     hist_init(&m->tmp, a);
+    hist_mean_begin(m);
+}
+
+void hist_mean_begin(hist_mean *m)
+{
+    m->n = 0;
+    m->most = 0;
+    m->incremental = false;
+}
+
+/* No number of the histogram is larger, nor any sum of some; NaN or infinite where one is not finite. */
+static double most_of(const histogram *x)
+{
+    double single[] = {x->zero_count, x->count, x->sum};
+    uint64_t most = larger_bits(single, sizeof single / sizeof *single, 0);
+    most = larger_bits(x->pos, x->n_pos, most);
+    most = larger_bits(x->neg, x->n_neg, most);
+    most = larger_bits(x->custom, x->n_custom, most);
+    return f64_of_bits(most) * ((double)x->n_pos + x->n_neg + 1);
 }
 
 static fer_code update(hist_mean *m, const histogram *x, unsigned *notes)
@@ -841,10 +984,13 @@ static fer_code update(hist_mean *m, const histogram *x, unsigned *notes)
 
 fer_code hist_mean_add(hist_mean *m, const histogram *x, unsigned *notes)
 {
+    m->most += most_of(x);
     if (m->n++ == 0)
         return hist_load(&m->h, x);
     if (m->incremental)
         return update(m, x, notes);
+    if (m->most < DBL_MAX / 4) /* it cannot overflow */
+        return hist_sum(&m->h, x, notes);
     FER_TRY(hist_assign(&m->tmp, &m->h));
     FER_TRY(hist_sum(&m->tmp, x, notes));
     if (!hist_overflows(&m->tmp)) {

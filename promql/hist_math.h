@@ -17,7 +17,7 @@
 
 typedef struct hist_side {
     int32_t *index;
-    double *v, *c; /* counts and compensations */
+    double *v, *c; /* counts and compensations, these undefined where hist.compensated is false */
     bool *
         start; /* a span begins at this bucket: how Prometheus lays buckets out is seen in what it counts as read */
     uint32_t n, cap;
@@ -85,10 +85,13 @@ void hist_trim(hist *h, double cut, bool below);
 typedef struct hist_mean {
     hist h, tmp;
     double n;
+    double most; /* no number of the sum can be larger */
     bool incremental;
 } hist_mean;
 
 void hist_mean_init(hist_mean *m, fer_arena *a);
+/* Forgets what was added; the memory stays. */
+void hist_mean_begin(hist_mean *m);
 FER_MUST_CHECK fer_code hist_mean_add(hist_mean *m, const histogram *x, unsigned *notes);
 /* m->h becomes the mean. */
 void hist_mean_finish(hist_mean *m);

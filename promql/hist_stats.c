@@ -17,16 +17,19 @@ static void turn_around(hist_bucket *b, size_t n)
     }
 }
 
+static hist_bucket bucket_of(const histogram *h, int64_t index, bool negative, double count)
+{
+    double end = hist_bound(index, h->schema, h->custom, h->n_custom);
+    double start = hist_bound(index - 1, h->schema, h->custom, h->n_custom);
+    if (start > 0 && start < h->zero_threshold)
+        start = h->zero_threshold;
+    return negative ? (hist_bucket){-end, -start, count} : (hist_bucket){start, end, count};
+}
+
 static void put_side(const histogram *h, bool negative, hist_buckets *to)
 {
-    for (hist_cursor c = hist_cursor_of(h, negative); hist_cursor_next(&c);) {
-        double end = hist_bound(c.index, h->schema, h->custom, h->n_custom);
-        double start = hist_bound((int64_t)c.index - 1, h->schema, h->custom, h->n_custom);
-        if (start > 0 && start < h->zero_threshold)
-            start = h->zero_threshold;
-        to->b[to->n++] =
-            negative ? (hist_bucket){-end, -start, c.count} : (hist_bucket){start, end, c.count};
-    }
+    for (hist_cursor c = hist_cursor_of(h, negative); hist_cursor_next(&c);)
+        to->b[to->n++] = bucket_of(h, c.index, negative, c.count);
 }
 
 /* ---- buckets ---- */
@@ -133,6 +136,89 @@ fer_code hist_buckets_of(const histogram *h, fer_arena *a, hist_buckets *ret)
     return FER_OK;
 }
 
+/* ---- quantiles ---- */
+
+/* The buckets in ascending order, of which only the one looked for needs its bounds: negative ones, the populated zero
+ * bucket, positive ones. */
+typedef struct ranks {
+    const histogram *h;
+    size_t negative, positive; /* buckets that can be read */
+    size_t n;
+} ranks;
+
+/* How many of the n counts the spans tell of, as far as they are well formed. */
+static size_t readable(const histogram *h, bool negative)
+{
+    uint32_t n = negative ? h->n_neg : h->n_pos,
+             n_spans = negative ? h->n_neg_spans : h->n_pos_spans;
+    const histogram_span *spans = negative ? h->neg_spans : h->pos_spans;
+    int64_t index = 0;
+    size_t told = 0;
+    for (uint32_t k = 0; k < n_spans; k++) {
+        index += spans[k].offset;
+        told += spans[k].length;
+        if ((k > 0 && spans[k].offset < 0) || index < INT32_MIN ||
+            index + spans[k].length > INT32_MAX)
+            break;
+        index += spans[k].length;
+        if (k + 1 == n_spans)
+            return told < n ? told : n;
+    }
+    told = 0;
+    for (hist_cursor c = hist_cursor_of(h, negative); hist_cursor_next(&c);)
+        told++;
+    return told;
+}
+
+static ranks ranks_of(const histogram *h)
+{
+    ranks r = {.h = h, .negative = readable(h, true), .positive = readable(h, false)};
+    r.n = r.negative + (h->zero_count > 0) + r.positive;
+    return r;
+}
+
+static double count_at(const ranks *r, size_t i)
+{
+    size_t behind = r->n - r->positive;
+    if (i >= behind)
+        return r->h->pos[i - behind];
+    return i < r->negative ? r->h->neg[r->negative - 1 - i] : r->h->zero_count;
+}
+
+static hist_bucket bucket_at(const ranks *r, size_t i)
+{
+    const histogram *h = r->h;
+    size_t behind = r->n - r->positive;
+    bool negative = i < r->negative;
+    if (!negative && i < behind)
+        return (hist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count};
+    const histogram_span *s = negative ? h->neg_spans : h->pos_spans;
+    size_t left = negative ? r->negative - 1 - i : i - behind;
+    int64_t index = s->offset;
+    for (; left >= s->length; index += s->offset) {
+        left -= s->length;
+        index += s->length;
+        s++;
+    }
+    return bucket_of(h, index + (int64_t)left, negative, count_at(r, i));
+}
+
+/* The bucket that holds the rank, counted from the lower (`up`) or the upper end; *count of those up to it. The last one
+ * when none does. */
+static size_t find_rank(const ranks *r, bool up, double rank, double *count)
+{
+    size_t at = 0;
+    *count = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        at = up ? i : r->n - 1 - i;
+        double in_it = count_at(r, at);
+        *count += in_it;
+        if (in_it != 0 && *count >= rank)
+            break;
+    }
+    return at;
+}
+
 /* Where all else is on one side, the zero bucket ends at 0. */
 static hist_bucket one_sided(const histogram *h, hist_bucket b)
 {
@@ -155,7 +241,7 @@ static double interpolate(const histogram *h, hist_bucket b, double rank)
     return -go_exp2(upper + (lower - upper) * (1 - part));
 }
 
-double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_nan *ret)
+double hist_quantile(double q, const histogram *h, hist_nan *ret)
 {
     *ret = HIST_NAN_NONE;
     if (q < 0)
@@ -167,19 +253,12 @@ double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_n
 
     /* Ranks are counted from the nearer end; observations of NaN have no bucket and lie behind all. */
     bool up = isnan(h->sum) || q < 0.5;
-    double rank = (up ? q : 1 - q) * h->count, count = 0;
-    size_t i = 0;
+    ranks r = ranks_of(h);
+    double rank = (up ? q : 1 - q) * h->count, count;
+    size_t at = find_rank(&r, up, rank, &count);
     hist_bucket x = {0};
-    while (i < b->n) {
-        hist_bucket y = b->b[up ? i : b->n - 1 - i];
-        i++;
-        x = y;
-        if (y.count == 0)
-            continue;
-        count += y.count;
-        if (count >= rank)
-            break;
-    }
+    if (r.n > 0)
+        x = bucket_at(&r, at);
     if (histogram_is_custom(h)) {
         if (x.lower == -INFINITY) {
             if (x.upper <= 0)
@@ -201,15 +280,17 @@ double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_n
     }
     rank = up ? rank - (count - x.count) : count - rank;
     if (isnan(h->sum)) { /* Prometheus goes on with the last bucket */
-        for (; i < b->n; i++) {
-            x = b->b[i];
-            count += x.count;
-        }
+        for (size_t i = at + 1; i < r.n; i++)
+            count += count_at(&r, i);
+        if (at + 1 < r.n)
+            x = bucket_at(&r, r.n - 1);
         if (count < h->count)
             *ret = HIST_NAN_SKEW;
     }
     return interpolate(h, x, rank);
 }
+
+/* ---- fractions ---- */
 
 double hist_below(hist_bucket b, double v, bool linear)
 {

@@ -30,7 +30,7 @@ typedef enum hist_nan {
     HIST_NAN_RESULT, /* the quantile is one of them */
 } hist_nan;
 
-double hist_quantile(double q, const histogram *h, const hist_buckets *b, hist_nan *ret);
+double hist_quantile(double q, const histogram *h, hist_nan *ret);
 /* *ret_nan: there are NaN observations, in no fraction. */
 double hist_fraction(double lower, double upper, const histogram *h, const hist_buckets *b,
                      bool *ret_nan);

@@ -1,8 +1,8 @@
 /* buckets.c - histogram_quantile(), histogram_quantiles() and histogram_fraction().
  *
- * A native histogram is one by itself. Classic series that differ in `le` only are one histogram. All of its buckets at a step must be known, so
- * the input is kept, by histogram, ordered by bound once; then each step picks what is present. Where a
- * histogram comes in both forms under one label set, nothing is evaluated.
+ * A native histogram is one by itself: it is evaluated as it comes, and what it gave is kept. Classic series that differ in `le`
+ * only are one histogram. All of its buckets at a step must be known, so the input is kept, by histogram, ordered by bound
+ * once; then each step picks what is present. Where a histogram comes in both forms under one label set, there is no result.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -18,10 +18,18 @@ typedef struct row {
     kept k;
 } row;
 
+/* What the native histograms of a series gave. */
+typedef struct native_row {
+    size_t from, to;
+    uint64_t *has;
+    double *v;     /* [k * (to - from) + i - from] of quantile k; of fractions k is 0 */
+    hist_nan *nan; /* likewise; NULL: none of them */
+} native_row;
+
 typedef struct histogram_rows {
     row *rows; /* classic buckets */
     size_t n, cap;
-    kept *native;
+    native_row *native;
     size_t n_native, native_cap;
 } histogram_rows;
 
@@ -80,17 +88,73 @@ static fer_code place_of(buckets_op *b, lset of, uint32_t *ret)
     return FER_OK;
 }
 
-/* Keeps the native histograms of a series and leaves its floats. */
-static fer_code keep_native(buckets_op *b, vec *v)
+static bool wants_quantile(const buckets_op *b)
+{
+    return b->id != FN_HISTOGRAM_FRACTION;
+}
+
+static size_t results_of(const buckets_op *b)
+{
+    return wants_quantile(b) ? b->n_scalars : 1;
+}
+
+static fer_code note_nan(buckets_op *b, native_row *n, size_t at, hist_nan nan)
+{
+    if (nan == HIST_NAN_NONE)
+        return FER_OK;
+    if (n->nan == NULL)
+        n->nan = QUERY_ARRAY(b->o.q, hist_nan, results_of(b) * (n->to - n->from));
+    if (n->nan == NULL)
+        return QUERY_NOMEM(b->o.q);
+    n->nan[at] = nan;
+    return FER_OK;
+}
+
+static fer_code evaluate_native(buckets_op *b, native_row *n, size_t i, const histogram *h)
+{
+    query *q = b->o.q;
+    hist_nan nan = HIST_NAN_NONE;
+    FER_TRY(query_work(q, h->n_pos + h->n_neg + 1));
+    if (!wants_quantile(b)) {
+        bool left_out;
+        FER_TRY(hist_checked(q, hist_buckets_of(h, q->scratch, &b->buckets)));
+        n->v[i - n->from] = hist_fraction(b->args[0][i], b->args[1][i], h, &b->buckets, &left_out);
+        return note_nan(b, n, i - n->from, left_out ? HIST_NAN_RESULT : HIST_NAN_NONE);
+    }
+    for (size_t k = 0, at = i - n->from; k < b->n_scalars; k++, at += n->to - n->from) {
+        n->v[at] = hist_quantile(b->args[k][i], h, &nan);
+        FER_TRY(note_nan(b, n, at, nan));
+    }
+    return FER_OK;
+}
+
+static fer_code evaluate_natives(buckets_op *b, const vec *v, native_row *n)
+{
+    query *q = b->o.q;
+    size_t steps = v->to - v->from;
+    *n = (native_row){.from = v->from, .to = v->to};
+    n->has = QUERY_ARRAY(q, uint64_t, bits_words(steps));
+    n->v = QUERY_ARRAY(q, double, results_of(b) * steps);
+    if (n->has == NULL || n->v == NULL)
+        return QUERY_NOMEM(q);
+    bits_copy(n->has, v->has + v->from / 64, steps);
+    for (size_t i = bits_next(v->has, v->from, v->to); i < v->to;
+         i = bits_next(v->has, i + 1, v->to))
+        FER_TRY(evaluate_native(b, n, i, v->h[i]));
+    return query_hold(q, bits_count(n->has, steps));
+}
+
+/* Evaluates the native histograms of a series and leaves its floats. */
+static fer_code take_native(buckets_op *b, vec *v)
 {
     query *q = b->o.q;
     size_t n = b->o.g->n;
-    vec native = *v;
+    vec natives = *v;
     if (b->native_has == NULL && (b->native_has = QUERY_ARRAY(q, uint64_t, bits_words(n))) == NULL)
         return QUERY_NOMEM(q);
     bits_copy(b->native_has, v->has, n);
-    native.has = b->native_has;
-    vec_drop_floats(&native, n);
+    natives.has = b->native_has;
+    vec_drop_floats(&natives, n);
     if (!vec_drop_histograms(v, n))
         return FER_OK;
     uint32_t at = 0;
@@ -98,7 +162,7 @@ static fer_code keep_native(buckets_op *b, vec *v)
     histogram_rows *h = &b->h[at];
     if (!query_grow(q, &h->native, &h->native_cap, h->n_native + 1, sizeof *h->native))
         return QUERY_NOMEM(q);
-    return kept_take(q, &h->native[h->n_native++], &native);
+    return evaluate_natives(b, &natives, &h->native[h->n_native++]);
 }
 
 static fer_code keep(buckets_op *b, const vec *v)
@@ -126,11 +190,6 @@ static int by_bound(const void *pa, const void *pb)
     const row *a = pa, *b = pb;
     int c = (a->upper > b->upper) - (a->upper < b->upper);
     return c != 0 ? c : (a->seq > b->seq) - (a->seq < b->seq);
-}
-
-static bool wants_quantile(const buckets_op *b)
-{
-    return b->id != FN_HISTOGRAM_FRACTION;
 }
 
 /* Quantiles out of [0, 1], at any step. */
@@ -163,7 +222,7 @@ static fer_code take_all(buckets_op *b)
     while ((c = oper_next(b->of, &v)) == FER_OK) {
         FER_TRY(query_work(q, v.to - v.from));
         if (v.h != NULL)
-            FER_TRY(keep_native(b, &v));
+            FER_TRY(take_native(b, &v));
         if (bits_any(v.has, b->o.g->n))
             FER_TRY(keep(b, &v));
     }
@@ -201,42 +260,38 @@ static fer_code note_forced(buckets_op *b, size_t at, size_t step, const bucket_
     return annotations_add_monotonic(q->annos, b->o.p, b->vector, name, &m, q->err);
 }
 
-static fer_code note_nan(buckets_op *b, size_t at, const char *about)
+static fer_code tell_nan(buckets_op *b, size_t at, hist_nan nan)
 {
+    const char *about = "input to histogram_quantile has NaN observations, result is skewed higher";
+    if (nan == HIST_NAN_NONE)
+        return FER_OK;
+    if (!wants_quantile(b))
+        about = "input to histogram_fraction has NaN observations, which are excluded from all "
+                "fractions";
+    else if (nan == HIST_NAN_RESULT)
+        about = "input to histogram_quantile has NaN observations, result is NaN";
     return anno_nan(b->o.q, b->o.p, b->vector, about, shown_name(b, at));
 }
 
-static fer_code evaluate_native(buckets_op *b, size_t at, size_t phi, size_t i, const histogram *h)
+static bool native_has(const native_row *n, size_t i)
 {
-    query *q = b->o.q;
-    FER_TRY(hist_checked(q, hist_buckets_of(h, q->scratch, &b->buckets)));
-    FER_TRY(query_work(q, b->buckets.n));
-    bits_set(b->out.has, i);
-    if (!wants_quantile(b)) {
-        bool nan;
-        b->out.v[i] = hist_fraction(b->args[0][i], b->args[1][i], h, &b->buckets, &nan);
-        return nan ? note_nan(b, at,
-                              "input to histogram_fraction has NaN observations, which are "
-                              "excluded from all fractions")
-                   : FER_OK;
-    }
-    hist_nan nan;
-    b->out.v[i] = hist_quantile(b->args[phi][i], h, &b->buckets, &nan);
-    if (nan == HIST_NAN_RESULT)
-        return note_nan(b, at, "input to histogram_quantile has NaN observations, result is NaN");
-    if (nan == HIST_NAN_SKEW)
-        return note_nan(b, at,
-                        "input to histogram_quantile has NaN observations, result is skewed "
-                        "higher");
-    return FER_OK;
+    return i >= n->from && i < n->to && bits_get(n->has, i - n->from);
 }
 
-static const histogram *native_at(const histogram_rows *h, size_t i)
+static const native_row *native_at(const histogram_rows *h, size_t i)
 {
     for (size_t r = 0; r < h->n_native; r++)
-        if (kept_has(&h->native[r], i))
-            return h->native[r].h[i];
+        if (native_has(&h->native[r], i))
+            return &h->native[r];
     return NULL;
+}
+
+static fer_code give_native(buckets_op *b, size_t at, size_t phi, size_t i, const native_row *n)
+{
+    size_t from = phi * (n->to - n->from) + i - n->from;
+    b->out.v[i] = n->v[from];
+    bits_set(b->out.has, i);
+    return n->nan == NULL ? FER_OK : tell_nan(b, at, n->nan[from]);
 }
 
 static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
@@ -246,11 +301,11 @@ static fer_code evaluate_step(buckets_op *b, size_t at, size_t phi, size_t i)
     for (size_t r = 0; r < h->n; r++)
         if (kept_has(&h->rows[r].k, i))
             b->tmp[n++] = (bucket){h->rows[r].upper, h->rows[r].k.v[i - h->rows[r].k.from]};
-    const histogram *native = native_at(h, i);
+    const native_row *native = native_at(h, i);
     if (native != NULL && n != 0)
         return anno_mixed_classic(b->o.q, b->o.p, b->vector, shown_name(b, at));
     if (native != NULL)
-        return evaluate_native(b, at, phi, i, native);
+        return give_native(b, at, phi, i, native);
     if (n == 0)
         return FER_OK;
     bits_set(b->out.has, i);

@@ -21,7 +21,8 @@ struct range_hist {
     range_fn fn;
     size_t n_steps;
     hist_column made;
-    hist other; /* in made.a */
+    hist other; /* in made.a, as the mean */
+    hist_mean mean;
     /* The series taken apart: floats and histograms, and the windows among them. */
     int64_t *ft, *fst, *ht, *hst;
     double *fv;
@@ -208,9 +209,10 @@ static fer_code ignore(range_hist *r, const range_hist_series *s, vec *out)
 
 /* ---- sums and means ---- */
 
-static fer_code add_up(range_hist *r, size_t lo, size_t hi, hist_mean *m, unsigned *notes)
+static fer_code add_up(range_hist *r, size_t lo, size_t hi, unsigned *notes)
 {
-    hist_mean_init(m, r->made.a);
+    hist_mean *m = &r->mean;
+    hist_mean_begin(m);
     for (size_t i = lo; i < hi; i++) {
         fer_code c = r->id == FN_AVG_OVER_TIME ? hist_mean_add(m, r->h[i], notes)
                      : i == lo                 ? hist_load(&m->h, r->h[i])
@@ -229,9 +231,8 @@ static fer_code aggregate(range_hist *r, const range_hist_series *s, size_t i, v
     query *q = r->q;
     const plan *at = r->p->args[0];
     unsigned notes = 0;
-    hist_mean m;
     bool reset = false, no_reset = false;
-    fer_code c = add_up(r, r->hlo[i], r->hhi[i], &m, &notes);
+    fer_code c = add_up(r, r->hlo[i], r->hhi[i], &notes);
     if (c == FER_INVALID)
         return anno_mixed_schemas(q, r->p, at, s->metric);
     FER_TRY(hist_checked(q, c));
@@ -242,7 +243,7 @@ static fer_code aggregate(range_hist *r, const range_hist_series *s, size_t i, v
     notes = (notes & HIST_RECONCILED) | (reset && no_reset ? HIST_COLLISION : 0);
     FER_TRY(anno_notes(q, r->p, at, notes, "aggregation"));
     bits_set(out->has, i);
-    return hist_checked(q, hist_store(&m.h, r->made.a, &r->made.h[i]));
+    return hist_checked(q, hist_store(&r->mean.h, r->made.a, &r->made.h[i]));
 }
 
 /* ---- rates ---- */
@@ -360,6 +361,7 @@ fer_code range_hist_evaluate(range_hist *r, const range_hist_series *s, vec *out
 {
     FER_TRY(hist_column_begin(r->q, &r->made, r->n_steps));
     hist_init(&r->other, r->made.a);
+    hist_mean_init(&r->mean, r->made.a);
     FER_TRY(take_apart(r, s));
     FER_TRY(query_work(r->q, s->w.n + s->to - s->from));
     out->h = r->made.h;

@@ -108,6 +108,60 @@ static inline int64_t bits_varbit_int(bits_in *in)
     return (int64_t)v;
 }
 
+/* A reader for many short codes one behind the other, in registers: the bits of one decide where the next begins, so what is
+ * on that path decides how fast it is. Filled, it has bits for BITS_FILL codes; the bytes to fill it with are known before
+ * the codes ahead have been read. */
+enum { BITS_FILL = 3 };
+typedef struct bits_fast {
+    const uint8_t *p, *end; /* what comes behind the bits in w */
+    uint64_t w;             /* `n` bits, the next one first, and some of those at p */
+    unsigned n;
+} bits_fast;
+
+/* False near the end. */
+static inline bool bits_fill(bits_fast *f)
+{
+    if (f->end - f->p < 8)
+        return false;
+    f->w |= be64_get(f->p) >> f->n;
+    f->p += (63 - f->n) / 8;
+    f->n |= 56;
+    return true;
+}
+
+/* From where the reader stands; behind some codes bits_fast_done() lets it follow. */
+static inline bits_fast bits_fast_of(const bits_in *in)
+{
+    bits_fast f = {.p = in->p + in->pos / 8, .end = in->p + in->n / 8};
+    if (bits_fill(&f)) {
+        f.w <<= in->pos % 8;
+        f.n -= (unsigned)(in->pos % 8);
+    }
+    return f;
+}
+
+static inline void bits_fast_done(bits_in *in, const bits_fast *f)
+{
+    if (f->n != 0)
+        in->pos = (size_t)(f->p - in->p) * 8 - f->n;
+}
+
+/* The k-th code from where f began: a signed varbit number of one of the five classes that take 17 bits at most; false for
+ * another one, and near the end. */
+static inline bool bits_fast_varbit(bits_fast *f, unsigned k, int64_t *ret)
+{
+    if (k % BITS_FILL == 0 && !bits_fill(f))
+        return false;
+    unsigned ones = (unsigned)__builtin_clzll(~f->w | 1), payload = 3 * ones;
+    if (__builtin_expect(ones > 4, 0))
+        return false;
+    int64_t v = (int64_t)(f->w << (ones + 1) >> 1 >> (63 - payload)), end = INT64_C(1) << payload;
+    *ret = v > end >> 1 ? v - end : v;
+    f->w <<= ones + 1 + payload;
+    f->n -= ones + 1 + payload;
+    return true;
+}
+
 /* A LEB128 integer, its bytes wherever they fall. */
 static inline uint64_t bits_uvarint(bits_in *in)
 {
