@@ -3,6 +3,9 @@
  *
  * A round is a second of data: one sample, whose value is the round, of each series of each writer. All rounds of the
  * last minutes that were acknowledged are answered, once; of those that were deleted from the first writer, nothing.
+ *
+ * Beside them each writer has series whose odd rounds come late: floats and histograms, some rounds behind or so far back that blocks
+ * have the time already.
  */
 #include <sched.h>
 #include <setjmp.h>
@@ -29,10 +32,16 @@ enum {
     BEHIND = 6,   /* blocks */
     DELETIONS = 16,
     DELETED = 20, /* rounds a deletion takes */
+    LATE = 4,     /* series that are late, every other one of histograms */
+    LATEST = 61,  /* rounds */
     SECONDS = 3
 };
 #define SECOND_MS INT64_C(1000)
 #define BLOCK_MS (40 * SECOND_MS)
+
+/* Rounds that a late one comes behind its own. */
+static const int late_by[] = {3, 15, LATEST};
+enum { COUNT_LATE = sizeof late_by / sizeof *late_by };
 
 typedef struct shared {
     test_db t;
@@ -105,22 +114,77 @@ static bool is_behind(shared *s, int round)
            time_of(round) - oldest > (atomic_load(&s->wants_turn) ? 1 : BEHIND) * BLOCK_MS;
 }
 
+/* One request. */
+typedef struct request {
+    shared *s;
+    fer_arena *a;
+    size_t n_floats, n_hists;
+    tsdb_row floats[GROUP + LATE * (COUNT_LATE + 1)];
+    tsdb_hist_row hists[LATE * (COUNT_LATE + 1)];
+} request;
+
+/* The series of the writer that has the round. */
+static tsdb_row row_of(const request *q, char kind, int writer, int g, int round)
+{
+    fer_str text = fer_arena_printf(q->a, "__name__=m,writer=%c%d,g=%d,life=%d", kind, writer, g,
+                                    round / LIFE);
+    return (tsdb_row){tsdb_fingerprint(q->s->t.db, text), text, time_of(round), round};
+}
+
+static void add_hist(request *q, const tsdb_row *row)
+{
+    static const histogram_span span = {0, 2};
+    hist_num *buckets = ARENA_ARRAY(q->a, hist_num, span.length);
+    buckets[0].i = 1;
+    buckets[1].i = (int64_t)row->v; /* more than in the one before */
+    q->hists[q->n_hists++] = (tsdb_hist_row){
+        .fp = row->fp,
+        .raw = row->raw,
+        .t = row->t,
+        .before = q->n_floats,
+        .h = {.sum = row->v,
+              .count.u = (uint64_t)row->v + 2,
+              .side[HIST_POS] = {&span, buckets, 1, span.length}},
+    };
+}
+
+static void add_late_series(request *q, int writer, int round)
+{
+    for (int g = 0; g < LATE; g++) {
+        tsdb_row row = row_of(q, 'l', writer, g, round);
+        if (g % 2 == 1)
+            add_hist(q, &row);
+        else
+            q->floats[q->n_floats++] = row;
+    }
+}
+
+/* Even rounds come in time, odd ones by turns with each delay. */
+static void add_late(request *q, int writer, int round)
+{
+    if (round % 2 == 0)
+        add_late_series(q, writer, round);
+    for (int i = 0; i < COUNT_LATE; i++) {
+        int late = round - late_by[i];
+        if (late > 0 && late % 2 == 1 && late / 2 % COUNT_LATE == i)
+            add_late_series(q, writer, late);
+    }
+}
+
 static void write_round(actor *a, int round, fer_arena *scratch)
 {
     shared *s = a->s;
-    char raw[GROUP][96];
-    tsdb_row rows[GROUP];
-    for (int g = 0; g < GROUP; g++) {
-        snprintf(raw[g], sizeof raw[g], "__name__=m,writer=w%d,g=%d,life=%d", a->number, g,
-                 round / LIFE);
-        fer_str text = str_of(raw[g]);
-        rows[g] = (tsdb_row){tsdb_fingerprint(s->t.db, text), text, time_of(round), round};
-    }
-    tsdb_report report;
     fer_arena_reset(scratch);
-    EXPECT(s, tsdb_stage(s->t.db, rows, GROUP, test_parse, NULL, scratch, &report, on_done, a,
-                         NULL) == FER_OK);
-    EXPECT(s, report.accepted == GROUP);
+    request q = {.s = s, .a = scratch};
+    for (int g = 0; g < GROUP; g++)
+        q.floats[q.n_floats++] = row_of(&q, 'w', a->number, g, round);
+    add_late(&q, a->number, round);
+    const tsdb_rows rows = {
+        .floats = q.floats, .n_floats = q.n_floats, .hists = q.hists, .n_hists = q.n_hists};
+    tsdb_report report;
+    EXPECT(s, tsdb_stage_rows(s->t.db, &rows, test_parse, NULL, scratch, &report, on_done, a,
+                              NULL) == FER_OK);
+    EXPECT(s, report.accepted == q.n_floats + q.n_hists);
 }
 
 static void writer_main(void *arg)
@@ -161,12 +225,19 @@ static void maintenance_main(void *arg)
 
 /* ---- reading ---- */
 
-/* The samples of a writer's rounds [from, to], which are right; -1 when one is not. */
-static int count(shared *s, int writer, int from, int to, bool wait)
+/* The round that a sample tells. */
+static int round_of(const samples *got, size_t k)
+{
+    bool is_hist = got->type != NULL && got->type[k] != SAMPLE_FLOAT;
+    return (int)(is_hist ? got->h[k]->sum : got->v[k]);
+}
+
+/* The samples of a writer's rounds [from, to], of its series of that kind, which are right; -1 when one is not. */
+static int count(shared *s, char kind, int writer, int from, int to, bool wait)
 {
     char text[16];
     int n = 0;
-    snprintf(text, sizeof text, "w%d", writer);
+    snprintf(text, sizeof text, "%c%d", kind, writer);
     test_query q;
     test_query_begin(&q, s->t.db, time_of(from), time_of(to));
     const char *m[2][3] = {{"writer", "=", text}, {"life", "=~", "[0-9]+"}};
@@ -181,7 +252,7 @@ static int count(shared *s, int writer, int from, int to, bool wait)
         EXPECT(s, strstr(test_labels(&q, sel, i), text) != NULL);
         n += (int)got.n;
         for (size_t k = 0; k < got.n; k++)
-            if (got.t[k] != time_of((int)got.v[k]))
+            if (got.t[k] != time_of(round_of(&got, k)))
                 n = -1;
     }
     EXPECT(s, q.q->warnings.n == 0);
@@ -198,7 +269,7 @@ static void read_labels(shared *s)
     test_query_begin(&q, s->t.db, INT64_MIN, INT64_MAX);
     EXPECT(s, querier_label_names(q.q, NULL, 0, 0, &names, NULL) == FER_OK);
     EXPECT(s, querier_label_values(q.q, STR("writer"), NULL, 0, 0, &values, NULL) == FER_OK);
-    EXPECT(s, values.n <= WRITERS && names.n <= 4);
+    EXPECT(s, values.n <= 2 * WRITERS && names.n <= 4);
     test_query_end(&q);
     tsdb_stats st;
     tsdb_stats_get(s->t.db, &st);
@@ -208,20 +279,33 @@ static void read_labels(shared *s)
     fer_arena_free(tmp);
 }
 
-/* Of the writers of which nothing is deleted. */
-static void check_window(shared *s, int writer, bool wait)
+/* All that must be there of the last rounds; of a writer of which nothing is deleted. */
+static void check_rounds(shared *s, char kind, int writer, int to, int series, bool wait)
 {
-    int to = atomic_load(&s->acked[writer]);
     int from = to > WINDOW ? to - WINDOW : 1;
     if (to >= from)
-        EXPECT(s, count(s, writer, from, to, wait) == (to - from + 1) * GROUP);
+        EXPECT(s, count(s, kind, writer, from, to, wait) == (to - from + 1) * series);
+}
+
+static void check_window(shared *s, int writer, bool wait)
+{
+    int acked = atomic_load(&s->acked[writer]);
+    check_rounds(s, 'w', writer, acked, GROUP, wait);
+    check_rounds(s, 'l', writer, acked - LATEST, LATE, wait);
+}
+
+static int count_deleted(shared *s, int from)
+{
+    int late =
+        from > LATEST ? count(s, 'l', 0, from - LATEST, from - LATEST + DELETED - 1, false) : 0;
+    return count(s, 'w', 0, from, from + DELETED - 1, false) + late;
 }
 
 static void check_deleted(shared *s, int i)
 {
     int from = atomic_load(&s->deleted[i]);
     if (from != 0)
-        EXPECT(s, count(s, 0, from, from + DELETED - 1, false) == 0);
+        EXPECT(s, count_deleted(s, from) == 0);
 }
 
 static void reader_main(void *arg)
@@ -237,14 +321,22 @@ static void reader_main(void *arg)
 
 /* ---- deleting ---- */
 
-static void delete_rounds(shared *s, int from)
+static void delete_of(shared *s, const char *writer, int from)
 {
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     matcher m;
-    EXPECT(s, matcher_make(a, MATCH_EQ, STR("writer"), STR("w0"), &m, NULL) == FER_OK);
+    EXPECT(s, matcher_make(a, MATCH_EQ, STR("writer"), str_of(writer), &m, NULL) == FER_OK);
     EXPECT(s, tsdb_delete_series(s->t.db, time_of(from), time_of(from + DELETED - 1), &m, 1, NULL,
                                  NULL) == FER_OK);
-    EXPECT(s, count(s, 0, from, from + DELETED - 1, false) == 0);
+}
+
+/* Of the late series as many rounds before them, when all have come: what comes behind a deletion stays. */
+static void delete_rounds(shared *s, int from)
+{
+    delete_of(s, "w0", from);
+    if (from > LATEST)
+        delete_of(s, "l0", from - LATEST);
+    EXPECT(s, count_deleted(s, from) == 0);
 }
 
 /* Just behind what is being written, and further back where blocks are. */
@@ -317,6 +409,7 @@ static void all_at_once(void **state)
     s->t.o.min_block_ms = BLOCK_MS;
     s->t.o.max_block_ms = 9 * BLOCK_MS;
     s->t.o.retention_ms = 30 * BLOCK_MS;
+    s->t.o.ooo_window_ms = 4 * BLOCK_MS;
     test_db_open(&s->t);
     run(s, wish != NULL ? strtol(wish, NULL, 10) : SECONDS);
     assert_int_equal(atomic_load(&s->wrong), 0);
@@ -324,13 +417,16 @@ static void all_at_once(void **state)
     tsdb_stats st;
     tsdb_maintenance_stats_get(s->t.db, &ms);
     tsdb_stats_get(s->t.db, &st);
-    print_message("%d rounds, %llu samples, %llu series, %d queries, %d deletions, %llu cuts, %llu "
-                  "compactions, %llu expiries, %llu cleanings\n",
-                  atomic_load(&s->acked[0]), (unsigned long long)st.samples_appended,
-                  (unsigned long long)st.series_created, atomic_load(&s->n_queries),
-                  atomic_load(&s->n_deleted), (unsigned long long)ms.head_truncations,
-                  (unsigned long long)ms.compactions, (unsigned long long)ms.time_retentions,
-                  (unsigned long long)ms.tombstone_cleanups);
+    print_message(
+        "%d rounds, %llu samples, %llu histograms, %llu and %llu of them out of order, %llu "
+        "series, %d queries, %d deletions, %llu cuts, %llu compactions, %llu expiries, %llu "
+        "cleanings\n",
+        atomic_load(&s->acked[0]), (unsigned long long)st.samples_appended,
+        (unsigned long long)st.hists_appended, (unsigned long long)st.ooo_appended,
+        (unsigned long long)st.ooo_hists_appended, (unsigned long long)st.series_created,
+        atomic_load(&s->n_queries), atomic_load(&s->n_deleted),
+        (unsigned long long)ms.head_truncations, (unsigned long long)ms.compactions,
+        (unsigned long long)ms.time_retentions, (unsigned long long)ms.tombstone_cleanups);
     for (int round = 0; round < 2; round++) {
         for (int i = 1; i < WRITERS; i++)
             check_window(s, i, false);
