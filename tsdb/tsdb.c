@@ -151,6 +151,17 @@ static void free_handle(tsdb *db)
     fer_free(db);
 }
 
+/* Both logs, after a failure as well: `code`, else the first failure here, of which err is. */
+static fer_code close_logs(tsdb *db, wal *wbl, fer_code code, fer_err *err)
+{
+    fer_code closed = wal_close(db->w, code == FER_OK ? err : NULL);
+    if (code == FER_OK)
+        code = closed;
+    if (wbl != NULL)
+        closed = wal_close(wbl, code == FER_OK ? err : NULL);
+    return code == FER_OK ? closed : code;
+}
+
 fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, fer_err *err)
 {
     if (!o->read_only)
@@ -178,6 +189,8 @@ fer_code tsdb_open(const tsdb_options *o, tsdb_progress *progress, tsdb **ret, f
     if (code == FER_OK)
         code = fill(db, progress, err);
     if (code != FER_OK) {
+        if (db->w != NULL) /* then there is a committer */
+            (void)close_logs(db, committer_done(&db->c, code), code, NULL);
         free_handle(db);
         return code;
     }
@@ -217,13 +230,7 @@ fer_code tsdb_close(tsdb *db, fer_err *err)
     wal *wbl = committer_done(&db->c, code);
     if (code == FER_OK)
         put_chunks_away(db);
-    fer_code closed = wal_close(db->w, code == FER_OK ? err : NULL);
-    if (code == FER_OK)
-        code = closed;
-    if (wbl != NULL)
-        closed = wal_close(wbl, code == FER_OK ? err : NULL);
-    if (code == FER_OK)
-        code = closed;
+    code = close_logs(db, wbl, code, err);
     /* A lock file left behind tells the next start that this end was not clean. */
     if (code == FER_OK)
         code = drop_lock(db, err);

@@ -1,5 +1,5 @@
 /* A disk that fails at every single call: no acknowledged sample is lost or wrong, nothing crashes, and
- * when the disk works again so does the database. */
+ * when the disk works again so does the database. Samples are floats with exemplars and histograms, in order and out of order. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +13,25 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-enum { SERIES = 8, ROUNDS = 20, TRIES = 6, LABEL_BYTES = 5000 };
+enum { SERIES = 8, ROUNDS = 20, TRIES = 6, LABEL_BYTES = 5000, TRACE_BYTES = 16, WINDOW_MS = 1000 };
 
-/* What was sent: sample r of every series at time r+1, as one request. */
+/* Series beside the SERIES of floats. */
+typedef struct kind {
+    const char *raw, *i;
+    sample_type type;
+    bool late; /* every other round comes behind the one after it */
+} kind;
+
+static const kind in_order = {.type = SAMPLE_FLOAT};
+static const kind kinds[] = {
+    {"__name__=m,i=ints", "ints", SAMPLE_HISTOGRAM, false},
+    {"__name__=m,i=floats", "floats", SAMPLE_FLOAT_HISTOGRAM, false},
+    {"__name__=m,i=late", "late", SAMPLE_FLOAT, true},
+    {"__name__=m,i=late-ints", "late-ints", SAMPLE_HISTOGRAM, true},
+};
+enum { KINDS = COUNT(kinds) };
+
+/* What was sent: sample r of every series at time_of() it, as one request. */
 typedef struct ledger {
     fer_code told[ROUNDS]; /* FER_BUSY: staged, no answer; FER_END: never staged */
     char raw[SERIES][LABEL_BYTES];
@@ -45,6 +61,8 @@ static void scene_init(scene *s)
     s->disk = vfs_fault_new(NULL);
     test_db_init_on(&s->t, vfs_fault_fs(s->disk), "data");
     s->t.o.wal_segment_bytes = 32 * 1024;
+    s->t.o.ooo_window_ms = WINDOW_MS;
+    s->t.o.max_exemplars = 2 * ROUNDS;
     for (int r = 0; r < ROUNDS; r++)
         s->led.told[r] = FER_END;
     /* Long labels: the log goes through several segments. */
@@ -68,23 +86,91 @@ static void commit_trying(scene *s)
     }
 }
 
+/* In milliseconds; of late series 1, 0, 3, 2, ... */
+static int64_t time_of(const kind *k, int round)
+{
+    return k->late ? round ^ 1 : round + 1;
+}
+
+static double value_of(int round)
+{
+    return round + 1;
+}
+
+/* A request on its way. */
+typedef struct request {
+    tsdb_row floats[SERIES + KINDS];
+    tsdb_hist_row hists[KINDS];
+    hist_num buckets[KINDS][2];
+    tsdb_exemplar_row exemplar; /* of the first series */
+    label trace;
+    char trace_id[TRACE_BYTES], fresh[LABEL_BYTES];
+    size_t n_floats, n_hists;
+} request;
+
+static void add_hist(request *q, const tsdb_row *row, const kind *k)
+{
+    static const histogram_span span = {0, 2};
+    hist_num *buckets = q->buckets[q->n_hists];
+    tsdb_hist_row *h = &q->hists[q->n_hists++];
+    *h = (tsdb_hist_row){.fp = row->fp, .raw = row->raw, .t = row->t, .before = q->n_floats};
+    h->h = (hist_sample){.sum = row->v, .side[HIST_POS] = {&span, buckets, 1, span.length}};
+    if (k->type == SAMPLE_FLOAT_HISTOGRAM) {
+        h->h.is_float = true;
+        buckets[0].f = 1;
+        buckets[1].f = row->v;
+        h->h.count.f = row->v + 1;
+    } else {
+        buckets[0].i = 1;
+        buckets[1].i = (int64_t)row->v - 1; /* more than in the one before */
+        h->h.count.u = (uint64_t)row->v + 1;
+    }
+}
+
+static void add_kind(scene *s, request *q, const kind *k, int round)
+{
+    tsdb_row row = test_row(&s->t, k->raw, time_of(k, round), value_of(round));
+    if (k->type == SAMPLE_FLOAT)
+        q->floats[q->n_floats++] = row;
+    else
+        add_hist(q, &row, k);
+}
+
+static void make_request(scene *s, request *q, int round)
+{
+    int64_t t = time_of(&in_order, round);
+    q->n_floats = q->n_hists = 0;
+    for (int i = 0; i < SERIES - 1; i++)
+        q->floats[q->n_floats++] = test_row(&s->t, s->led.raw[i], t, value_of(round));
+    /* One new series each round, so that series records lie in every segment. */
+    snprintf(q->fresh, sizeof q->fresh, "__name__=m,i=new%d,pad=%04900d", round, round);
+    q->floats[q->n_floats++] = test_row(&s->t, q->fresh, t, value_of(round));
+    for (int i = 0; i < KINDS; i++)
+        add_kind(s, q, &kinds[i], round);
+    snprintf(q->trace_id, sizeof q->trace_id, "%d", round);
+    q->trace = (label){STR("trace_id"), str_of(q->trace_id)};
+    q->exemplar = (tsdb_exemplar_row){
+        q->floats[0].fp, q->floats[0].raw, {{&q->trace, 1}, value_of(round), t}};
+}
+
 static void write_rounds(scene *s, answer *answers, int from, int to)
 {
     for (int r = from; r < to; r++) {
-        tsdb_row rows[SERIES];
-        char fresh[LABEL_BYTES];
-        for (int i = 0; i < SERIES; i++)
-            rows[i] = test_row(&s->t, s->led.raw[i], r + 1, r + 1);
-        /* One new series each round, so that series records lie in every segment. */
-        snprintf(fresh, sizeof fresh, "__name__=m,i=new%d,pad=%04900d", r, r);
-        rows[SERIES - 1] = test_row(&s->t, fresh, r + 1, r + 1);
+        request q;
+        make_request(s, &q, r);
+        const tsdb_rows rows = {.floats = q.floats,
+                                .n_floats = q.n_floats,
+                                .hists = q.hists,
+                                .n_hists = q.n_hists,
+                                .exemplars = &q.exemplar,
+                                .n_exemplars = 1};
         answers[r] = (answer){&s->led, r};
         s->led.told[r] = FER_BUSY;
         fer_arena_reset(s->t.scratch);
-        fer_code code = tsdb_stage(s->t.db, rows, SERIES, test_parse, NULL, s->t.scratch,
-                                   &s->t.report, on_done, &answers[r], NULL);
+        fer_code code = tsdb_stage_rows(s->t.db, &rows, test_parse, NULL, s->t.scratch,
+                                        &s->t.report, on_done, &answers[r], NULL);
         assert_int_equal(code, FER_OK);
-        assert_int_equal(s->t.report.accepted, SERIES);
+        assert_int_equal(s->t.report.accepted, SERIES + KINDS);
         if (r % 3 != 1) /* some commits carry two requests */
             commit_trying(s);
     }
@@ -103,21 +189,63 @@ static size_t read_series(test_query *q, const char *i, samples *got)
     return got->n;
 }
 
-/* All that is there was sent, and all that was acknowledged is there; with `all`, all that was sent. */
-static void check_series(scene *s, const samples *got, int first, int last, bool all)
+static bool is_right(const kind *k, int round, const samples *got, size_t x)
 {
-    size_t k = 0;
-    for (int r = first; r <= last; r++) {
-        if (k < got->n && got->t[k] == r + 1) {
-            assert_true(got->v[k] == r + 1);
-            assert_int_not_equal(s->led.told[r], FER_END);
-            k++;
+    sample_type type = got->type == NULL ? SAMPLE_FLOAT : (sample_type)got->type[x];
+    if (type != k->type || type == SAMPLE_FLOAT)
+        return type == k->type && got->v[x] == value_of(round);
+    return got->h[x]->sum == value_of(round) && got->h[x]->count == value_of(round) + 1;
+}
+
+/* Whether it may be missing, or must be. */
+static void check_missing(const scene *s, int round, bool all)
+{
+    assert_int_not_equal(s->led.told[round], FER_OK);
+    assert_false(all && s->led.told[round] != FER_END);
+}
+
+/* All that is there was sent, and all that was acknowledged is there; with `all`, all that was sent. Rounds of late series
+ * stand in another order. */
+static void check_series(scene *s, const kind *k, const samples *got, int first, int last, bool all)
+{
+    size_t x = 0;
+    for (int i = first; i <= last; i++) {
+        int round = k->late ? i ^ 1 : i;
+        if (x < got->n && got->t[x] == time_of(k, round)) {
+            assert_true(is_right(k, round, got, x));
+            assert_int_not_equal(s->led.told[round], FER_END);
+            x++;
         } else {
-            assert_int_not_equal(s->led.told[r], FER_OK);
-            assert_false(all && s->led.told[r] != FER_END);
+            check_missing(s, round, all);
         }
     }
-    assert_int_equal(k, got->n);
+    assert_int_equal(x, got->n);
+}
+
+/* Exemplars likewise, each once. */
+static void check_exemplars(scene *s, bool all)
+{
+    fer_arena *a = fer_arena_new(NULL, 0);
+    const exemplar_matchers every = {NULL, 0};
+    exemplar_series *series;
+    size_t n;
+    fer_err err = {0};
+    bool seen[ROUNDS] = {false};
+    assert_int_equal(tsdb_exemplars(s->t.db, INT64_MIN, INT64_MAX, &every, 1, a, &series, &n, &err),
+                     FER_OK);
+    assert_true(n <= 1);
+    for (size_t i = 0; n == 1 && i < series->n; i++) {
+        const exemplar *e = &series->v[i];
+        int round = (int)e->t - 1;
+        assert_true(round >= 0 && round < ROUNDS && !seen[round]);
+        assert_true(e->v == value_of(round));
+        assert_int_not_equal(s->led.told[round], FER_END);
+        seen[round] = true;
+    }
+    for (int r = 0; r < ROUNDS; r++)
+        if (!seen[r])
+            check_missing(s, r, all);
+    fer_arena_free(a);
 }
 
 static void check_all(scene *s, bool all)
@@ -130,16 +258,21 @@ static void check_all(scene *s, bool all)
         char name[16];
         snprintf(name, sizeof name, "%d", i);
         read_series(&q, name, &got);
-        check_series(s, &got, 0, ROUNDS - 1, all);
+        check_series(s, &in_order, &got, 0, ROUNDS - 1, all);
+    }
+    for (int i = 0; i < KINDS; i++) {
+        read_series(&q, kinds[i].i, &got);
+        check_series(s, &kinds[i], &got, 0, ROUNDS - 1, all);
     }
     for (int r = 0; r < ROUNDS; r++) {
         char name[16];
         snprintf(name, sizeof name, "new%d", r);
         read_series(&q, name, &got);
-        check_series(s, &got, r, r, all);
+        check_series(s, &in_order, &got, r, r, all);
     }
     test_query_end(&q);
     samples_done(&got);
+    check_exemplars(s, all);
 }
 
 /* Writes under the rule; *ret tells whether the database could be opened. */
@@ -306,7 +439,7 @@ static void a_failing_log_refuses_when_its_backlog_is_full(void **state)
     scene s;
     answer answers[ROUNDS];
     scene_init(&s);
-    s.t.o.staging_limit_bytes = 100000;
+    s.t.o.staging_limit_bytes = 200000;
     test_db_open(&s.t);
     vfs_fault_rule dead = {.kind = VFS_CALL_PWRITE, .nth = 1, .from_then_on = true, .sys = EIO};
     vfs_fault_set(s.disk, &dead);
