@@ -399,6 +399,46 @@ static void what_is_deleted_stays_deleted(void **state)
     model_end(&m);
 }
 
+/* And keeps them: some are in chunks_head, some in memory, some not in a chunk yet. */
+static void a_snapshot_has_them(void **state)
+{
+    (void)state;
+    model m;
+    fer_err err = {0};
+    model_begin(&m, 3 * HOUR_MS);
+    int64_t step = 0;
+    for (; step < 900; step++)
+        live_a_step(&m, step, 3 * HOUR_MS / STEP_MS);
+    maintain(&m);
+    for (; step < 1000; step++)
+        live_a_step(&m, step, 3 * HOUR_MS / STEP_MS);
+    must(tsdb_snapshot(m.t.db, "/data/snapshots/one", true, &err), &err);
+    must(tsdb_snapshot(m.t.db, "/data/snapshots/two", false, &err), &err);
+    check(&m, 0, m.max);
+    tsdb_stats st;
+    tsdb_stats_get(m.t.db, &st);
+    assert_int_equal(st.ooo_series, SERIES);
+    size_t in_blocks = count_ooo_blocks(&m);
+    test_db_close(&m.t);
+
+    m.t.o.path = "/data/snapshots/one";
+    test_db_open(&m.t);
+    check(&m, 0, m.max);
+    assert_true(count_ooo_blocks(&m) > in_blocks);
+    maintain(&m);
+    check(&m, 0, m.max);
+    test_db_close(&m.t);
+    m.t.o.path = "/data/snapshots/two";
+    test_db_open(&m.t);
+    assert_int_equal(count_ooo_blocks(&m), in_blocks);
+    test_db_close(&m.t);
+
+    m.t.o.path = m.t.path;
+    test_db_open(&m.t);
+    check(&m, 0, m.max);
+    model_end(&m);
+}
+
 static void delete_of(test_db *t, const char *name, int64_t mint, int64_t maxt)
 {
     fer_err err = {0};
@@ -442,6 +482,7 @@ int main(void)
         cmocka_unit_test(compaction_gives_back_memory_and_log),
         cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),
         cmocka_unit_test(what_is_deleted_stays_deleted),
+        cmocka_unit_test(a_snapshot_has_them),
         cmocka_unit_test(what_comes_behind_a_deletion_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,7 @@ void tsdb_stop_maintenance(tsdb *db);
 fer_code tsdb_maintenance_step(tsdb *db, fer_err *err);
 
 /* Links all blocks into dir, which is made and is on the same file system; with_head: and writes the samples
- * of the head as a block beside them. Waits for the pass of maintenance that is under way. */
+ * of the head as blocks beside them, those out of order in blocks of their own. Waits for the pass of maintenance that is under way. */
 FER_MUST_CHECK fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err);
 /* Deletes the samples in [mint, maxt] of the series that match; on return that is durable and in force. What cannot be
  * deleted is told, the first of it; the rest is deleted all the same. Waits for the pass of maintenance that is

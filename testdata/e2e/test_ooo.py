@@ -1,4 +1,4 @@
-"""Samples out of order, side by side with Prometheus 3.5 and in directories that change owners.
+"""Samples out of order, side by side with Prometheus 3.5 and in directories that change owners, 2.42 among them.
 
 Both get the same requests under the same out_of_order_time_window: the same answers, the same counters, the same samples, as
 they arrive, after kill -9, after compaction. Then each opens what the other left, its log of samples out of order and
@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -18,7 +19,7 @@ import remote
 BEGIN = 1700006400  # a multiple of two hours
 WINDOW = 4 * 3600
 CONFIG = "storage:\n  tsdb:\n    out_of_order_time_window: 4h\n"
-FLAGS = ["--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=100y", "--web.enable-lifecycle", "--enable-feature=native-histograms"]
+FLAGS = ["--web.enable-remote-write-receiver", "--storage.tsdb.retention.time=100y", "--web.enable-lifecycle", "--web.enable-admin-api", "--enable-feature=native-histograms"]
 N_SERIES = 8
 COUNTED = ("prometheus_tsdb_out_of_order_samples_total", "prometheus_tsdb_too_old_samples_total",
            "prometheus_tsdb_out_of_bound_samples_total", "prometheus_tsdb_head_out_of_order_samples_appended_total",
@@ -79,11 +80,14 @@ class OutOfOrder(unittest.TestCase):
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIG)
 
-    def prometheus(self, data=None):
-        return programs.Prometheus(CONFIG, *FLAGS, suite="sid", data=data)
+    def prometheus(self, data=None, suite="sid"):
+        return programs.Prometheus(CONFIG, *FLAGS, suite=suite, data=data)
+
+    def older_prometheus(self, data=None):
+        return self.prometheus(data, "release")
 
     def ferula(self, data=None):
-        return programs.Ferula("--storage.tsdb.retention.time=100y", "--web.enable-lifecycle",
+        return programs.Ferula("--storage.tsdb.retention.time=100y", "--web.enable-lifecycle", "--web.enable-admin-api",
                                f"--config.file={self.config}", data=data)
 
     def assert_same(self, got, want):
@@ -149,6 +153,27 @@ class OutOfOrder(unittest.TestCase):
                 self.assertEqual(write(server, [(1, until - 3000)])[0], 400)
             self.assert_same_everywhere(both, until)
 
+    def dumped(self, server):
+        """The samples of a snapshot, as promtool reads them."""
+        status, _, body = server.request("/api/v1/admin/tsdb/snapshot", method="POST")
+        self.assertEqual(status, 200, body)
+        copy = os.path.join(server.data, "snapshots", json.loads(body)["data"]["name"])
+        os.mkdir(os.path.join(copy, "wal"))  # promtool insists
+        found = subprocess.run([programs.peer("sid/promtool"), "tsdb", "dump", copy], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, check=True)
+        return sorted(found.stdout.splitlines())
+
+    def test_a_snapshot_has_them(self):
+        """Other than Prometheus' own, which is a backup of what came in order."""
+        with self.prometheus() as theirs, self.ferula() as ours:
+            self.write_all([theirs, ours], 3, BEGIN, BEGIN + 5400)
+            in_order, everything = self.dumped(theirs), self.dumped(ours)
+            self.assertLess(set(in_order), set(everything))
+            stored = sum(len(v) for v in samples_of(theirs, BEGIN + 5400).values())
+            self.assertEqual((len(everything), len(set(everything))), (stored, stored))
+            self.assertLess(len(in_order), stored)
+            self.assert_same_everywhere([theirs, ours], BEGIN + 5400)  # and still there
+
     def metas(self, data):
         out = []
         for name in os.listdir(data):
@@ -164,10 +189,16 @@ class OutOfOrder(unittest.TestCase):
         self.assertEqual(status, 204, text)
 
     def test_a_directory_changes_owners(self):
+        self.change_owners([self.prometheus, self.ferula, self.prometheus, self.ferula, self.ferula, self.prometheus])
+
+    def test_a_directory_changes_owners_with_2_42(self):
+        """Which knows floats out of order, and no histograms."""
+        self.change_owners([self.older_prometheus, self.ferula, self.older_prometheus, self.ferula, self.ferula, self.older_prometheus], late_histograms=False)
+
+    def change_owners(self, owners, late_histograms=True):
         data = os.path.join(self.folder, "data")
         kept = None
         end = BEGIN
-        owners = [self.prometheus, self.ferula, self.prometheus, self.ferula, self.ferula, self.prometheus]
         for turn, owner in enumerate(owners):
             with owner(data) as server:
                 if kept is not None:
@@ -175,7 +206,7 @@ class OutOfOrder(unittest.TestCase):
                 self.write_all([server], 10 + turn, end + 60, end + 4000, step=120)
                 end += 4000
                 self.histograms(server, 0, range(end - 600, end, 60))
-                for t in range(end - 690, end - 3000, -120):
+                for t in range(end - 690, end - 3000, -120) if late_histograms else ():
                     self.histograms(server, 0, [t])
                 if turn % 2 == 1:
                     server.stop()

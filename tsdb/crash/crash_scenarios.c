@@ -284,6 +284,7 @@ const crash_scenario crash_scenarios[] = {
     {"snapshot", 8, 6, 1, three_blocks, snapshot},
     {"ooo", 12, 2, 1, with_window, come_late},
     {"ooo_cut", 8, 6, 1, nine_ticks_some_late, cut_late},
+    {"ooo_snapshot", 8, 6, 1, nine_ticks_some_late, snapshot},
     {"life", 16, 3, 200, NULL, live_long, true},
 };
 

@@ -86,6 +86,23 @@ static fer_code mark_ooo(fer_arena *a, block_meta *meta, fer_err *err)
     return FER_OK;
 }
 
+static int64_t range_floor(int64_t t, int64_t range)
+{
+    int64_t q = t / range;
+    return (t % range < 0 ? q - 1 : q) * range;
+}
+
+fer_code compact_each_range(int64_t range, int64_t min, int64_t max, compact_range_fn write,
+                            void *arg, fer_err *err)
+{
+    for (int64_t t = range_floor(min, range); t <= max; t += range) {
+        FER_TRY(write(arg, t, t + range, err));
+        if (t > INT64_MAX - 2 * range)
+            break;
+    }
+    return FER_OK;
+}
+
 static fer_code write_export(const compact_options *o, head_export *x, block_meta *meta,
                              fer_err *err)
 {

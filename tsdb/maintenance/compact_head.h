@@ -14,4 +14,9 @@ FER_MUST_CHECK fer_code compact_head(const compact_options *o, head *h, int64_t 
 FER_MUST_CHECK fer_code compact_ooo(const compact_options *o, head *h, int64_t mint, int64_t maxt,
                                     fer_arena *a, block_meta *ret, fer_err *err);
 
+/* Calls `write` with each range of that length, [mint, maxt), that times from min to max lie in, until one fails. */
+typedef fer_code (*compact_range_fn)(void *arg, int64_t mint, int64_t maxt, fer_err *err);
+FER_MUST_CHECK fer_code compact_each_range(int64_t range, int64_t min, int64_t max,
+                                           compact_range_fn write, void *arg, fer_err *err);
+
 #endif

@@ -160,24 +160,13 @@ static uint64_t cut_wbl(tsdb *db)
     return segment;
 }
 
-static int64_t range_floor(int64_t t, int64_t range)
+static fer_code write_ooo_block(void *arg, int64_t mint, int64_t maxt, fer_err *err)
 {
-    int64_t q = t / range;
-    return (t % range < 0 ? q - 1 : q) * range;
-}
-
-static fer_code write_ooo_blocks(tsdb *db, int64_t min, int64_t max, fer_err *err)
-{
-    int64_t range = db->h.chunk_range_ms;
-    for (int64_t t = range_floor(min, range); t <= max; t += range) {
-        fer_code code = write_head_block(db, compact_ooo, t, t + range, err);
-        if (code != FER_OK && code != FER_CANCELED)
-            MAINTENANCE_COUNT(db, compactions_failed, 1);
-        FER_TRY(code);
-        if (t > INT64_MAX - 2 * range)
-            break;
-    }
-    return FER_OK;
+    tsdb *db = arg;
+    fer_code code = write_head_block(db, compact_ooo, mint, maxt, err);
+    if (code != FER_OK && code != FER_CANCELED)
+        MAINTENANCE_COUNT(db, compactions_failed, 1);
+    return code;
 }
 
 /* Into their log: a start need not take in again what chunks_head still has of them. */
@@ -202,7 +191,7 @@ fer_code cut_ooo(tsdb *db, fer_err *err)
     uint64_t segment = cut_wbl(db);
     fer_code code = FER_OK;
     if (ooo_freeze(&db->h, &min, &max)) {
-        code = write_ooo_blocks(db, min, max, err);
+        code = compact_each_range(db->h.chunk_range_ms, min, max, write_ooo_block, db, err);
         if (code == FER_OK)
             code = wait_for_readers(db, err);
         if (code != FER_OK) {

@@ -3,6 +3,7 @@
 
 #include "tsdb/block/block_sums.h"
 #include "tsdb/block/dir_file.h"
+#include "tsdb/head/ooo_series.h"
 #include "tsdb/maintenance/compact_head.h"
 #include "tsdb/tsdb_int.h"
 
@@ -53,25 +54,58 @@ static fer_code link_block(const tsdb *db, const char *name, const char *dir, fe
     return vfs_sync_dir(db->o.fs, to, err);
 }
 
-static fer_code write_head(tsdb *db, const char *dir, fer_err *err)
+/* Blocks of the head on their way. */
+typedef struct head_job {
+    head *h;
+    compact_options o;
+    fer_arena *a;
+} head_job;
+
+static fer_code write_in_order(head_job *j, fer_err *err)
 {
-    fer_mutex_lock(&db->h.publish);
-    int64_t mint = db->h.min_time, maxt = db->h.max_time;
-    fer_mutex_unlock(&db->h.publish);
+    fer_mutex_lock(&j->h->publish);
+    int64_t mint = j->h->min_time, maxt = j->h->max_time;
+    fer_mutex_unlock(&j->h->publish);
     if (mint > maxt || maxt == INT64_MAX)
         return FER_OK;
-    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
-    compact_options o = {
-        .fs = db->o.fs,
-        .dir = dir,
-        .clock = db->o.clock,
-        .rng = db->o.rng,
-        .acct = &db->m.acct,
-        .segment_bytes = db->o.chunk_segment_bytes,
-        .cancel = &db->m.cancel,
-    };
     block_meta meta;
-    return compact_head(&o, &db->h, mint, maxt + 1, a, &meta, err);
+    return compact_head(&j->o, j->h, mint, maxt + 1, j->a, &meta, err);
+}
+
+static fer_code write_range(void *arg, int64_t mint, int64_t maxt, fer_err *err)
+{
+    const head_job *j = arg;
+    block_meta meta;
+    return compact_ooo(&j->o, j->h, mint, maxt, j->a, &meta, err);
+}
+
+/* They stay in the head. */
+static fer_code write_out_of_order(head_job *j, fer_err *err)
+{
+    int64_t min, max;
+    if (!ooo_freeze(j->h, &min, &max))
+        return FER_OK;
+    fer_code code = compact_each_range(j->h->chunk_range_ms, min, max, write_range, j, err);
+    ooo_thaw(j->h);
+    return code;
+}
+
+static fer_code write_head(tsdb *db, const char *dir, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    head_job j = {
+        .h = &db->h,
+        .o = {.fs = db->o.fs,
+              .dir = dir,
+              .clock = db->o.clock,
+              .rng = db->o.rng,
+              .acct = &db->m.acct,
+              .segment_bytes = db->o.chunk_segment_bytes,
+              .cancel = &db->m.cancel},
+        .a = a,
+    };
+    FER_TRY(write_in_order(&j, err));
+    return write_out_of_order(&j, err);
 }
 
 fer_code tsdb_snapshot(tsdb *db, const char *dir, bool with_head, fer_err *err)
