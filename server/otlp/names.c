@@ -147,14 +147,12 @@ static void words_split(words *ws, fer_str name)
 }
 
 /* A unit's text as a word behind prefix: runs of what is no word character become one underscore, none in
- * front. Empty when nothing is left. */
-static fer_str clean_unit(words *ws, fer_str prefix, fer_str unit)
+ * front. Empty when nothing is left; .p NULL past the budget. */
+static fer_str clean_unit(fer_arena *a, fer_str prefix, fer_str unit)
 {
-    char *p = fer_arena_alloc(ws->a, prefix.n + unit.n + 1);
-    if (p == NULL) {
-        ws->failed = true;
-        return STR("");
-    }
+    char *p = fer_arena_alloc(a, prefix.n + unit.n + 1);
+    if (p == NULL)
+        return (fer_str){NULL, 0};
     char *at = p + prefix.n;
     size_t n = 0;
     memcpy(p, prefix.p, prefix.n);
@@ -174,8 +172,12 @@ static fer_str trim_underscore(fer_str s)
 static void words_add_units(words *ws, fer_str unit)
 {
     unit_parts parts = unit_split(unit);
-    fer_str main = clean_unit(ws, STR(""), parts.main);
-    fer_str per = trim_underscore(clean_unit(ws, STR("per_"), parts.per));
+    fer_str main = clean_unit(ws->a, STR(""), parts.main);
+    fer_str per = trim_underscore(clean_unit(ws->a, STR("per_"), parts.per));
+    if (main.p == NULL || per.p == NULL) {
+        ws->failed = true;
+        return;
+    }
     bool has_main = words_have(ws, main), has_per = per.n == 0 || words_have(ws, per);
     if (!has_main)
         words_add(ws, has_per ? main : trim_underscore(main));
@@ -297,6 +299,30 @@ fer_code otlp_metric_name(unsigned strategy, fer_str name, fer_str unit, otlp_ki
         return fer_fail(err, FER_INVALID, "nothing remains of the metric name \"%.*s\"",
                         STR_FMT(str_head(name, 256)));
     *ret = made;
+    return FER_OK;
+}
+
+fer_code otlp_unit_name(unsigned strategy, fer_str unit, fer_arena *a, fer_str *ret, fer_err *err)
+{
+    unit_parts parts = unit_split(unit);
+    fer_str main = parts.main, per = parts.per;
+    bool has_per = per.n != 0;
+    if (strategy & OTLP_ESCAPE) {
+        main = clean_unit(a, STR(""), main);
+        per = clean_unit(a, STR(""), per);
+    }
+    if (main.p == NULL || per.p == NULL)
+        return fer_fail_budget(err, "unit");
+    fer_str text =
+        fer_arena_printf(a, "%.*s%s%s%.*s", STR_FMT(main), main.n != 0 && has_per ? "_" : "",
+                         has_per ? "per_" : "", STR_FMT(per));
+    if (text.p == NULL)
+        return fer_fail_budget(err, "unit");
+    if (text.n != 0 && text.p[0] == '_')
+        text = str_from(text, 1);
+    if (text.n != 0 && text.p[text.n - 1] == '_')
+        text.n--;
+    *ret = text;
     return FER_OK;
 }
 

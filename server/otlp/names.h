@@ -31,6 +31,10 @@ typedef enum otlp_kind {
 FER_MUST_CHECK fer_code otlp_metric_name(unsigned strategy, fer_str name, fer_str unit,
                                          otlp_kind kind, fer_arena *a, fer_str *ret, fer_err *err);
 
+/* The unit in the words that names end with, `by/s` as bytes_per_second; in the arena. Empty for what is no unit. */
+FER_MUST_CHECK fer_code otlp_unit_name(unsigned strategy, fer_str unit, fer_arena *a, fer_str *ret,
+                                       fer_err *err);
+
 typedef struct otlp_label_style {
     bool escape;                /* OTLP_ESCAPE */
     bool key_before_underscore; /* _x becomes key_x; __x stays */

@@ -114,10 +114,42 @@ static void test_label_names(void **state)
     check_label((otlp_label_style){false, true, true}, "a..\xc3\xbc", "a..\xc3\xbc");
 }
 
+/* Escaped, and as they are. */
+static const char *const units[][3] = {
+    {"s", "seconds", "seconds"},
+    {"1", "", ""},
+    {"{request}", "", ""},
+    {"", "", ""},
+    {"By/s", "bytes_per_second", "bytes_per_second"},
+    {"1/s", "per_second", "per_second"},
+    {"{job}/min", "per_min", "per_min"},
+    {"light-years / mo", "light_years_per_month", "light-years_per_month"},
+    {"_odd-", "odd", "odd-"},
+    {"\xc2\xb0", "", "\xc2\xb0"},
+};
+
+static void test_units(void **state)
+{
+    (void)state;
+    fer_arena *a = fer_arena_new(NULL, 0);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        for (int plain = 0; plain < 2; plain++) {
+            fer_str got;
+            fer_err err;
+            assert_int_equal(otlp_unit_name(plain ? OTLP_SUFFIXES : OTLP_ESCAPE,
+                                            str_of(units[i][0]), a, &got, &err),
+                             FER_OK);
+            assert_string_equal(fer_arena_dup(a, got).p, units[i][1 + plain]);
+        }
+    }
+    fer_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metric_names),
+        cmocka_unit_test(test_units),
         cmocka_unit_test(test_label_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

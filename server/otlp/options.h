@@ -19,6 +19,7 @@ typedef struct otlp_options {
     bool promote_scope;
     bool convert_to_custom;    /* classic histograms become native ones with custom buckets */
     bool keep_identifying;     /* service.name and the like stay in target_info */
+    bool type_and_unit;        /* become labels */
     bool native_delta;         /* delta points are stored as they are */
     otlp_cumulator *cumulator; /* adds them up; NULL: not. With neither they are refused */
     int64_t lookback_ms;       /* of queries: target_info has a sample every half of it */

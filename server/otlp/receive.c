@@ -295,6 +295,7 @@ void otlp_handle(http_req *r, void *arg)
     otlp_options options = *config_otlp(c);
     options.lookback_ms = a->o.query_lookback_ms;
     options.native_delta = a->o.otlp_native_delta;
+    options.type_and_unit = a->limits.features.type_and_unit_labels;
     options.cumulator = o->cumulator;
     fer_err err;
     work *w = work_take(o);

@@ -54,6 +54,12 @@ typedef struct metric_fields {
     bool monotonic;
 } metric_fields;
 
+typedef struct type_and_unit {
+    fer_str type, unit;
+} type_and_unit;
+
+static const type_and_unit no_type_and_unit = {{"", 0}, {"", 0}};
+
 /* A point and where it stands. */
 typedef struct spot {
     const otlp_metric *metric;
@@ -347,7 +353,7 @@ static bool has_temporality(otlp_kind kind)
            kind == OTLP_EXPONENTIAL_HISTOGRAM;
 }
 
-static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
+static uint8_t type_of(const scan *s, const metric_fields *m)
 {
     static const uint8_t types[] = {[OTLP_GAUGE] = TYPE_GAUGE,
                                     [OTLP_SUM] = TYPE_GAUGE,
@@ -356,21 +362,42 @@ static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
                                     [OTLP_EXPONENTIAL_HISTOGRAM] = TYPE_HISTOGRAM,
                                     [OTLP_SUMMARY] = TYPE_SUMMARY};
     bool is_delta = m->temporality == DELTA && has_temporality(m->kind) && s->o->native_delta;
-    metadata_family family = {name, is_delta ? TYPE_UNKNOWN : types[m->kind], m->description,
-                              m->unit};
+    return is_delta ? TYPE_UNKNOWN : types[m->kind];
+}
+
+static fer_code note_metadata(scan *s, const metric_fields *m, fer_str name)
+{
+    metadata_family family = {name, type_of(s, m), m->description, m->unit};
     return rw_add_metadata(s->q, &family);
 }
 
+/* Nothing where they do not become labels. */
+static type_and_unit type_and_unit_of(const scan *s, const metric_fields *m)
+{
+    static const char *const names[] = {[TYPE_UNKNOWN] = "",
+                                        [TYPE_COUNTER] = "counter",
+                                        [TYPE_GAUGE] = "gauge",
+                                        [TYPE_HISTOGRAM] = "histogram",
+                                        [TYPE_SUMMARY] = "summary"};
+    if (!s->o->type_and_unit)
+        return no_type_and_unit;
+    return (type_and_unit){str_of(names[type_of(s, m)]), m->unit};
+}
+
 /* Where the points of this metric stand. */
-static fer_code spot_of_metric(scan *s, otlp_kind kind, fer_str name, spot *ret)
+static fer_code spot_of_metric(scan *s, otlp_kind kind, fer_str name, type_and_unit of, spot *ret)
 {
     otlp_metric *metric = fer_arena_alloc(s->a, sizeof *metric);
     if (metric == NULL)
         return FER_LIMIT;
-    *metric = (otlp_metric){s->o, s->resource, s->scope, s->schema_url, name};
+    *metric = (otlp_metric){s->o, s->resource, s->scope, s->schema_url, name, of.type, of.unit};
     struct {
-        fer_hash128 around, name;
-    } key = {s->around, s->fp(s->fp_arg, name)};
+        fer_hash128 around, name, type, unit;
+    } key = {.around = s->around, .name = s->fp(s->fp_arg, name)};
+    if (s->o->type_and_unit) {
+        key.type = s->fp(s->fp_arg, of.type);
+        key.unit = s->fp(s->fp_arg, of.unit);
+    }
     *ret = (spot){.metric = metric,
                   .kind = kind,
                   .metric_fp = s->fp(s->fp_arg, (fer_str){(const char *)&key, sizeof key})};
@@ -381,7 +408,7 @@ static fer_code scan_points(scan *s, const metric_fields *m, fer_str name)
 {
     spot at;
     FER_TRY(note_metadata(s, m, name));
-    FER_TRY(spot_of_metric(s, m->kind, name, &at));
+    FER_TRY(spot_of_metric(s, m->kind, name, type_and_unit_of(s, m), &at));
     at.delta = has_temporality(m->kind) && m->temporality == DELTA;
     for (fer_rd r = rd_of(m->points);;) {
         pb_field f = {0};
@@ -529,7 +556,7 @@ static fer_code put_target(scan *s)
         return FER_OK;
     s->scope = s->schema_url = STR("");
     note_around(s);
-    FER_TRY(spot_of_metric(s, OTLP_NO_KIND, STR("target_info"), &at));
+    FER_TRY(spot_of_metric(s, OTLP_NO_KIND, STR("target_info"), no_type_and_unit, &at));
     at.p.attributes.s = STR("");
     fer_hash128 fp = fp_series(s, &at, OTLP_PART_TARGET, 0);
     FER_TRY(find_target(s, fp, &newest));

@@ -28,8 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fer_buf lines;
+    otlp_options o = model_options;
+    o.type_and_unit = size % 2 == 1;
     fer_buf_init(&lines, 1 << 20, NULL);
-    model_scan((fer_str){(const char *)data, size}, &model_options, &lines);
+    model_scan((fer_str){(const char *)data, size}, &o, &lines);
     fer_buf_done(&lines);
     scan_deltas((fer_str){(const char *)data, size});
     return 0;

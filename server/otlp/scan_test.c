@@ -174,6 +174,63 @@ static void test_resources(void **state)
                 "g 1 @1700000000123\n");
 }
 
+static void test_type_and_unit_become_labels_when_asked_to(void **state)
+{
+    (void)state;
+    otlp_options typed = model_options;
+    typed.type_and_unit = true;
+    check_lines_with(
+        &typed,
+        METRIC(
+            LABEL("service.name", "shop") "," LABEL("x", "y"),
+            "{\"name\":\"a\",\"unit\":\"By/s\",\"gauge\":{\"dataPoints\":[{" T1
+            "\"asInt\":1,\"attributes\":[" LABEL(
+                "__type__",
+                "mine") "]}]}},"
+                        "{\"name\":\"b\",\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":"
+                        "true,"
+                        "\"dataPoints\":[{" T1 "\"asInt\":2,\"attributes\":[" LABEL(
+                            "__unit__",
+                            "mine") "]}]}},"
+                                    "{\"name\":\"c\",\"unit\":\"1\",\"sum\":{"
+                                    "\"aggregationTemporality\":2,"
+                                    "\"dataPoints\":[{" T1 "\"asInt\":3,\"attributes\":[" LABEL(
+                                        "__unit__",
+                                        "mine") "]}]}},"
+                                                "{\"name\":\"h\",\"unit\":\"s\",\"histogram\":{"
+                                                "\"aggregationTemporality\":2,"
+                                                "\"dataPoints\":[{" T1 "\"count\":4}]}},"
+                                                "{\"name\":\"s\",\"summary\":{\"dataPoints\":[{" T1
+                                                "\"quantileValues\":[{\"quantile\":0.5,\"value\":9}"
+                                                "]}]}}"),
+        "a_bytes_per_second{__type__=\"gauge\", __unit__=\"bytes_per_second\", job=\"shop\"} 1 "
+        "@1700000000123\n"
+        "b_total{__type__=\"counter\", __unit__=\"mine\", job=\"shop\"} 2 @1700000000123\n"
+        "c{__type__=\"gauge\", job=\"shop\"} 3 @1700000000123\n"
+        "h_seconds_count{__type__=\"histogram\", __unit__=\"seconds\", job=\"shop\"} 4 "
+        "@1700000000123\n"
+        "h_seconds_bucket{__type__=\"histogram\", __unit__=\"seconds\", job=\"shop\", le=\"+Inf\"} "
+        "4 @1700000000123\n"
+        "s_sum{__type__=\"summary\", job=\"shop\"} 0 @1700000000123\n"
+        "s_count{__type__=\"summary\", job=\"shop\"} 0 @1700000000123\n"
+        "s{__type__=\"summary\", job=\"shop\", quantile=\"0.5\"} 9 @1700000000123\n"
+        "target_info{job=\"shop\", x=\"y\"} 1 @1700000000123\n");
+    /* Names without suffixes: two metrics of a name differ by type alone, as their fingerprints must. */
+    typed.strategy = OTLP_ESCAPE;
+    check_lines_with(&typed,
+                     METRIC("", "{\"name\":\"a\",\"unit\":\"s\",\"gauge\":{\"dataPoints\":[{" T1
+                                "\"asInt\":1}]}},{\"name\":\"a\",\"unit\":\"ms\",\"gauge\":{"
+                                "\"dataPoints\":[{" T1 "\"asInt\":1}]}}"),
+                     "a{__type__=\"gauge\", __unit__=\"seconds\"} 1 @1700000000123\n"
+                     "a{__type__=\"gauge\", __unit__=\"milliseconds\"} 1 @1700000000123\n");
+    typed.native_delta = true;
+    check_lines_with(&typed,
+                     METRIC("", "{\"name\":\"d\",\"unit\":\"s\",\"sum\":{"
+                                "\"aggregationTemporality\":1,\"isMonotonic\":true,"
+                                "\"dataPoints\":[{" T1 "\"asInt\":1}]}}"),
+                     "d{__unit__=\"seconds\"} 1 @1700000000123\n");
+}
+
 static void test_target_info_covers_the_time_of_its_points(void **state)
 {
     (void)state;
@@ -220,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_type_and_unit_become_labels_when_asked_to),
         cmocka_unit_test(test_target_info_covers_the_time_of_its_points),
         cmocka_unit_test(test_every_truncation_ends_in_an_error_or_rows),
     };

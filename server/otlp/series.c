@@ -19,7 +19,7 @@ typedef enum label_rank {
     RANK_PROMOTED, /* of the resource: only where no other is, the first */
     RANK_SCOPE,    /* from here on: the highest wins, of equals the last */
     RANK_JOB,
-    RANK_OWN, /* __name__, le, quantile */
+    RANK_OWN, /* __name__, __type__, __unit__, le, quantile */
 } label_rank;
 
 typedef struct candidate {
@@ -190,6 +190,18 @@ static fer_code add_scope(gathering *g, const otlp_metric *m, fer_err *err)
     }
 }
 
+/* They take the place of such attributes, a unit that is none as well. */
+static fer_code add_type_and_unit(gathering *g, const otlp_metric *m, fer_err *err)
+{
+    fer_str unit;
+    if (m->type.n != 0)
+        FER_TRY(add(g, RANK_OWN, STR("__type__"), STR(""), m->type));
+    if (m->unit.n == 0)
+        return FER_OK;
+    FER_TRY(otlp_unit_name(g->o->strategy, m->unit, g->a, &unit, err));
+    return add(g, RANK_OWN, STR("__unit__"), STR(""), unit);
+}
+
 static fer_code add_own(gathering *g, const otlp_series *s)
 {
     static const char *const endings[] = {[OTLP_PART_SUM] = "_sum",
@@ -269,7 +281,7 @@ static size_t count_fields(fer_str msg)
 
 static fer_code gather(gathering *g, const otlp_series *s, fer_err *err)
 {
-    enum { OWN = 7 }; /* __name__, le or quantile, job, instance, three of the scope */
+    enum { OWN = 9 }; /* __name__, type, unit, le or quantile, job, instance, three of the scope */
     bool target = s->part == OTLP_PART_TARGET;
     size_t cap = count_fields(s->attributes) + count_fields(s->metric->resource) +
                  count_fields(s->metric->scope) + OWN;
@@ -281,6 +293,7 @@ static fer_code gather(gathering *g, const otlp_series *s, fer_err *err)
     FER_TRY(add_resource(g, s->metric->resource, target, err));
     if (g->o->promote_scope && !target)
         FER_TRY(add_scope(g, s->metric, err));
+    FER_TRY(add_type_and_unit(g, s->metric, err));
     return add_own(g, s);
 }
 

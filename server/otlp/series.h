@@ -26,6 +26,7 @@ typedef struct otlp_metric {
     fer_str scope;      /* message InstrumentationScope */
     fer_str schema_url; /* of the scope */
     fer_str name;       /* translated, without the endings of parts */
+    fer_str type, unit; /* where they become labels: of Prometheus, of OTLP; empty: unknown */
 } otlp_metric;
 
 /* A row's raw bytes are one of these. */

@@ -111,6 +111,18 @@ class Receiving(unittest.TestCase):
             self.assertEqual([{"type": "gauge", "help": "The load.", "unit": "1"}], metadata["cpu_load_ratio"])
             self.assertEqual("histogram", metadata["http_duration_seconds"][0]["type"])
 
+    def test_type_and_unit_as_labels(self):
+        """Two metrics of a name that differ in unit alone are two series, known ones as new ones, through a kill."""
+        body = otlp.encode(otlp.REQUEST, request(resource({}, gauge("t", [point(NOW, 1)], "s"), gauge("t", [point(NOW, 2)], "ms"))))
+        with Server("--enable-feature=type-and-unit-labels", translation_strategy="NoTranslation") as server:
+            for turn in range(2):
+                self.assertEqual(200, server.send(body, PROTOBUF)[0])
+                self.assertEqual({("gauge", "seconds", "1"), ("gauge", "milliseconds", "2")},
+                                 {(s["metric"]["__type__"], s["metric"]["__unit__"], s["value"][1]) for s in server.instant("t", time=NOW / 1000)})
+                if turn == 0:
+                    server.kill()
+                    server.start()
+
 
 class Native(unittest.TestCase):
     """Exponential histograms, and classic ones when they are to be converted."""
