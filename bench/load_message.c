@@ -20,17 +20,18 @@ enum { TYPE_COUNTER = 1, TYPE_HISTOGRAM = 3, CUSTOM_SCHEMA = -53, SCHEMA = 3 };
 /* Levels of a message, by what is written there. */
 typedef enum level { SERIES, LABELS, PART, INNER, POINTS, METRIC, SCOPE, RESOURCE, LEVELS } level;
 
-/* The symbols of one request of remote write 2.0, in a table by their hash. */
+/* The symbols of one request of remote write 2.0, in a table by their hash. Slots of other requests are empty: so the table
+ * need not be cleared, which would leave the server under measure no cache. */
 enum { SYMBOL_SLOTS = 1 << 16, SYMBOL_BYTES_MAX = 96 };
 typedef struct symbol_table {
     fer_buf fields; /* as they go on the wire */
     struct {
-        fer_str text; /* in texts */
-        uint32_t ref;
+        uint32_t request, ref;
     } slot[SYMBOL_SLOTS];
+    fer_str text[SYMBOL_SLOTS / 2]; /* by ref, in texts */
     char *texts;
     size_t texts_n;
-    uint32_t n;
+    uint32_t n, request;
 } symbol_table;
 
 struct load_writer {
@@ -105,8 +106,7 @@ static void put_number(fer_buf *b, uint32_t num, uint64_t v)
 static void clear_symbols(symbol_table *s)
 {
     fer_buf_clear(&s->fields);
-    for (size_t i = 0; i < SYMBOL_SLOTS; i++)
-        s->slot[i].text.p = NULL;
+    s->request++;
     s->texts_n = 0;
     s->n = 1; /* the first symbol is empty */
     pb_put_bytes(&s->fields, 4, STR(""));
@@ -116,18 +116,19 @@ static uint32_t symbol_ref(symbol_table *s, const char *symbol)
 {
     fer_str text = str_of(symbol);
     size_t i = fer_hash64(text.p, text.n) % SYMBOL_SLOTS;
-    while (s->slot[i].text.p != NULL && !str_eq(s->slot[i].text, text))
+    while (s->slot[i].request == s->request && !str_eq(s->text[s->slot[i].ref], text))
         i = (i + 1) % SYMBOL_SLOTS;
-    if (s->slot[i].text.p != NULL)
+    if (s->slot[i].request == s->request)
         return s->slot[i].ref;
     if (s->n == SYMBOL_SLOTS / 2) {
         fprintf(stderr, "loadgen: too many symbols in one request: take a smaller --batch\n");
         exit(2);
     }
     memcpy(s->texts + s->texts_n, text.p, text.n);
-    s->slot[i].text = (fer_str){s->texts + s->texts_n, text.n};
+    s->text[s->n] = (fer_str){s->texts + s->texts_n, text.n};
     s->texts_n += text.n;
     pb_put_bytes(&s->fields, 4, text);
+    s->slot[i].request = s->request;
     return s->slot[i].ref = s->n++;
 }
 
@@ -450,9 +451,11 @@ fer_str load_message(load_writer *w, uint64_t k, uint64_t first, uint64_t count)
         spot at = spot_of(w, i, k);
         put_series(w, &at);
     }
-    if (w->symbols != NULL)
-        fer_buf_puts(&w->message, fer_buf_str(&w->symbols->fields));
-    else if (w->p->kind == LOAD_MIXED)
+    if (w->symbols != NULL) { /* as senders have it: in front */
+        fer_buf_puts(&w->symbols->fields, fer_buf_str(&w->message));
+        return fer_buf_str(&w->symbols->fields);
+    }
+    if (w->p->kind == LOAD_MIXED)
         put_metadata1(w);
     return fer_buf_str(&w->message);
 }

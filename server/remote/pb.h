@@ -59,6 +59,17 @@ static inline fer_code pb_next(fer_rd *r, pb_field *ret)
     }
 }
 
+/* Takes a field of bytes with this tag, of one byte, and fewer than 128 bytes, as nearly all are. False, and nothing taken, where
+ * another field stands, or none that is whole. */
+static inline bool pb_take_short(fer_rd *r, uint8_t tag, fer_str *ret)
+{
+    if (rd_left(r) < 2 || r->p[0] != tag || r->p[1] >= 0x80 || rd_left(r) - 2 < r->p[1])
+        return false;
+    *ret = (fer_str){(const char *)r->p + 2, r->p[1]};
+    r->p += 2 + ret->n;
+    return true;
+}
+
 /* Writing: fields of one level; numbers that are zero are left out, as proto3 has it. */
 static inline void pb_put_varint(fer_buf *out, uint64_t v)
 {

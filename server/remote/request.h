@@ -89,6 +89,33 @@ static inline bool rw_has_exemplars(const rw_request *q, rw_mark since)
 /* Names the rows behind the mark. */
 void rw_name_rows(rw_request *q, rw_mark since, fer_str raw, fer_hash128 fp);
 
+/* A sample field as nearly all are sent: its tag and length, the value, and a time of six bytes, as those of the years 1971 to
+ * 2109 have. */
+enum { RW_SAMPLE_BYTES = 18 };
+
+/* Whether a field of RW_SAMPLE_BYTES begins here: its tag and length, those of the value and of the time. */
+static inline bool rw_begins_sample(const uint8_t *p)
+{
+    return p[0] == 0x12 && p[1] == RW_SAMPLE_BYTES - 2 && p[2] == 0x09 && p[11] == 0x10;
+}
+
+/* Reads one of RW_SAMPLE_BYTES; false: these are none. */
+static inline bool rw_read_sample(const uint8_t *p, int64_t *t, double *v)
+{
+    const uint64_t more = UINT64_C(0x008080808080), every = UINT64_C(0x808080808080);
+    uint64_t w;
+    memcpy(&w, p + RW_SAMPLE_BYTES - sizeof w, sizeof w);
+    w >>= 16;
+    if (!rw_begins_sample(p) || (w & every) != more)
+        return false;
+    w &= ~every; /* groups of 7 bits; then of 14, then of 28 and 14 */
+    w = (w & UINT64_C(0x007f007f007f)) | (w & UINT64_C(0x7f007f007f00)) >> 1;
+    w = (w & 0x3fff) | (w >> 16 & 0x3fff) << 14 | (w >> 32 & 0x3fff) << 28;
+    *t = (int64_t)w;
+    memcpy(v, p + 3, sizeof *v);
+    return true;
+}
+
 /* A Sample message: value = 1, timestamp = 2 and, where last_field says so, start_timestamp = 3, which is
  * not stored yet. Absent fields are zero, unknown ones skipped. */
 static inline fer_code rw_scan_sample(fer_str msg, uint32_t last_field, int64_t *t, double *v)

@@ -19,7 +19,7 @@
 
 #include "server/remote/rw_hist.h"
 
-enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2, SAMPLE_BYTES = 18, KNOWN_AT_ONCE = 2048 };
+enum { TAG_LABEL = 0x0a, SAMPLE_FIELDS = 2, KNOWN_AT_ONCE = 2048 };
 
 /* Adds the label field [start, end) to what is known of the series' labels. */
 static fer_code note_label(rw_request *q, fer_str *raw, const uint8_t *start, const uint8_t *end)
@@ -138,31 +138,10 @@ static fer_code skip_label_run(fer_rd *r, fer_str *raw)
     return FER_OK;
 }
 
-/* Whether a sample field of SAMPLE_BYTES begins here: its tag and length, those of the value and of the time. */
-static inline bool begins_sample(const uint8_t *p)
-{
-    return p[0] == 0x12 && p[1] == SAMPLE_BYTES - 2 && p[2] == 0x09 && p[11] == 0x10;
-}
-
-/* The one sample of a series, as nearly all are sent: its field ends the message, and its time has the six bytes of years 1971
- * to 2109. False: it is none of these. */
+/* The one sample of a series, where it ends the message as nearly all are sent. */
 static inline bool read_only_sample(const fer_rd *r, int64_t *t, double *v)
 {
-    const uint64_t more = UINT64_C(0x008080808080), every = UINT64_C(0x808080808080);
-    const uint8_t *p = r->p;
-    if (rd_left(r) != SAMPLE_BYTES || !begins_sample(p))
-        return false;
-    uint64_t w;
-    memcpy(&w, p + SAMPLE_BYTES - sizeof w, sizeof w);
-    w >>= 16;
-    if ((w & every) != more)
-        return false;
-    w &= ~every; /* groups of 7 bits; then of 14, then of 28 and 14 */
-    w = (w & UINT64_C(0x007f007f007f)) | (w & UINT64_C(0x7f007f007f00)) >> 1;
-    w = (w & 0x3fff) | (w >> 16 & 0x3fff) << 14 | (w >> 32 & 0x3fff) << 28;
-    *t = (int64_t)w;
-    memcpy(v, p + 3, sizeof *v);
-    return true;
+    return rd_left(r) == RW_SAMPLE_BYTES && rw_read_sample(r->p, t, v);
 }
 
 static fer_code scan_fields(rw_request *q, fer_rd *r, fer_str *raw)
@@ -197,12 +176,11 @@ static fer_code add_row(const scan *s, fer_str raw, int64_t t, double v)
 /* Whether the message ends in one sample, and not in two. */
 static inline bool guess_only_sample(fer_str msg, int64_t *t, double *v)
 {
-    if (msg.n < SAMPLE_BYTES)
+    if (msg.n < RW_SAMPLE_BYTES)
         return false;
-    fer_rd end = rd_of(str_from(msg, msg.n - SAMPLE_BYTES));
-    fer_rd before = rd_of(str_from(msg, msg.n < 2 * SAMPLE_BYTES ? 0 : msg.n - 2 * SAMPLE_BYTES));
-    bool two = rd_left(&before) == 2 * SAMPLE_BYTES && begins_sample(before.p);
-    return !two && read_only_sample(&end, t, v);
+    const uint8_t *end = (const uint8_t *)msg.p + msg.n;
+    bool two = msg.n >= 2 * RW_SAMPLE_BYTES && rw_begins_sample(end - 2 * RW_SAMPLE_BYTES);
+    return !two && rw_read_sample(end - RW_SAMPLE_BYTES, t, v);
 }
 
 static fer_code scan_series(const scan *s, fer_str msg)
@@ -213,7 +191,7 @@ static fer_code scan_series(const scan *s, fer_str msg)
     int64_t t;
     double v;
     if (s->guesses && guess_only_sample(msg, &t, &v))
-        return add_row(s, str_head(msg, msg.n - SAMPLE_BYTES), t, v);
+        return add_row(s, str_head(msg, msg.n - RW_SAMPLE_BYTES), t, v);
     FER_TRY(skip_label_run(&r, &raw));
     if (read_only_sample(&r, &t, &v))
         return add_row(s, raw, t, v);

@@ -8,8 +8,9 @@
  *   Exemplar   { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
  *   Metadata   { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
  *
- * Fields may come in any order, so the symbols are gathered by a first walk over the top level, and the
- * series are read by a second one. References that come in several pieces are gathered into one run.
+ * Senders write all symbols in front of the series, so one walk does. Fields may come in any order, though: where a symbol
+ * comes behind a series, the rest of them is gathered and the series are read again. References that come in several
+ * pieces are gathered into one run.
  */
 #include "server/remote/rw2.h"
 
@@ -31,30 +32,15 @@ void rw2_symbols_init(rw2_symbols *s, fer_account *acct)
 
 size_t rw2_symbols_bytes(const rw2_symbols *s)
 {
-    return s->cap * sizeof *s->v + (s->factors == NULL ? 0 : REFS_MAX * sizeof *s->factors);
+    return s->cap * sizeof *s->v + s->cap_hashes * sizeof *s->hashes;
 }
 
 void rw2_symbols_done(rw2_symbols *s)
 {
     fer_account_release(s->acct, rw2_symbols_bytes(s));
     fer_free(s->v);
-    fer_free(s->factors);
+    fer_free(s->hashes);
     rw2_symbols_init(s, s->acct);
-}
-
-static fer_code make_factors(rw2_symbols *s, rw_fingerprint_fn fp, const void *fp_arg)
-{
-    if (s->factors != NULL)
-        return FER_OK;
-    if (!fer_account_charge(s->acct, REFS_MAX * sizeof *s->factors))
-        return FER_LIMIT;
-    s->factors = fer_alloc(REFS_MAX * sizeof *s->factors);
-    for (uint64_t i = 0; i < REFS_MAX; i++) {
-        char text[32];
-        int n = snprintf(text, sizeof text, "place %" PRIu64 " of the references", i);
-        s->factors[i] = fp(fp_arg, (fer_str){text, (size_t)n}).hi | 1;
-    }
-    return FER_OK;
 }
 
 /* What the scan of one request needs. */
@@ -76,6 +62,26 @@ static inline fer_code next_ref(fer_rd *r, uint32_t *ret)
     FER_TRY(rd_uvarint(r, &v));
     *ret = (uint32_t)v;
     return FER_OK;
+}
+
+/* Each ends with a byte below 0x80. */
+static size_t count_refs(fer_str refs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < refs.n; i++)
+        n += (unsigned char)refs.p[i] < 0x80;
+    return n;
+}
+
+/* Whether they are varints to the end. */
+static bool are_refs(fer_str refs)
+{
+    fer_rd r = rd_of(refs);
+    uint32_t ref;
+    while (r.p != r.end)
+        if (next_ref(&r, &ref) != FER_OK)
+            return false;
+    return true;
 }
 
 /* ---- series that cannot be taken ---- */
@@ -139,8 +145,11 @@ static void print_outside(fer_buf *out, const rw2_symbols *y, fer_str refs)
         }
 }
 
-static fer_code refuse_refs(scan *s, rw_mark first, fer_str refs, size_t n)
+static fer_code refuse_refs(scan *s, rw_mark first, fer_str refs)
 {
+    if (!are_refs(refs))
+        return FER_CORRUPT;
+    size_t n = count_refs(refs);
     fer_buf text;
     fer_buf_init(&text, TEXT_BYTES_MAX, NULL);
     fer_buf_puts(&text, STR("parsing labels for series "));
@@ -172,6 +181,9 @@ static fer_code note_refs(rw_request *q, const pb_field *f, const uint8_t *end, 
     } else if (f->type != PB_BYTES) {
         return FER_CORRUPT;
     }
+    if (piece.n != 0 &&
+        (unsigned char)piece.p[piece.n - 1] >= 0x80) /* the next would complete it */
+        return FER_CORRUPT;
     if (refs->n != 0)
         return rw_gather(q, refs, piece);
     *refs = piece;
@@ -297,29 +309,58 @@ static fer_code scan_field(scan *s, const pb_field *f, const uint8_t *end, serie
     }
 }
 
-/* The fingerprint of the references; *ret_n counts them. *good is false when they cannot name a
- * series. */
-static inline fer_code resolve(const rw2_symbols *s, size_t limit, fer_str refs, fer_hash128 *ret,
-                               size_t *ret_n, bool *good)
+/* What a label adds to the fingerprint. As a name and as a value a symbol counts differently, in each half. */
+static inline void add_label(fer_hash128 *sum, const fer_hash128 *name, const fer_hash128 *value)
 {
-    fer_rd r = rd_of(refs);
-    fer_hash128 sum = {0, 0};
-    size_t n = 0;
-    *good = true;
-    for (; r.p != r.end; n++) {
-        uint32_t ref;
-        FER_TRY(next_ref(&r, &ref));
-        if (n < REFS_MAX && ref < limit) {
-            sum.lo += s->v[ref].hash.lo * s->factors[n];
-            sum.hi += s->v[ref].hash.hi * s->factors[n];
-        } else {
-            *good = false;
+    sum->lo += name->lo * value->hi;
+    sum->hi += name->hi * (value->lo + 2 * value->hi);
+}
+
+/* A reference of one or two bytes, as nearly all are, where two can be read; NULL: it is longer. Returns what is behind it. */
+static inline const uint8_t *short_ref(const uint8_t *p, size_t *ret)
+{
+    size_t first = p[0], second = p[1];
+    if (first < 0x80) {
+        *ret = first;
+        return p + 1;
+    }
+    *ret = (first & 0x7f) | second << 7;
+    return second < 0x80 ? p + 2 : NULL;
+}
+
+/* Any two references; false: they are cut short, or there is one only. */
+static bool long_refs(fer_rd *r, size_t *name, size_t *value)
+{
+    uint32_t ref[2];
+    if (next_ref(r, &ref[0]) != FER_OK || next_ref(r, &ref[1]) != FER_OK)
+        return false;
+    *name = ref[0];
+    *value = ref[1];
+    return true;
+}
+
+/* The fingerprint of the references; false when they cannot name a series. */
+static inline bool resolve(const rw2_symbols *s, size_t limit, fer_str refs, fer_hash128 *ret)
+{
+    const fer_hash128 *hashes = s->hashes;
+    fer_hash128 sum = {1, 1}; /* no labels: not zeros, which the head takes for none */
+    const fer_rd all = rd_of(refs);
+    for (const uint8_t *p = all.p, *next = NULL; p != all.end; p = next) {
+        enum { SHORT_BYTES = 4 };
+        size_t name, value;
+        if (all.end - p < SHORT_BYTES || (next = short_ref(p, &name)) == NULL ||
+            (next = short_ref(next, &value)) == NULL) {
+            fer_rd r = {p, all.end};
+            if (!long_refs(&r, &name, &value))
+                return false;
+            next = r.p;
         }
+        if (name >= limit || value >= limit)
+            return false;
+        add_label(&sum, &hashes[name], &hashes[value]);
     }
     *ret = sum;
-    *ret_n = n;
-    *good = *good && n % 2 == 0;
-    return FER_OK;
+    return refs.n <= REFS_MAX || count_refs(refs) <= REFS_MAX;
 }
 
 /* ---- metadata ---- */
@@ -445,46 +486,72 @@ static fer_code add_type_and_unit(scan *s, series *of, fer_hash128 *ret)
     if (has_unit)
         at = put_ref(put_ref(at, y->n + OWN_UNIT), of->metadata.unit);
     of->refs = (fer_str){refs, (size_t)(at - refs)};
-    size_t n;
-    bool good;
-    FER_TRY(resolve(y, y->n + y->own, of->refs, ret, &n, &good));
-    assert(good && n <= REFS_MAX);
+    bool good = resolve(y, y->n + y->own, of->refs, ret);
+    assert(good);
+    (void)good;
     return FER_OK;
 }
 
 /* ---- the message ---- */
 
-static fer_code scan_series(scan *s, fer_str msg)
+static bool is_inside(const rw2_symbols *y, const metadata_refs *m)
+{
+    return (m->help < y->n && m->unit < y->n) || (m->help == 0 && m->unit == 0);
+}
+
+/* Takes a series of references in one piece, one sample and perhaps metadata, as nearly all are sent. *taken is false, and nothing
+ * has changed, where it is another, or one to be refused. */
+static inline fer_code take_usual(scan *s, fer_str msg, bool *taken)
+{
+    enum { TAG_REFS = 0x0a, TAG_METADATA = 0x2a };
+    rw_request *q = s->q;
+    fer_rd r = rd_of(msg);
+    fer_str metadata = {0};
+    series found = {0};
+    *taken = false;
+    FER_TRY(rw_need_row(q));
+    tsdb_row *row = &q->rows[q->n_rows];
+    if (q->wants_types || !pb_take_short(&r, TAG_REFS, &found.refs) ||
+        rd_left(&r) < RW_SAMPLE_BYTES || !rw_read_sample(r.p, &row->t, &row->v))
+        return FER_OK;
+    r.p += RW_SAMPLE_BYTES;
+    if (r.p != r.end && (!pb_take_short(&r, TAG_METADATA, &metadata) || r.p != r.end))
+        return FER_OK;
+    if (metadata.n != 0 && (scan_metadata(metadata, &found.metadata) != FER_OK ||
+                            !is_inside(s->symbols, &found.metadata)))
+        return FER_OK;
+    if (!resolve(s->symbols, s->symbols->n, found.refs, &row->fp))
+        return FER_OK;
+    row->raw = found.refs;
+    q->n_rows++;
+    q->n_series++;
+    *taken = true;
+    return metadata.n == 0 ? FER_OK : note_metadata(s, &found);
+}
+
+static fer_code take_any(scan *s, fer_str msg)
 {
     rw_request *q = s->q;
     fer_rd r = rd_of(msg);
     series found = {0};
     rw_mark first = rw_mark_now(q);
-    for (;;) {
+    while (r.p != r.end) {
         pb_field f = {0};
-        fer_code c = pb_next(&r, &f);
-        if (c == FER_END)
-            break;
-        FER_TRY(c);
+        FER_TRY(pb_next(&r, &f));
         FER_TRY(scan_field(s, &f, r.p, &found));
     }
     q->n_series++;
     q->n_exemplars += found.n_exemplars;
 
     fer_hash128 fp;
-    size_t n;
-    bool good;
-    FER_TRY(resolve(s->symbols, s->symbols->n, found.refs, &fp, &n, &good));
-    if (!good)
-        return refuse_refs(s, first, found.refs, n);
+    if (!resolve(s->symbols, s->symbols->n, found.refs, &fp))
+        return refuse_refs(s, first, found.refs);
     if (!rw_has_rows(q, first) && found.n_exemplars == 0)
         return refuse_named(s, first, "TimeSeries must contain at least one sample or histogram",
                             found.refs);
-    if (found.metadata.help >= s->symbols->n || found.metadata.unit >= s->symbols->n)
-        if (found.metadata.help != 0 || found.metadata.unit != 0)
-            return refuse_named(s, first, "metadata reference outside of symbols table",
-                                found.refs);
-    if (q->wants_types && n > REFS_MAX - 4)
+    if (!is_inside(s->symbols, &found.metadata))
+        return refuse_named(s, first, "metadata reference outside of symbols table", found.refs);
+    if (q->wants_types && count_refs(found.refs) > REFS_MAX - 4)
         return refuse_named(s, first, "too many labels for those of type and unit", found.refs);
     if (q->wants_types)
         FER_TRY(add_type_and_unit(s, &found, &fp));
@@ -495,6 +562,13 @@ static fer_code scan_series(scan *s, fer_str msg)
     return note_metadata(s, &found);
 }
 
+static fer_code scan_series(scan *s, fer_str msg)
+{
+    bool taken;
+    FER_TRY(take_usual(s, msg, &taken));
+    return taken ? FER_OK : take_any(s, msg);
+}
+
 static fer_code add_symbol(scan *s, fer_str text)
 {
     rw2_symbols *y = s->symbols;
@@ -502,12 +576,18 @@ static fer_code add_symbol(scan *s, fer_str text)
         return FER_INVALID;
     if (y->n == y->cap)
         FER_TRY(rw_grow(y->acct, (void **)&y->v, &y->cap, sizeof *y->v));
-    y->v[y->n++] = (rw2_symbol){.text = text, .hash = s->fp(s->fp_arg, text)};
+    if (y->n == y->cap_hashes)
+        FER_TRY(rw_grow(y->acct, (void **)&y->hashes, &y->cap_hashes, sizeof *y->hashes));
+    fer_hash128 hash = s->fp(s->fp_arg, text);
+    y->v[y->n] = (rw2_symbol){.text = text};
+    y->hashes[y->n++] = (fer_hash128){hash.lo | 1, hash.hi | 1};
     return FER_OK;
 }
 
 static fer_code add_own_symbols(scan *s)
 {
+    if (!s->q->wants_types)
+        return FER_OK;
     for (size_t i = 0; i < OWN_SYMBOLS; i++)
         FER_TRY(add_symbol(s, str_of(own_symbols[i])));
     s->symbols->n -= OWN_SYMBOLS;
@@ -515,18 +595,23 @@ static fer_code add_own_symbols(scan *s)
     return FER_OK;
 }
 
-/* One walk over the fields of the top level with this number; *at is the field that failed. */
-static fer_code walk(scan *s, fer_str msg, uint32_t num, fer_code (*fn)(scan *s, fer_str bytes),
-                     const uint8_t **at)
+/* Walks over the fields of the top level, up to the first of number `until` (0: to the end), and passes the bytes of those of number
+ * `num`, which is below 16, to fn. *at is the field that failed. */
+static inline fer_code walk(scan *s, fer_rd *r, uint32_t num, uint32_t until,
+                            fer_code (*fn)(scan *s, fer_str bytes), const uint8_t **at)
 {
-    fer_rd r = rd_of(msg);
+    const uint8_t tag = (uint8_t)(num << 3 | PB_BYTES);
     for (;;) {
-        pb_field f = {0};
-        fer_code c = pb_next(&r, &f);
+        pb_field f = {.num = num, .type = PB_BYTES, .start = r->p};
+        fer_code c = pb_take_short(r, tag, &f.bytes) ? FER_OK : pb_next(r, &f);
         *at = f.start;
         if (c == FER_END)
             return FER_OK;
         FER_TRY(c);
+        if (f.num == until) {
+            r->p = f.start;
+            return FER_OK;
+        }
         if (f.num != num)
             continue;
         if (f.type != PB_BYTES)
@@ -535,21 +620,38 @@ static fer_code walk(scan *s, fer_str msg, uint32_t num, fer_code (*fn)(scan *s,
     }
 }
 
+enum { SYMBOLS = 4, TIMESERIES = 5 };
+
+/* Symbols stand at `late`, behind series that begin at `first`: all series are read once more. */
+static fer_code scan_again(scan *s, fer_rd first, fer_rd late, const uint8_t **at)
+{
+    rw2_symbols *y = s->symbols;
+    FER_TRY(walk(s, &late, SYMBOLS, 0, add_symbol, at));
+    FER_TRY(add_own_symbols(s));
+    for (size_t i = 0; i < y->n; i++)
+        y->v[i].type = y->v[i].help = y->v[i].unit = 0;
+    rw_request_begin(s->q, s->q->msg_bytes);
+    return walk(s, &first, TIMESERIES, 0, scan_series, at);
+}
+
+static fer_code scan_message(scan *s, fer_str msg, const uint8_t **at)
+{
+    fer_rd r = rd_of(msg);
+    rw_request_begin(s->q, msg.n);
+    s->symbols->n = s->symbols->own = 0;
+    FER_TRY(walk(s, &r, SYMBOLS, TIMESERIES, add_symbol, at));
+    FER_TRY(add_own_symbols(s));
+    const fer_rd first = r;
+    FER_TRY(walk(s, &r, TIMESERIES, SYMBOLS, scan_series, at));
+    return r.p == r.end ? FER_OK : scan_again(s, first, r, at);
+}
+
 fer_code rw2_scan(fer_str msg, rw_fingerprint_fn fp, const void *fp_arg, rw2_symbols *symbols,
                   rw_request *ret, fer_err *err)
 {
-    enum { SYMBOLS = 4, TIMESERIES = 5 };
     scan s = {.q = ret, .symbols = symbols, .fp = fp, .fp_arg = fp_arg};
     const uint8_t *at = NULL;
-    rw_request_begin(ret, msg.n);
-    symbols->n = symbols->own = 0;
-    fer_code c = make_factors(symbols, fp, fp_arg);
-    if (c == FER_OK)
-        c = walk(&s, msg, SYMBOLS, add_symbol, &at);
-    if (c == FER_OK && ret->wants_types)
-        c = add_own_symbols(&s);
-    if (c == FER_OK)
-        c = walk(&s, msg, TIMESERIES, scan_series, &at);
+    fer_code c = scan_message(&s, msg, &at);
     if (c == FER_OK)
         return FER_OK;
     if (c == FER_LIMIT)

@@ -1,10 +1,10 @@
 /* rw2.h - remote-write 2.0 requests: the message io.prometheus.write.v2.Request.
  *
- * One scan over the decoded bytes; labels are not built (DESIGN D4). Each symbol of the request is hashed
- * once; a series' fingerprint is a sum over the hashes its label references point to, each times a secret
- * odd factor of its place, so that it does not depend on where this request keeps its symbols. The hashes
- * are keyed, so sums can no more be aimed at than hashes; two label sets meet by chance alone (multilinear
- * hashing; two factors differ by an even number, which costs the order of labels a bit or two of 128). A row's raw bytes are the references as they stand on
+ * One scan over the decoded bytes; labels are not built (DESIGN D4). Each symbol of the request is hashed once, keyed; a
+ * series' fingerprint is a sum over its labels of products of the two symbols' hashes. So it depends neither on where
+ * this request keeps its symbols nor on the order of labels, and can no more be aimed at than the hashes. Two label sets meet by
+ * chance alone: the sums are polynomials in the hashes, whose halves are odd, and two of them are equal only where all
+ * labels are (a product that is zero by chance costs a few bits of 128). A row's raw bytes are the references as they stand on
  * the wire, and mean something only with the symbols of their request.
  *
  * Spec: Prometheus Remote-Write 2.0; docs/ingestion.md.
@@ -18,7 +18,6 @@ enum { RW2_SYMBOLS_MAX = 1024 * 1024 };
 
 typedef struct rw2_symbol {
     fer_str text;
-    fer_hash128 hash;
     uint32_t type, help, unit; /* metadata last told for the series of this name */
 } rw2_symbol;
 
@@ -26,10 +25,11 @@ typedef struct rw2_symbol {
 typedef struct rw2_symbols {
     fer_account *acct;
     rw2_symbol *v;
-    size_t n, cap;
+    fer_hash128
+        *hashes; /* of the texts, both halves odd; apart, as known series need nothing else */
+    size_t n, cap, cap_hashes;
     size_t
         own; /* behind n: ours, for the labels made of metadata; no reference of a sender means them */
-    uint64_t *factors; /* of the places in a series' references; made from the fingerprint's key */
 } rw2_symbols;
 
 void rw2_symbols_init(rw2_symbols *s, fer_account *acct);

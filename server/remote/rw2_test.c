@@ -175,6 +175,11 @@ static void type_and_unit_become_labels_if_wanted(void **state)
     tear_down(&f);
 }
 
+static bool same_name(const tsdb_row *a, const tsdb_row *b)
+{
+    return a->fp.lo == b->fp.lo && a->fp.hi == b->fp.hi;
+}
+
 /* The same series in another request, where its symbols have other places, and with its references in
  * pieces, packed and not. */
 static void the_fingerprint_is_of_the_labels_not_of_their_places(void **state)
@@ -187,9 +192,15 @@ static void the_fingerprint_is_of_the_labels_not_of_their_places(void **state)
     put_refs(&f.series, "\1\2\3\4", 4);
     put_sample(&f.series, 1, 1, 0);
     put_series(&f.msg, &f.series);
-    put_refs(&f.series, "\3\4\1\2", 4); /* another order is another name on the wire */
+    put_refs(&f.series, "\3\4\1\2", 4); /* nor is it of their order */
     put_sample(&f.series, 1, 1, 0);
     put_series(&f.msg, &f.series);
+    static const char *const others[] = {"\2\1\4\3", "\1\4\3\2", "\1\2\4\3", "\1\2\3\3"};
+    for (size_t i = 0; i < 4; i++) { /* but of what is the name of what */
+        put_refs(&f.series, others[i], 4);
+        put_sample(&f.series, 1, 1, 0);
+        put_series(&f.msg, &f.series);
+    }
 
     put_refs(&g.series, "\6\5", 2); /* the symbols come later */
     put_sample(&g.series, 1, 1, 0);
@@ -200,13 +211,90 @@ static void the_fingerprint_is_of_the_labels_not_of_their_places(void **state)
     SYMBOLS(&g.msg, "", "other", "z", "x", "job", "up", "__name__");
     scan_ok(&f);
     scan_ok(&g);
-    assert_int_equal(f.q.n_rows, 2);
+    assert_int_equal(f.q.n_rows, 6);
     assert_int_equal(g.q.n_rows, 2);
-    assert_memory_equal(&f.q.rows[0].fp, &g.q.rows[0].fp, sizeof f.q.rows[0].fp);
-    assert_memory_equal(&g.q.rows[0].fp, &g.q.rows[1].fp, sizeof f.q.rows[0].fp);
-    assert_memory_not_equal(&f.q.rows[0].fp, &f.q.rows[1].fp, sizeof f.q.rows[0].fp);
+    assert_true(same_name(&f.q.rows[0], &g.q.rows[0]) && same_name(&g.q.rows[0], &g.q.rows[1]));
+    assert_true(same_name(&f.q.rows[0], &f.q.rows[1]));
+    for (size_t i = 2; i < 6; i++)
+        for (size_t k = 1; k < i; k++)
+            assert_false(same_name(&f.q.rows[i], &f.q.rows[k]));
     tear_down(&f);
     tear_down(&g);
+}
+
+/* Zeros stand for none in the head: a series without labels would be taken for another one. */
+static void no_labels_have_a_fingerprint_that_is_not_zero(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    SYMBOLS(&f.msg, "", "a", "b");
+    put_sample(&f.series, 1, 1, 0);
+    put_series(&f.msg, &f.series);
+    scan_ok(&f);
+    assert_int_equal(f.q.n_rows, 1);
+    assert_true(f.q.rows[0].fp.lo != 0 || f.q.rows[0].fp.hi != 0);
+    tear_down(&f);
+}
+
+/* Series are read before all symbols are there, and once more then: nothing is told twice or forgotten. */
+static void symbols_may_come_between_series(void **state)
+{
+    (void)state;
+    static const char *const want[] = {"__name__", "up", "job", "x", NULL};
+    fixture f;
+    set_up(&f);
+    SYMBOLS(&f.msg, "", "__name__", "up");
+    for (int i = 0; i < 2; i++) {
+        put_refs(&f.series, "\1\2\3\4", 4);
+        put_sample(&f.series, 1, 1 + i, 0);
+        put_metadata(&f.series, 2, 5, 0);
+        put_series(&f.msg, &f.series);
+        if (i == 0)
+            SYMBOLS(&f.msg, "job", "x");
+    }
+    SYMBOLS(&f.msg, "Help.");
+    scan_ok(&f);
+    assert_int_equal(f.q.n_series, 2);
+    assert_int_equal(f.q.n_bad_series, 0);
+    assert_int_equal(f.q.n_rows, 2);
+    expect_labels(&f, f.q.rows[0].raw, want);
+    expect_labels(&f, f.q.rows[1].raw, want);
+    assert_true(same_name(&f.q.rows[0], &f.q.rows[1]));
+    assert_int_equal(f.q.n_metadata, 1);
+    assert_true(str_eq(f.q.metadata[0].help, STR("Help.")));
+    tear_down(&f);
+}
+
+/* As nearly all series are sent, and what looks like it at first. */
+static void samples_of_usual_form_and_others_read_alike(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {0,
+                                    127,
+                                    (INT64_C(1) << 35) - 1,
+                                    INT64_C(1) << 35,
+                                    1700000000000,
+                                    (INT64_C(1) << 42) - 1,
+                                    INT64_C(1) << 42,
+                                    -1};
+    enum { TIMES = sizeof times / sizeof *times };
+    fixture f;
+    set_up(&f);
+    SYMBOLS(&f.msg, "", "__name__", "up");
+    for (size_t i = 0; i < TIMES; i++) {
+        put_refs(&f.series, "\1\2", 2);
+        put_sample(&f.series, (double)i, times[i], 0);
+        if (i % 2 == 0)
+            put_bytes(&f.series, 5, STR("")); /* metadata that tells nothing */
+        put_series(&f.msg, &f.series);
+    }
+    scan_ok(&f);
+    assert_int_equal(f.q.n_rows, TIMES);
+    for (size_t i = 0; i < TIMES; i++)
+        assert_true(f.q.rows[i].t == times[i] && f.q.rows[i].v == (double)i);
+    assert_int_equal(f.q.n_metadata, 0);
+    tear_down(&f);
 }
 
 static void series_that_cannot_be_named_are_left_out_and_told(void **state)
@@ -251,6 +339,23 @@ static void series_that_cannot_be_named_are_left_out_and_told(void **state)
     assert_true(
         str_eq(bad, STR("TimeSeries must contain at least one sample or histogram for series "
                         "{__name__=\"up\"}\n")));
+    tear_down(&f);
+}
+
+static void references_end_within_their_piece(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    SYMBOLS(&f.msg, "", "a", "b");
+    put_refs(&f.series, "\1\x82", 2); /* the piece behind it must not complete the last one */
+    put_refs(&f.series, "\0", 1);
+    put_sample(&f.series, 1, 1, 0);
+    put_series(&f.msg, &f.series);
+    fer_err err = {0};
+    assert_int_equal(rw2_scan(fer_buf_str(&f.msg), model_fingerprint, NULL, &f.symbols, &f.q, &err),
+                     FER_INVALID);
+    model_compare(fer_buf_str(&f.msg));
     tear_down(&f);
 }
 
@@ -340,7 +445,11 @@ int main(void)
         cmocka_unit_test(samples_arrive_in_order_with_their_labels),
         cmocka_unit_test(type_and_unit_become_labels_if_wanted),
         cmocka_unit_test(the_fingerprint_is_of_the_labels_not_of_their_places),
+        cmocka_unit_test(no_labels_have_a_fingerprint_that_is_not_zero),
+        cmocka_unit_test(symbols_may_come_between_series),
+        cmocka_unit_test(samples_of_usual_form_and_others_read_alike),
         cmocka_unit_test(series_that_cannot_be_named_are_left_out_and_told),
+        cmocka_unit_test(references_end_within_their_piece),
         cmocka_unit_test(a_series_with_too_many_labels_is_left_out),
         cmocka_unit_test(metadata_is_told_once_by_family),
         cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
