@@ -1,11 +1,8 @@
 /* hist_math.c - adding, scaling and reducing native histograms. */
 #include "promql/hist_math.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
-
-#include "tsdb/samples.h"
 
 void hist_init(hist *h, fer_arena *a)
 {
@@ -828,6 +825,62 @@ fer_code hist_sum(hist *h, const histogram *other, unsigned *notes)
     return combine(h, other, false, true, notes);
 }
 
+static bool adds_side_plainly(hist_side *s, const histogram *x, bool negative, const operand *o)
+{
+    return s->as_loaded && s->n == (negative ? x->n_neg : x->n_pos) &&
+           same_spans(s, negative ? x->neg_spans : x->pos_spans,
+                      negative ? x->n_neg_spans : x->n_pos_spans) &&
+           may_add_same(s, o);
+}
+
+/* What is laid out as x is added number by number. */
+static bool adds_plainly(hist *h, const histogram *x)
+{
+    operand o = {.schema = h->schema,
+                 .threshold = h->zero_threshold,
+                 .custom = h->schema == HISTOGRAM_CUSTOM};
+    return x->schema == h->schema && x->zero_threshold == h->zero_threshold &&
+           same_bounds(h->custom, h->n_custom, x->custom, x->n_custom) &&
+           adds_side_plainly(&h->pos, x, false, &o) && adds_side_plainly(&h->neg, x, true, &o);
+}
+
+/* They share what tells their layout, as the histograms of a chunk do. */
+static bool shares_layout(const histogram *x, const histogram *y)
+{
+    return x->pos_spans == y->pos_spans && x->neg_spans == y->neg_spans && x->custom == y->custom &&
+           x->n_pos_spans == y->n_pos_spans && x->n_neg_spans == y->n_neg_spans &&
+           x->n_pos == y->n_pos && x->n_neg == y->n_neg && x->n_custom == y->n_custom &&
+           x->schema == y->schema && x->zero_threshold == y->zero_threshold;
+}
+
+static void sum_plainly(hist *h, const histogram *x, unsigned *notes)
+{
+    if (merge_hints(h, x->reset_hint))
+        *notes |= HIST_COLLISION;
+    if (h->schema != HISTOGRAM_CUSTOM)
+        kahan_add(&h->zero, x->zero_count);
+    kahan_add(&h->count, x->count);
+    kahan_add(&h->sum, x->sum);
+    kahan_add_columns(h->pos.v, h->pos.c, x->pos, x->n_pos);
+    if (x->n_neg != 0)
+        kahan_add_columns(h->neg.v, h->neg.c, x->neg, x->n_neg);
+}
+
+fer_code hist_sum_all(hist *h, const histogram *const *x, size_t n, unsigned *notes)
+{
+    const histogram *plain = NULL;
+    FER_TRY(hist_load(h, x[0]));
+    for (size_t i = 1; i < n; i++) {
+        if (plain != NULL && shares_layout(x[i], plain)) {
+            sum_plainly(h, x[i], notes);
+            continue;
+        }
+        FER_TRY(hist_sum(h, x[i], notes));
+        plain = adds_plainly(h, x[i]) ? x[i] : NULL;
+    }
+    return FER_OK;
+}
+
 static void settle_side(const hist *h, hist_side *s)
 {
     bool inside = h->schema != HISTOGRAM_CUSTOM;
@@ -933,80 +986,4 @@ bool hist_overflows(const hist *h)
     return isinf(h->zero.sum) || isinf(h->count.sum) || isinf(h->sum.sum) ||
            any_infinite(h->pos.v, h->pos.n) || any_infinite(h->neg.v, h->neg.n) ||
            any_infinite(h->custom, h->n_custom);
-}
-
-/* ---- means ---- */
-
-/* The largest magnitude among the numbers, as bits, and `than`. */
-static uint64_t larger_bits(const double *v, uint32_t n, uint64_t than)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t magnitude = f64_bits(v[i]) & INT64_MAX;
-        than = magnitude > than ? magnitude : than;
-    }
-    return than;
-}
-
-void hist_mean_init(hist_mean *m, fer_arena *a)
-{
-    hist_init(&m->h, a);
-    hist_init(&m->tmp, a);
-    hist_mean_begin(m);
-}
-
-void hist_mean_begin(hist_mean *m)
-{
-    m->n = 0;
-    m->most = 0;
-    m->incremental = false;
-}
-
-/* No number of the histogram is larger, nor any sum of some; NaN or infinite where one is not finite. */
-static double most_of(const histogram *x)
-{
-    double single[] = {x->zero_count, x->count, x->sum};
-    uint64_t most = larger_bits(single, sizeof single / sizeof *single, 0);
-    most = larger_bits(x->pos, x->n_pos, most);
-    most = larger_bits(x->neg, x->n_neg, most);
-    most = larger_bits(x->custom, x->n_custom, most);
-    return f64_of_bits(most) * ((double)x->n_pos + x->n_neg + 1);
-}
-
-static fer_code update(hist_mean *m, const histogram *x, unsigned *notes)
-{
-    const histogram *part;
-    hist_scale(&m->h, (m->n - 1) / m->n);
-    FER_TRY(hist_load(&m->tmp, x));
-    hist_divide(&m->tmp, m->n);
-    FER_TRY(hist_store(&m->tmp, m->h.a, &part));
-    return hist_sum(&m->h, part, notes);
-}
-
-fer_code hist_mean_add(hist_mean *m, const histogram *x, unsigned *notes)
-{
-    m->most += most_of(x);
-    if (m->n++ == 0)
-        return hist_load(&m->h, x);
-    if (m->incremental)
-        return update(m, x, notes);
-    if (m->most < DBL_MAX / 4) /* it cannot overflow */
-        return hist_sum(&m->h, x, notes);
-    FER_TRY(hist_assign(&m->tmp, &m->h));
-    FER_TRY(hist_sum(&m->tmp, x, notes));
-    if (!hist_overflows(&m->tmp)) {
-        hist sum = m->tmp;
-        m->tmp = m->h;
-        m->h = sum;
-        return FER_OK;
-    }
-    m->incremental = true;
-    hist_divide(&m->h, m->n - 1);
-    return update(m, x, notes);
-}
-
-void hist_mean_finish(hist_mean *m)
-{
-    if (!m->incremental)
-        hist_divide(&m->h, m->n);
-    hist_settle(&m->h);
 }

@@ -60,6 +60,8 @@ FER_MUST_CHECK fer_code hist_add(hist *h, const histogram *other, unsigned *note
 FER_MUST_CHECK fer_code hist_sub(hist *h, const histogram *other, unsigned *notes);
 /* Adds with compensation. */
 FER_MUST_CHECK fer_code hist_sum(hist *h, const histogram *other, unsigned *notes);
+/* Becomes the compensated sum of n > 0 histograms, in their order. */
+FER_MUST_CHECK fer_code hist_sum_all(hist *h, const histogram *const *x, size_t n, unsigned *notes);
 /* Becomes what lay between x at time tx and y at ty, linearly; a counter that was reset between them rose
  * from nothing. *taken and *added gain the notes of its subtraction and its addition. */
 FER_MUST_CHECK fer_code hist_between(hist *h, const histogram *x, int64_t tx, const histogram *y,
@@ -80,7 +82,7 @@ bool hist_overflows(const hist *h);
 /* Keeps the observations below (`below`) or above the cut, as far as buckets tell (hist_trim.c). */
 void hist_trim(hist *h, double cut, bool below);
 
-/* ---- the mean of several: their sum over their number, until it overflows; then updated one by one ---- */
+/* ---- the mean of several (hist_mean.c): their sum over their number, until it overflows; then updated one by one ---- */
 
 typedef struct hist_mean {
     hist h, tmp;

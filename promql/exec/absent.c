@@ -4,7 +4,7 @@
 typedef struct absent_op {
     oper o;
     oper *of;
-    bool done;
+    bool done, drop_name;
     vec out;
     lset_buf labels;
 } absent_op;
@@ -32,6 +32,7 @@ static fer_code absent_next(oper *o, vec *ret)
     for (size_t i = 0; i < n; i++)
         a->out.v[i] = 1;
     a->out.labels = lset_of(&a->labels);
+    a->out.drop_name = a->drop_name;
     *ret = a->out;
     return FER_OK;
 }
@@ -88,7 +89,11 @@ fer_code absent_build(query *q, const plan *p, eval_ctx ec, oper **ret)
         FER_TRY(labels_of_selector(q, &arg->e->u.selector, &a->labels));
     if (arg->kind == EXPR_MATRIX)
         FER_TRY(labels_of_selector(q, &arg->e->u.matrix.selector->u.selector, &a->labels));
-    a->o.unique = a->o.nameless = true;
+    a->o.unique = true;
+    lset of = lset_of(&a->labels);
+    a->o.nameless = lset_get(of, q->sym_type) == 0 && lset_get(of, q->sym_unit) == 0;
+    a->drop_name = p->e->u.call.fn->id == FN_ABSENT_OVER_TIME &&
+                   q->limits->features.delayed_name_removal && !a->o.nameless;
     *ret = &a->o;
     return FER_OK;
 }

@@ -57,7 +57,9 @@ typedef struct binary_op {
     lset_buf sig_buf, labels;
     vec out;
     uint64_t *keep;
-    lset_guard guard; /* many-to-one: result sets */
+    lset_guard guard; /* many-to-one, and guarded: result sets */
+    bool
+        guarded; /* series that match differently may become one when they lose name, type and unit */
 
     hist_column made; /* histograms of the part being made */
     uint64_t *holds;  /* steps at which a comparison of histograms holds */
@@ -230,7 +232,12 @@ static fer_code note_match(binary_op *b, uint32_t at_sig)
             note_error(b, step,
                        "multiple matches for labels: many-to-one matching must be explicit "
                        "(group_left/group_right)");
-    } else {
+    }
+    if (b->guarded) {
+        FER_TRY(lset_guard_seen(b->o.q, &b->guard, lset_of(&b->labels), b->out.has, &step));
+        if (step != SIZE_MAX)
+            note_error(b, step, "vector cannot contain metrics with the same labelset");
+    } else if (!b->one_to_one) {
         FER_TRY(lset_guard_seen(b->o.q, &b->guard, lset_of(&b->labels), b->out.has, &step));
         if (step != SIZE_MAX)
             note_error(b, step,
@@ -484,10 +491,10 @@ static fer_code binary_next(oper *o, vec *ret)
 
 /* ---- building ---- */
 
-static bool includes_metric(const binary_op *b, const query *q)
+static bool names_metric(const query *q, const lset_names *names)
 {
-    for (size_t i = 0; i < b->include.n; i++) {
-        label_id l = {b->include.ids[i], 1};
+    for (size_t i = 0; i < names->n; i++) {
+        label_id l = {names->ids[i], 1};
         if (lset_has_metric(q, (lset){&l, 1}))
             return true;
     }
@@ -533,7 +540,10 @@ fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     b->one_op = b->swapped ? l : r;
     b->many_op = b->swapped ? r : l;
     lset_guard_init(&b->guard, ec.g->n);
-    b->o.nameless = (b->drops_metric || b->many_op->nameless) && !includes_metric(b, q);
+    b->o.nameless = (b->drops_metric || b->many_op->nameless) && !names_metric(q, &b->include);
+    b->guarded =
+        b->one_to_one && b->drops_metric &&
+        (q->limits->features.type_and_unit_labels || (b->m.on && names_metric(q, &b->m.names)));
     *ret = &b->o;
     return FER_OK;
 }

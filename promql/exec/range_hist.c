@@ -213,15 +213,13 @@ static fer_code add_up(range_hist *r, size_t lo, size_t hi, unsigned *notes)
 {
     hist_mean *m = &r->mean;
     hist_mean_begin(m);
-    for (size_t i = lo; i < hi; i++) {
-        fer_code c = r->id == FN_AVG_OVER_TIME ? hist_mean_add(m, r->h[i], notes)
-                     : i == lo                 ? hist_load(&m->h, r->h[i])
-                                               : hist_sum(&m->h, r->h[i], notes);
-        if (c != FER_OK)
-            return c;
-    }
-    if (r->id == FN_AVG_OVER_TIME)
+    if (r->id == FN_AVG_OVER_TIME) {
+        for (size_t i = lo; i < hi; i++)
+            FER_TRY(hist_mean_add(m, r->h[i], notes));
         hist_mean_finish(m);
+    } else {
+        FER_TRY(hist_sum_all(&m->h, r->h + lo, hi - lo, notes));
+    }
     hist_settle(&m->h);
     return FER_OK;
 }

@@ -7,7 +7,7 @@ An entry has one of:
 - `note`: a pattern in errors, warnings and infos, with what it `becomes` on both sides (`merged`: what is then equal
   is said once, at one of its places)
 - `config`: a pattern in the text of status/config, with what it `becomes` on both sides
-- `query`: a pattern of PromQL whose answers may differ: altogether, or
+- `query`: a pattern of PromQL whose answers may differ: altogether (with `feature`, where both servers have it enabled), or
   - with `error`, where the error of theirs holds the first pattern and that of ours the second ("no error" stands for
     none; null: whatever it is)
   - with `value`, where a value of theirs is like that and ours is like what it `becomes` (`in`: only in histograms)
@@ -36,8 +36,7 @@ _REQUESTS = [re.compile(d["request"]) for d in _ALL if "request" in d and not {"
 _PARTS = [(re.compile(d["request"]), d.get("same", ["status"])) for d in _ALL if "request" in d and not {"header", "drop"} & set(d)]
 _DROPPED = [(re.compile(d["request"]), d["drop"]) for d in _ALL if "drop" in d]
 _HEADERS = [(re.compile(d["header"]), re.compile(d["request"])) for d in _ALL if "header" in d]
-_FEATURES = {None, *os.environ.get("FERULA_RANDOM_FEATURES", "").split()}  # those that both servers have
-_QUERIES = [re.compile(d["query"]) for d in _ALL if "query" in d and d.get("feature") in _FEATURES and not {"error", "value", "near", "scaled", "torn", "notes", "samples"} & set(d)]
+_QUERIES = [(re.compile(d["query"]), d.get("feature")) for d in _ALL if "query" in d and not {"error", "value", "near", "scaled", "torn", "notes", "samples"} & set(d)]
 _ERRORS = [d for d in _ALL if "query" in d and "error" in d]
 _VALUES = [d for d in _ALL if "query" in d and "value" in d]
 _NEAR = [d for d in _ALL if "near" in d]
@@ -72,8 +71,9 @@ def of_header(name, text):
     return any(header.search(name) and request.search(text) for header, request in _HEADERS)
 
 
-def of_query(text):
-    return any(pattern.search(text) for pattern in _QUERIES)
+def of_query(text, features=()):
+    """`features`: those that both servers have; some entries are about one."""
+    return any(pattern.search(text) for pattern, feature in _QUERIES if feature is None or feature in features)
 
 
 def of_error(text, theirs, ours):

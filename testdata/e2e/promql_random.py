@@ -95,6 +95,7 @@ AGGREGATIONS = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"
 class Queries:
     names = ("http_requests_total", "http_requests_total", "temperature", "temperature", "up", "limit",
              "latency_seconds_bucket", "odd", "sparse", "ends", "missing")
+    labels = LABELS
 
     def __init__(self, seed, data):
         self.random = random.Random(seed)
@@ -168,7 +169,7 @@ class Queries:
         return f"{self.random.choice(OVER_TIME[:8])}(({self.vector(depth)})[{self.duration()}:{self.pick('', '15s', '1m')}]{self.modifiers()})"
 
     def grouping(self):
-        return self.pick("", "", f" by ({self.some(LABELS)})", f" by ({self.some(LABELS)})", f" without ({self.some(LABELS)})")
+        return self.pick("", "", f" by ({self.some(self.labels)})", f" by ({self.some(self.labels)})", f" without ({self.some(self.labels)})")
 
     def aggregate(self, depth):
         return f"{self.random.choice(AGGREGATIONS)}{self.grouping()} ({self.vector(depth)})"

@@ -1,6 +1,7 @@
 """Random queries against Prometheus 3.5 on a copy of the same data directory: the same status, error,
 values as text, warnings, infos and numbers of samples; over floats that Ferula has in its log, and over
-floats and native histograms in its log and in a block that Prometheus wrote. What differs on purpose stands in testdata/differences.json.
+floats and native histograms in its log and in a block that Prometheus wrote; with type and unit labels and delayed name
+removal over both. What differs on purpose stands in testdata/differences.json.
 
 FERULA_RANDOM_QUERIES, FERULA_RANDOM_SEED and FERULA_RANDOM_FEATURES (of both servers) make other runs (500 queries of each otherwise).
 """
@@ -20,14 +21,15 @@ import differences
 import programs
 import promql_random
 import random_histograms
+import random_types
 import remote
 
 COUNT = int(os.environ.get("FERULA_RANDOM_QUERIES", "500"))
 SEED = int(os.environ.get("FERULA_RANDOM_SEED", "1"))
 SHOWN_MAX = int(os.environ.get("SHOWN", "20"))
 AGAIN = 20
-FEATURES = ",".join(("--enable-feature=promql-experimental-functions,promql-duration-expr,promql-per-step-stats",
-                     *os.environ.get("FERULA_RANDOM_FEATURES", "").split()))
+ALWAYS = ("promql-experimental-functions", "promql-duration-expr", "promql-per-step-stats")
+FEATURES = tuple(os.environ.get("FERULA_RANDOM_FEATURES", "").split())
 
 
 def ordinal(text):
@@ -155,6 +157,8 @@ def written_by_ferula(data, folder):
 class Comparison:
     """Both servers on copies of one directory; subclasses say what is in it and what is asked."""
 
+    features = FEATURES
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.mkdtemp(prefix="ferula-random-")
@@ -163,8 +167,9 @@ class Comparison:
         own = os.path.join(folder, "own")
         cls.make_folder(cls.data, own)
         shutil.copytree(own, os.path.join(folder, "copy"))
-        cls.ferula = programs.Ferula(FEATURES, data=own)
-        cls.prometheus = programs.Prometheus("", FEATURES, suite="sid", data=os.path.join(folder, "copy"))
+        enable = "--enable-feature=" + ",".join(ALWAYS + cls.features)
+        cls.ferula = programs.Ferula(enable, data=own)
+        cls.prometheus = programs.Prometheus("", enable, suite="sid", data=os.path.join(folder, "copy"))
         for server in (cls.ferula, cls.prometheus):
             cls.addClassCleanup(server.__exit__)
             server.start()
@@ -229,7 +234,7 @@ class Comparison:
             empty += theirs[0] == 200 and not theirs[1]["data"]["result"]
             if self.agree(params["query"], theirs, ours, inexact):
                 continue
-            if differences.of_query(params["query"]):
+            if differences.of_query(params["query"], self.features):
                 continue
             if self.unsteady(path, params, theirs, ours, inexact):
                 unsteady += 1
@@ -261,6 +266,13 @@ class RandomHistogramsInLog(RandomHistograms):
     def make_data(seed, start_s):
         """The first sample has a chunk of its own: chunks end every two hours."""
         return random_histograms.Data(seed, start_s // 7200 * 7200 - 15)
+
+
+class RandomTypes(Comparison, unittest.TestCase):
+    features = FEATURES + random_types.FEATURES
+    make_data = random_types.Data
+    make_folder = staticmethod(written_by_ferula)
+    make_queries = random_types.Queries
 
 
 class Page(unittest.TestCase):

@@ -146,19 +146,17 @@ static inline void bits_fast_done(bits_in *in, const bits_fast *f)
         in->pos = (size_t)(f->p - in->p) * 8 - f->n;
 }
 
-/* The k-th code from where f began: a signed varbit number of one of the five classes that take 17 bits at most; false for
- * another one, and near the end. */
-static inline bool bits_fast_varbit(bits_fast *f, unsigned k, int64_t *ret)
+/* A signed varbit number of one of the five classes that take 17 bits at most; false for another one. */
+static inline bool bits_fast_varbit(bits_fast *f, int64_t *ret)
 {
-    if (k % BITS_FILL == 0 && !bits_fill(f))
-        return false;
-    unsigned ones = (unsigned)__builtin_clzll(~f->w | 1), payload = 3 * ones;
+    unsigned ones = (unsigned)__builtin_clzll(~f->w | 1), bits = 4 * ones + 1, payload = 3 * ones;
     if (__builtin_expect(ones > 4, 0))
         return false;
-    int64_t v = (int64_t)(f->w << (ones + 1) >> 1 >> (63 - payload)), end = INT64_C(1) << payload;
-    *ret = v > end >> 1 ? v - end : v;
-    f->w <<= ones + 1 + payload;
-    f->n -= ones + 1 + payload;
+    /* Less 1 it is a number in two's complement; without payload, 0 before and behind. */
+    uint64_t less = (f->w >> (64 - bits)) - 1;
+    *ret = ((int64_t)(less << (-payload & 63)) >> (-payload & 63)) + 1;
+    f->w <<= bits;
+    f->n -= bits;
     return true;
 }
 

@@ -36,8 +36,11 @@ INLINE void next_counts(bits_in *in, hist_num *count, uint64_t *growth, uint32_t
     for (uint32_t i = 0; i < n && !in->bad;) {
         bits_fast f = bits_fast_of(in);
         int64_t change;
-        for (unsigned k = 0; i < n && bits_fast_varbit(&f, k, &change); k++, i++)
-            put_count(&count[i], &growth[i], more += (uint64_t)change, &ret[i]);
+        bool is_short = true;
+        while (is_short && i < n && bits_fill(&f))
+            for (unsigned k = 0;
+                 k < BITS_FILL && i < n && (is_short = bits_fast_varbit(&f, &change)); k++, i++)
+                put_count(&count[i], &growth[i], more += (uint64_t)change, &ret[i]);
         bits_fast_done(in, &f);
         if (i < n) { /* a long one, or near the end of the bytes */
             more += (uint64_t)bits_varbit_int(in);

@@ -16,10 +16,13 @@ static void get_buckets(bits_in *in, hist_num *v, hist_code *c, uint32_t n)
     for (uint32_t i = 0; i < n && !in->bad;) {
         bits_fast f = bits_fast_of(in);
         int64_t change;
-        for (unsigned k = 0; i < n && bits_fast_varbit(&f, k, &change); k++, i++) {
-            c[i].delta += (uint64_t)change;
-            v[i].u += c[i].delta;
-        }
+        bool is_short = true;
+        while (is_short && i < n && bits_fill(&f))
+            for (unsigned k = 0;
+                 k < BITS_FILL && i < n && (is_short = bits_fast_varbit(&f, &change)); k++, i++) {
+                c[i].delta += (uint64_t)change;
+                v[i].u += c[i].delta;
+            }
         bits_fast_done(in, &f);
         if (i < n) { /* a long one, or near the end of the bytes */
             hist_change_get(in, &v[i], &c[i], false);

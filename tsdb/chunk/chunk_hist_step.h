@@ -22,14 +22,15 @@ static inline void hist_change_get(bits_in *in, hist_num *v, hist_code *c, bool 
 static inline void hist_step_integers(hist_iter *it)
 {
     hist_state *s = &it->state;
-    uint64_t *change[] = {&s->t_delta, &s->count.delta, &s->zero_count.delta};
+    uint64_t *change[BITS_FILL] = {&s->t_delta, &s->count.delta, &s->zero_count.delta};
     bits_fast f = bits_fast_of(&it->in);
     int64_t x;
     unsigned k = 0;
-    for (; k < 3 && bits_fast_varbit(&f, k, &x); k++)
+    bool filled = bits_fill(&f);
+    for (; filled && k < BITS_FILL && bits_fast_varbit(&f, &x); k++)
         *change[k] += (uint64_t)x;
     bits_fast_done(&it->in, &f);
-    for (; k < 3; k++) /* those behind a long one */
+    for (; k < BITS_FILL; k++) /* those behind a long one */
         *change[k] += (uint64_t)bits_varbit_int(&it->in);
     s->last.count.u += s->count.delta;
     s->last.zero_count.u += s->zero_count.delta;
