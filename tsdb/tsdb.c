@@ -122,6 +122,8 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     head_truncate(&db->h, db->h.min_valid_time, &gone);
     if (db->o.read_only)
         return FER_OK;
+    FER_TRY(wal_cut_tear(db->o.fs, db->wal_dir, &db->replay.tear, err));
+    FER_TRY(wal_cut_tear(db->o.fs, db->wbl_dir, &db->replay.wbl_tear, err));
     wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
     if (db->o.sync == WAL_SYNC_GROUP)
         wo.ahead_bytes = wal_ahead_bytes(wo.segment_bytes);

@@ -10,6 +10,7 @@
 
 #include "base/vfs_fault.h"
 #include "tsdb/tsdb_testing.h"
+#include "tsdb/wal/wal.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -289,6 +290,25 @@ static bool live_under(scene *s, const vfs_fault_rule *rule, answer *answers)
     return true;
 }
 
+static fer_code pass_over(void *arg, uint64_t segment, uint64_t offset, fer_str rec)
+{
+    (void)arg, (void)segment, (void)offset, (void)rec;
+    return FER_OK;
+}
+
+static void expect_no_tear(void *arg, const wal_damage *d)
+{
+    (void)arg;
+    assert_false(d->torn);
+}
+
+/* Prometheus deletes all that stands behind a write that was not finished: the start has cut it off. */
+static void check_log(const scene *s, const char *dir)
+{
+    fer_err err = {0};
+    assert_int_equal(wal_read(s->t.o.fs, dir, pass_over, expect_no_tear, NULL, NULL, &err), FER_OK);
+}
+
 /* Opens what the crash left, compares, and writes on: the database lives. */
 static void survive(scene *s, bool all)
 {
@@ -301,6 +321,8 @@ static void survive(scene *s, bool all)
     check_all(s, all);
     test_expect(&s->t, "__name__=after", "1000:1");
     test_db_close(&s->t);
+    check_log(s, "data/wal");
+    check_log(s, "data/wbl");
 }
 
 static uint64_t calls_of_a_quiet_life(void)

@@ -217,6 +217,7 @@ static void on_damage(void *arg, const wal_damage *d)
     replayer *r = arg;
     if (!d->torn) /* a write that a killed process did not finish is nothing wrong */
         r->stats->corruptions++;
+    wal_note_tear(&r->stats->tear, d);
     LOGW(r->h->log, d->torn ? "Unfinished write in the log" : "Damage in the log", "segment",
          LOG_INT(d->segment), "offset", LOG_INT(d->offset), "lost_bytes", LOG_INT(d->lost_bytes),
          "err", d->why);
@@ -291,6 +292,7 @@ static fer_code read_ooo(replayer *r, vfs *fs, const char *wbl_dir, fer_err *err
     r->stats->ooo_chunks = told.chunks;
     r->stats->unknown_refs += told.unknown_refs;
     r->stats->wbl_corruptions = told.corruptions;
+    r->stats->wbl_tear = told.tear;
     return code;
 }
 

@@ -10,6 +10,7 @@
 #include "base/vfs.h"
 #include "tsdb/head/head.h"
 #include "tsdb/tsdb.h"
+#include "tsdb/wal/wal.h"
 
 typedef struct replay_stats {
     uint64_t samples;      /* in the log */
@@ -21,6 +22,7 @@ typedef struct replay_stats {
     uint64_t skipped;      /* records of other kinds */
     uint64_t corruptions;
     uint64_t ooo_samples, ooo_chunks, wbl_corruptions; /* of samples out of order */
+    wal_tear tear, wbl_tear;                           /* in the two logs */
     uint64_t ns;
 } replay_stats;
 

@@ -94,12 +94,24 @@ typedef struct wal_damage {
     uint64_t segment;
     uint64_t offset; /* where the loss begins: a page, a fragment or a record's first fragment */
     uint64_t lost_bytes; /* from there until reading could go on; 0 for missing segments */
+    bool unread;         /* the disk did not give part of it */
     bool torn; /* nothing could be read behind it in this segment: at the end of a log, and of
                           * a segment whose writer was killed, this is a write that never finished */
     char why[128];
 } wal_damage;
 /* Called per damaged range, before the record that reading goes on with. */
 typedef void (*wal_damage_fn)(void *arg, const wal_damage *d);
+
+/* Where a write begins that was never finished. */
+typedef struct wal_tear {
+    bool found;
+    uint64_t segment, offset;
+} wal_tear;
+/* For a reader's damage function: keeps the last. */
+void wal_note_tear(wal_tear *t, const wal_damage *d);
+/* Cuts it off, durably, if its segment is the newest of the log: before anything is written behind it, for Prometheus deletes all that
+ * follows a torn record. */
+FER_MUST_CHECK fer_code wal_cut_tear(vfs *fs, const char *dir, const wal_tear *t, fer_err *err);
 
 /* Reads one segment's bytes: the recovery rule of wal_read.c. `damage` may be NULL. Fails only as fn
  * says. */

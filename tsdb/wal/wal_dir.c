@@ -175,6 +175,43 @@ static fer_code scan_file(reading *r, const char *path, uint64_t number, fer_err
     return FER_OK;
 }
 
+/* ---- unfinished writes ---- */
+
+void wal_note_tear(wal_tear *t, const wal_damage *d)
+{
+    if (d->torn && !d->unread)
+        *t = (wal_tear){true, d->segment, d->offset};
+}
+
+/* A checkpoint's records go under its number, which is below those of all segments that count. */
+static fer_code is_newest(vfs *fs, const char *dir, uint64_t segment, bool *ret, fer_err *err)
+{
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    uint64_t *v;
+    size_t n;
+    FER_TRY(wal_list_checkpoints(fs, dir, a, &v, &n, err));
+    *ret = n == 0 || v[n - 1] < segment;
+    FER_TRY(wal_list(fs, dir, a, &v, &n, err));
+    *ret = *ret && n != 0 && v[n - 1] == segment;
+    return FER_OK;
+}
+
+fer_code wal_cut_tear(vfs *fs, const char *dir, const wal_tear *t, fer_err *err)
+{
+    bool newest;
+    if (!t->found)
+        return FER_OK;
+    FER_TRY(is_newest(fs, dir, t->segment, &newest, err));
+    if (!newest)
+        return FER_OK;
+    char path[PATH_MAX];
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    FER_TRY(wal_segment_path(path, dir, t->segment, err));
+    FER_TRY(vfs_open(fs, path, VFS_READ_WRITE, &f, err));
+    FER_TRY(vfs_truncate(f, t->offset, err));
+    return vfs_sync(f, err);
+}
+
 /* ---- the whole log ---- */
 
 static void tell_gap(wal_scan *s, const char *dir, uint64_t first, uint64_t last)

@@ -297,6 +297,7 @@ fer_code wal_scan_page(wal_scan *s, const uint8_t *page, size_t n)
 void wal_scan_lost_page(wal_scan *s, size_t n, const char *why)
 {
     hurt_at(s, s->at, why);
+    s->range.unread = true;
     s->at += n;
 }
 

@@ -151,6 +151,7 @@ static void on_damage(void *arg, const wal_damage *d)
     wbl_replayer *r = arg;
     if (!d->torn)
         r->stats->corruptions++;
+    wal_note_tear(&r->stats->tear, d);
     LOGW(r->h->log,
          d->torn ? "Unfinished write in the log of samples out of order"
                  : "Damage in the log of samples out of order",

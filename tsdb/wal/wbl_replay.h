@@ -11,10 +11,12 @@
 #include "tsdb/head/ooo_series.h"
 #include "tsdb/wal/ref_map.h"
 #include "tsdb/wal/replay_chunks.h"
+#include "tsdb/wal/wal.h"
 
 typedef struct wbl_replay_stats {
     uint64_t samples, chunks, unknown_refs, corruptions;
     uint64_t max_ref; /* seen */
+    wal_tear tear;
 } wbl_replay_stats;
 
 /* refs: to slots. A folder that is not there is an empty log. */
