@@ -1,7 +1,11 @@
 /* regex.c - see regex.h. Patterns whose meaning shows in their text (regex_shape.c) are matched
- * without RE2; the rest after a look at the literal prefix.
+ * without RE2; the rest after a look at the literal prefix. RE2 takes microseconds and a few KiB to make,
+ * so a pattern that is certainly well-formed gets it when it is first needed, which may be never.
  */
 #include "base/regex.h"
+
+#include <assert.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -15,8 +19,9 @@ enum {
 };
 
 struct fer_regex {
-    shim_re *re;
-    fer_arena *arena; /* holds what shape points to */
+    _Atomic(shim_re *) re; /* engine() */
+    fer_arena *arena;      /* holds pattern and what shape points to */
+    fer_str pattern;
     regex_shape shape;
 };
 
@@ -83,14 +88,31 @@ static fer_code compile(fer_str pattern, shim_re **ret, fer_err *err)
 
 fer_code fer_regex_new(fer_str pattern, fer_regex **ret, fer_err *err)
 {
-    shim_re *compiled;
-    FER_TRY(compile(pattern, &compiled, err));
+    shim_re *compiled = NULL;
+    if (!regex_is_plain(pattern))
+        FER_TRY(compile(pattern, &compiled, err));
     fer_regex *re = fer_alloc(sizeof *re);
-    re->re = compiled;
+    atomic_init(&re->re, compiled);
     re->arena = fer_arena_new(NULL, SHAPE_BYTES_MAX);
+    re->pattern = compiled == NULL ? fer_arena_dup(re->arena, pattern) : (fer_str){NULL, 0};
     re->shape = regex_shape_of(pattern, re->arena);
     *ret = re;
     return FER_OK;
+}
+
+/* Threads that need it at the same time each make one; the first counts. */
+static const shim_re *engine(const fer_regex *cre)
+{
+    fer_regex *re = (fer_regex *)(uintptr_t)cre;
+    shim_re *made, *there = atomic_load_explicit(&re->re, memory_order_acquire);
+    if (there != NULL)
+        return there;
+    fer_code code = compile(re->pattern, &made, NULL);
+    assert(code == FER_OK); /* it is plain */
+    if (atomic_compare_exchange_strong(&re->re, &there, made))
+        return made;
+    shim_re_free(made);
+    return there;
 }
 
 void fer_regex_free(fer_regex *re)
@@ -125,14 +147,14 @@ bool fer_regex_match(const fer_regex *re, fer_str s)
         return in_literals(shape, s);
     if (shape->wild)
         return regex_wild_match(shape, s);
-    return str_has_prefix(s, shape->prefix) && shim_re_match(re->re, s.p, s.n, NULL, 0);
+    return str_has_prefix(s, shape->prefix) && shim_re_match(engine(re), s.p, s.n, NULL, 0);
 }
 
 bool fer_regex_groups(const fer_regex *re, fer_str s, fer_str *groups, size_t n)
 {
     shim_span spans[GROUPS_MAX];
     size_t want = n < GROUPS_MAX ? n : GROUPS_MAX;
-    if (!shim_re_match(re->re, s.p, s.n, spans, want))
+    if (!shim_re_match(engine(re), s.p, s.n, spans, want))
         return false;
     for (size_t i = 0; i < n; i++)
         groups[i] = i < want ? (fer_str){spans[i].p, spans[i].n} : (fer_str){NULL, 0};
@@ -141,12 +163,12 @@ bool fer_regex_groups(const fer_regex *re, fer_str s, fer_str *groups, size_t n)
 
 size_t fer_regex_group_count(const fer_regex *re)
 {
-    return shim_re_group_count(re->re);
+    return shim_re_group_count(engine(re));
 }
 
 int fer_regex_group_index(const fer_regex *re, fer_str name)
 {
-    return shim_re_group_index(re->re, name.p, name.n);
+    return shim_re_group_index(engine(re), name.p, name.n);
 }
 
 size_t fer_regex_literals(const fer_regex *re, const fer_str **ret)

@@ -28,7 +28,11 @@ typedef struct regex_shape {
     fer_str middle;
 } regex_shape;
 
-/* Reads the shape of a pattern that has compiled. Views point into the arena; when its budget ends,
+/* Whether RE2 is certain to accept the pattern: a short one of letters, digits and the like, "|", and dots, which may be
+ * repeated or escaped. Most patterns in queries are such. */
+bool regex_is_plain(fer_str pattern);
+
+/* Reads the shape of a pattern that has compiled, or is plain. Views point into the arena; when its budget ends,
  * or the pattern has parts not understood here, less is known: never something wrong. */
 regex_shape regex_shape_of(fer_str pattern, fer_arena *a);
 

@@ -5,14 +5,14 @@
  * nothing and is always true. Concatenation multiplies sets up to the first open one; alternation
  * joins them; repetition opens them. Sets that grow too large shrink to their common prefix.
  *
- * Only patterns that RE2 has accepted come here, so malformed text need not be told from merely
+ * Only patterns that RE2 has accepted, or would accept, come here, so malformed text need not be told from merely
  * strange text: both give up.
  */
 #include "base/regex_int.h"
 
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, PLAIN_BYTES_MAX = 4096 };
 
 typedef struct lits {
     fer_str *v;
@@ -352,6 +352,22 @@ static lits read_all(reader *r)
     if (r->gave_up || r->i != r->re.n)
         return nothing(false);
     return l;
+}
+
+bool regex_is_plain(fer_str pattern)
+{
+    static const char marks[] = "_-/:,;=@%&#~!<>'\" |.";
+    char before = '\0';
+    for (size_t i = 0; i < pattern.n; before = pattern.p[i++]) {
+        char c = pattern.p[i];
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+                     memchr(marks, c, sizeof marks - 1) != NULL;
+        bool repeats = (c == '*' || c == '+') && before == '.';
+        bool escapes = c == '\\' && i + 1 < pattern.n && pattern.p[i + 1] == '.';
+        if (!plain && !repeats && !escapes)
+            return false;
+    }
+    return pattern.n <= PLAIN_BYTES_MAX;
 }
 
 static int compare(const void *a, const void *b)

@@ -119,14 +119,20 @@ void api_status_flags(http_req *r, void *arg)
 void api_status_config(http_req *r, void *arg)
 {
     app *a = arg;
-    fer_buf out;
-    api_begin(&out);
-    fer_buf_putc(&out, '{');
+    fer_str yaml;
+    fer_err err;
     const config *c = live_config_take(a->config);
-    put_field(&out, "yaml", config_yaml(c));
+    if (config_yaml(c, &yaml, &err) != FER_OK) {
+        api_error(r, API_INTERNAL, "%s", err.msg);
+    } else {
+        fer_buf out;
+        api_begin(&out);
+        fer_buf_putc(&out, '{');
+        put_field(&out, "yaml", yaml);
+        fer_buf_putc(&out, '}');
+        api_end(r, &out, NULL);
+    }
     config_free(c);
-    fer_buf_putc(&out, '}');
-    api_end(r, &out, NULL);
 }
 
 void api_status_walreplay(http_req *r, void *arg)

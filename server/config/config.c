@@ -8,6 +8,8 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "base/thread.h"
+#include "base/utf8.h"
 #include "base/vfs.h"
 #include "server/config/config_check.h"
 #include "server/config/config_files.h"
@@ -34,6 +36,10 @@ struct config {
     size_t n_external_labels;
     otlp_options otlp;
     config_patterns patterns;
+    const char *path;   /* empty: none */
+    fer_mutex printing; /* the fields below */
+    yaml_node *root;    /* until it has been printed */
+    fer_code yaml_code; /* of that */
     fer_buf yaml;
 };
 
@@ -90,9 +96,12 @@ static fer_code take_external_labels(config *c, const yaml_node *global, fer_err
     if (c->external_labels == NULL)
         return fer_fail_budget(err, "configuration");
     for (size_t i = 0; i < n->n; i++) {
-        fer_str value = n->pairs[i].value->text;
-        n->pairs[i].value->text = expand(c->a, value);
-        c->external_labels[i] = (config_label){n->pairs[i].key, n->pairs[i].value->text};
+        fer_str value = expand(c->a, n->pairs[i].value->text);
+        if (!utf8_valid(value))
+            return fer_fail(err, FER_INVALID, "%s:%d: the value of external label %.*s is no UTF-8",
+                            c->path, n->pairs[i].value->line, STR_FMT(n->pairs[i].key));
+        n->pairs[i].value->text = value;
+        c->external_labels[i] = (config_label){n->pairs[i].key, value};
     }
     c->n_external_labels = n->n;
     qsort(c->external_labels, n->n, sizeof *c->external_labels, cmp_label);
@@ -118,15 +127,6 @@ static fer_code take_retention(config *c, const yaml_node *r, fer_err *err)
     return FER_OK;
 }
 
-static fer_code print_yaml(config *c, yaml_node *root, const char *path, fer_err *err)
-{
-    FER_TRY(config_settle(root, c->a, err));
-    fer_code code = schema_print(root, str_of(path), c->a, &c->yaml);
-    return code == FER_OK ? FER_OK
-                          : fer_fail(err, code, "%s: cannot be shown: %s", path,
-                                     code == FER_INVALID ? "a value is no UTF-8" : "too large");
-}
-
 static fer_code take_max_exemplars(config *c, const yaml_node *storage, fer_err *err)
 {
     const yaml_node *n = yaml_get(yaml_get(storage, "exemplars"), "max_exemplars");
@@ -147,12 +147,12 @@ static fer_code take_ooo_window(config *c, const yaml_node *tsdb, fer_err *err)
 }
 
 /* As Prometheus: a relative path begins where the configuration lies. */
-static fer_code take_query_log(config *c, const yaml_node *global, const char *path, fer_err *err)
+static fer_code take_query_log(config *c, const yaml_node *global, fer_err *err)
 {
     const yaml_node *n = yaml_get(global, "query_log_file");
     if (n == NULL || n->kind != YAML_SCALAR || n->text.n == 0)
         return FER_OK;
-    fer_str dir = str_of(path);
+    fer_str dir = str_of(c->path);
     while (dir.n > 0 && dir.p[dir.n - 1] != '/')
         dir.n--;
     if (n->text.p[0] == '/')
@@ -198,7 +198,10 @@ static void tell_unused(const yaml_node *root, fer_log *log)
 
 static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
 {
-    yaml_node *root = &(yaml_node){.kind = YAML_NULL};
+    yaml_node *root = ARENA_NEW(c->a, yaml_node);
+    if (root == NULL)
+        return fer_fail_budget(err, "configuration");
+    *root = (yaml_node){.kind = YAML_NULL};
     if (path != NULL) {
         fer_str text;
         FER_TRY(vfs_read_all(vfs_posix(), path, FILE_BYTES_MAX, c->a, &text, err));
@@ -234,8 +237,9 @@ static fer_code load(config *c, const char *path, fer_log *log, fer_err *err)
     if (interval != NULL && interval->kind == YAML_SCALAR)
         FER_TRY(text_parse_duration(interval->text, &c->evaluation_interval_ms, err));
     FER_TRY(take_external_labels(c, global, err));
-    FER_TRY(take_query_log(c, global, path == NULL ? "" : path, err));
-    return print_yaml(c, root, path == NULL ? "" : path, err);
+    FER_TRY(take_query_log(c, global, err));
+    c->root = root;
+    return FER_OK;
 }
 
 fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err *err)
@@ -243,6 +247,8 @@ fer_code config_load(const char *path, fer_log *log, const config **ret, fer_err
     config *c = fer_calloc(1, sizeof *c);
     atomic_init(&c->refs, 1);
     c->a = fer_arena_new(NULL, 0);
+    c->path = path == NULL ? "" : fer_arena_dup(c->a, str_of(path)).p;
+    fer_mutex_init(&c->printing, "config printing", 0);
     fer_buf_init(&c->yaml, YAML_BYTES_MAX, NULL);
     fer_code code = load(c, path, log, err);
     if (code != FER_OK) {
@@ -266,6 +272,7 @@ void config_free(const config *cc)
     if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return;
     fer_buf_done(&c->yaml);
+    fer_mutex_done(&c->printing);
     fer_arena_free(c->a);
     fer_free(c);
 }
@@ -311,7 +318,27 @@ const char *const *config_watched(const config *c)
     return c->patterns.all;
 }
 
-fer_str config_yaml(const config *c)
+/* Once, also when it fails: what it needs stays in the arena. */
+static void print_yaml(config *c)
 {
-    return fer_buf_str(&c->yaml);
+    c->yaml_code = config_settle(c->root, c->a, NULL);
+    if (c->yaml_code == FER_OK)
+        c->yaml_code = schema_print(c->root, str_of(c->path), c->a, &c->yaml);
+    if (c->yaml_code != FER_OK)
+        fer_buf_done(&c->yaml);
+    c->root = NULL;
+}
+
+fer_code config_yaml(const config *cc, fer_str *ret, fer_err *err)
+{
+    config *c = (config *)(uintptr_t)cc;
+    fer_mutex_lock(&c->printing);
+    if (c->root != NULL)
+        print_yaml(c);
+    fer_mutex_unlock(&c->printing);
+    if (c->yaml_code != FER_OK)
+        return fer_fail(err, c->yaml_code, "%s: cannot be shown: %s", c->path,
+                        c->yaml_code == FER_INVALID ? "a path is no UTF-8" : "too large");
+    *ret = fer_buf_str(&c->yaml);
+    return FER_OK;
 }

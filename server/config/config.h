@@ -47,7 +47,8 @@ const otlp_options *config_otlp(const config *c);
 /* Patterns of the other files that it consists of, for config_files_sum(); NULL at the end, may be NULL. */
 const char *const *config_watched(const config *c);
 /* The YAML text of /api/v1/status/config: effective values as Prometheus prints them, secrets as
- * <secret>. Lives as long as c. */
-fer_str config_yaml(const config *c);
+ * <secret>. Made when it is first asked for; *ret lives as long as c. FER_LIMIT: too long to be
+ * shown; FER_INVALID: a path in it is no UTF-8. */
+FER_MUST_CHECK fer_code config_yaml(const config *c, fer_str *ret, fer_err *err);
 
 #endif

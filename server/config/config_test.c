@@ -113,7 +113,9 @@ static void a_missing_file_is_told_apart(void **state)
 static const char *yaml_of(const config *c)
 {
     static char text[8192];
-    snprintf(text, sizeof text, "%.*s", STR_FMT(config_yaml(c)));
+    fer_str yaml;
+    assert_int_equal(config_yaml(c, &yaml, NULL), FER_OK);
+    snprintf(text, sizeof text, "%.*s", STR_FMT(yaml));
     return text;
 }
 
@@ -267,7 +269,7 @@ static void what_is_no_utf8_is_refused(void **state)
     setenv("FERULA_TEST_REPLICA", "\xff", 1);
     assert_int_equal(load("global: {external_labels: {a: $FERULA_TEST_REPLICA}}\n", &c, &err),
                      FER_INVALID);
-    assert_non_null(strstr(err.msg, "a value is no UTF-8"));
+    assert_non_null(strstr(err.msg, ":1: the value of external label a is no UTF-8"));
     assert_null(c);
 }
 
