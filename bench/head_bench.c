@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/thread.h"
+#include "bench/option.h"
 #include "tsdb/head/head_mmap.h"
 #include "tsdb/maintenance/truncate.h"
 #include "tsdb/tsdb_int.h"
@@ -359,15 +360,6 @@ static void run(bench *b)
     fer_free(b->raw);
     fer_cond_done(&b->told);
     fer_mutex_done(&b->mu);
-}
-
-static bool option(const char *arg, const char *name, const char **ret)
-{
-    size_t n = strlen(name);
-    if (strncmp(arg, name, n) != 0 || arg[n] != '=')
-        return false;
-    *ret = arg + n + 1;
-    return true;
 }
 
 int main(int argc, char **argv)

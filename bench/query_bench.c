@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/option.h"
 #include "promql/helpers_testing.h"
 #include "promql/promql.h"
 #include "tsdb/tsdb.h"
@@ -219,15 +220,6 @@ static void run(bench *b)
         measure(b, ranges[i], b->step_ms);
     for (size_t i = 0; i < sizeof instants / sizeof *instants; i++)
         measure(b, instants[i], 0);
-}
-
-static bool option(const char *arg, const char *name, const char **ret)
-{
-    size_t n = strlen(name);
-    if (strncmp(arg, name, n) != 0 || arg[n] != '=')
-        return false;
-    *ret = arg + n + 1;
-    return true;
 }
 
 static int bench_main(bench *b)

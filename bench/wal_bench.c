@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "bench/option.h"
 #include "tsdb/wal/record.h"
 #include "tsdb/wal/wal.h"
 
@@ -104,15 +105,6 @@ static void measure(const bench *b, values kind, wal_compression compression, wa
         die("log", err.msg);
     fer_buf_done(&record);
     empty_dir(b->dir);
-}
-
-static bool option(const char *arg, const char *name, const char **ret)
-{
-    size_t n = strlen(name);
-    if (strncmp(arg, name, n) != 0 || arg[n] != '=')
-        return false;
-    *ret = arg + n + 1;
-    return true;
 }
 
 int main(int argc, char **argv)

@@ -27,6 +27,15 @@ static void put_exemplars(fer_buf *out, tsdb *db)
                     (double)st.out_of_order);
 }
 
+/* A counter of samples by kind. */
+static void put_kinds(fer_buf *out, const char *name, const char *help, uint64_t floats,
+                      uint64_t hists)
+{
+    metrics_head(out, "counter", name, help);
+    metrics_labelled(out, name, "type=\"float\"", (double)floats);
+    metrics_labelled(out, name, "type=\"histogram\"", (double)hists);
+}
+
 static void put_head(fer_buf *out, const tsdb_stats *st)
 {
     bool empty = st->min_time == INT64_MAX;
@@ -63,20 +72,12 @@ static void put_head(fer_buf *out, const tsdb_stats *st)
         oldest);
     metrics_gauge(out, "prometheus_tsdb_lowest_timestamp_seconds",
                   "Lowest timestamp value stored in the database.", oldest / 1000);
-    metrics_head(out, "counter", "prometheus_tsdb_head_samples_appended_total",
-                 "Total number of appended samples.");
-    metrics_labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"float\"",
-                     (double)st->samples_appended);
-    metrics_labelled(out, "prometheus_tsdb_head_samples_appended_total", "type=\"histogram\"",
-                     (double)st->hists_appended);
-    metrics_head(
-        out, "counter", "prometheus_tsdb_out_of_order_samples_total",
-        "Total number of out of order samples ingestion failed attempts due to out of order being "
-        "disabled.");
-    metrics_labelled(out, "prometheus_tsdb_out_of_order_samples_total", "type=\"float\"",
-                     (double)(st->out_of_order - st->hists_out_of_order));
-    metrics_labelled(out, "prometheus_tsdb_out_of_order_samples_total", "type=\"histogram\"",
-                     (double)st->hists_out_of_order);
+    put_kinds(out, "prometheus_tsdb_head_samples_appended_total",
+              "Total number of appended samples.", st->samples_appended, st->hists_appended);
+    put_kinds(out, "prometheus_tsdb_out_of_order_samples_total",
+              "Total number of out of order samples ingestion failed attempts due to out of order "
+              "being disabled.",
+              st->out_of_order - st->hists_out_of_order, st->hists_out_of_order);
     metrics_head(
         out, "counter", "prometheus_tsdb_out_of_bound_samples_total",
         "Total number of out of bound samples ingestion failed attempts with out of order support "
@@ -127,17 +128,13 @@ static void put_ooo_delta(fer_buf *out, const ooo_delta *d)
 /* Samples out of order. */
 static void put_ooo(fer_buf *out, const tsdb_stats *st)
 {
-    static const char too_old[] = "prometheus_tsdb_too_old_samples_total";
-    static const char appended[] = "prometheus_tsdb_head_out_of_order_samples_appended_total";
-    metrics_head(
-        out, "counter", too_old,
-        "Total number of out of order samples ingestion failed attempts with out of support "
-        "enabled, but sample outside of time window.");
-    metrics_labelled(out, too_old, "type=\"float\"", (double)(st->too_old - st->hists_too_old));
-    metrics_labelled(out, too_old, "type=\"histogram\"", (double)st->hists_too_old);
-    metrics_head(out, "counter", appended, "Total number of appended out of order samples.");
-    metrics_labelled(out, appended, "type=\"float\"", (double)st->ooo_appended);
-    metrics_labelled(out, appended, "type=\"histogram\"", (double)st->ooo_hists_appended);
+    put_kinds(out, "prometheus_tsdb_too_old_samples_total",
+              "Total number of out of order samples ingestion failed attempts with out of support "
+              "enabled, but sample outside of time window.",
+              st->too_old - st->hists_too_old, st->hists_too_old);
+    put_kinds(out, "prometheus_tsdb_head_out_of_order_samples_appended_total",
+              "Total number of appended out of order samples.", st->ooo_appended,
+              st->ooo_hists_appended);
     put_ooo_delta(out, &st->ooo_delta);
     metrics_gauge(out, "ferula_tsdb_head_out_of_order_series",
                   "Series of the head that have samples out of order.", (double)st->ooo_series);
@@ -262,12 +259,8 @@ static void put_limits(fer_buf *out, const app *a)
 
 static void put_wal(fer_buf *out, const tsdb_stats *st)
 {
-    metrics_head(out, "summary", "prometheus_tsdb_wal_fsync_duration_seconds",
-                 "Duration of write log fsync.");
-    fer_buf_puts(out, STR("prometheus_tsdb_wal_fsync_duration_seconds_sum "));
-    metrics_number(out, (double)st->wal_fsync_ns / 1e9);
-    fer_buf_printf(out, "prometheus_tsdb_wal_fsync_duration_seconds_count %" PRIu64 "\n",
-                   st->wal_fsyncs);
+    metrics_summary(out, "prometheus_tsdb_wal_fsync_duration_seconds",
+                    "Duration of write log fsync.", (double)st->wal_fsync_ns / 1e9, st->wal_fsyncs);
     metrics_counter(out, "prometheus_tsdb_wal_completed_pages_total",
                     "Total number of completed pages.", (double)st->wal_pages);
     metrics_gauge(out, "prometheus_tsdb_wal_segment_current",

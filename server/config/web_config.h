@@ -80,7 +80,4 @@ bool web_config_wants_tls(const web_config *c);
 /* The hash of a user; n is 0 for one that is not there. */
 fer_str web_config_hash(const web_config *c, fer_str user);
 
-/* The whole of a small file into the arena, with the errors of Go's os.ReadFile: "open x: no such file or directory". */
-FER_MUST_CHECK fer_code web_file_read(const char *path, fer_arena *a, fer_str *ret, fer_err *err);
-
 #endif

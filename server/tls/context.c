@@ -9,97 +9,11 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "server/config/web_file.h"
 #include "server/tls/context_int.h"
+#include "server/tls/pem.h"
 
 enum { CIPHERS_BYTES_MAX = 4096, LEVEL_DEFAULT = 1, LEVEL_OLD = 0 };
-
-/* ---- PEM ---- */
-
-/* What a PEM text holds: the label of the nth block, n 0 at the end. */
-static fer_str pem_label(fer_str text, size_t nth)
-{
-    static const char begin[] = "-----BEGIN ";
-    for (size_t found = 0; text.n != 0;) {
-        const char *at = memmem(text.p, text.n, begin, sizeof begin - 1);
-        if (at == NULL)
-            break;
-        text = str_from(text, (size_t)(at - text.p) + sizeof begin - 1);
-        const char *end = memmem(text.p, text.n, "-----", 5);
-        if (end == NULL)
-            break;
-        if (found++ == nth)
-            return (fer_str){text.p, (size_t)(end - text.p)};
-        text = str_from(text, (size_t)(end - text.p) + 5);
-    }
-    return (fer_str){0};
-}
-
-static bool is_key(fer_str label)
-{
-    static const char key[] = "PRIVATE KEY";
-    size_t n = sizeof key - 1;
-    return label.n >= n && memcmp(label.p + label.n - n, key, n) == 0;
-}
-
-static bool is_certificate(fer_str label)
-{
-    return str_eq(label, STR("CERTIFICATE"));
-}
-
-/* Whether a block of the kind is there. */
-static bool has_block(fer_str text, bool (*kind)(fer_str label))
-{
-    fer_str label;
-    for (size_t i = 0; (label = pem_label(text, i)).n != 0; i++)
-        if (kind(label))
-            return true;
-    return false;
-}
-
-static void put_labels(fer_str text, fer_buf *out)
-{
-    fer_str label;
-    for (size_t i = 0; (label = pem_label(text, i)).n != 0; i++)
-        fer_buf_printf(out, "%s%.*s", i == 0 ? "" : " ", STR_FMT(label));
-}
-
-static fer_code no_certificate(fer_str text, fer_err *err)
-{
-    if (pem_label(text, 0).n == 0)
-        return fer_fail(err, FER_INVALID, "tls: failed to find any PEM data in certificate input");
-    if (pem_label(text, 1).n == 0 && is_key(pem_label(text, 0)))
-        return fer_fail(err, FER_INVALID,
-                        "tls: failed to find certificate PEM data in certificate input, but did "
-                        "find a private key; PEM inputs may have been switched");
-    fer_buf labels;
-    fer_buf_init(&labels, CIPHERS_BYTES_MAX, NULL);
-    put_labels(text, &labels);
-    fer_code c = fer_fail(err, FER_INVALID,
-                          "tls: failed to find \"CERTIFICATE\" PEM block in certificate input "
-                          "after skipping PEM blocks of the following types: [%.*s]",
-                          STR_FMT(fer_buf_str(&labels)));
-    fer_buf_done(&labels);
-    return c;
-}
-
-static fer_code no_key(fer_str text, fer_err *err)
-{
-    if (pem_label(text, 0).n == 0)
-        return fer_fail(err, FER_INVALID, "tls: failed to find any PEM data in key input");
-    if (pem_label(text, 1).n == 0 && is_certificate(pem_label(text, 0)))
-        return fer_fail(
-            err, FER_INVALID,
-            "tls: found a certificate rather than a key in the PEM for the private key");
-    fer_buf labels;
-    fer_buf_init(&labels, CIPHERS_BYTES_MAX, NULL);
-    put_labels(text, &labels);
-    fer_code c = fer_fail(err, FER_INVALID,
-                          "tls: failed to find PEM block with type ending in \"PRIVATE KEY\" in "
-                          "key input after skipping PEM blocks of the following types: [%.*s]",
-                          STR_FMT(fer_buf_str(&labels)));
-    fer_buf_done(&labels);
-    return c;
-}
 
 /* Keys with a password cannot be read: nobody is asked for it. */
 static int no_password(char *buf, int n, int writing, void *arg)
@@ -185,11 +99,9 @@ static fer_code use_pair(SSL_CTX *ctx, const web_tls_config *t, fer_arena *a, fe
     fer_str cert, key;
     FER_TRY(read_input(t->cert, t->cert_file, "cert_file", a, &cert, err));
     FER_TRY(read_input(t->key, t->key_file, "key_file", a, &key, err));
-    fer_code c = FER_OK;
-    if (!has_block(cert, is_certificate))
-        c = no_certificate(cert, err);
-    else if (!has_block(key, is_key))
-        c = no_key(key, err);
+    fer_code c = pem_check_certificate(cert, err);
+    if (c == FER_OK)
+        c = pem_check_key(key, err);
     if (c == FER_OK)
         c = use_certificates(ctx, cert, err);
     if (c == FER_OK)

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/crc32c.h"
-#include "base/varint.h"
 #include "base/vfs_fault.h"
 #include "tsdb/wal/checkpoint.h"
+#include "tsdb/wal/wal_fuzzing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,25 +32,6 @@ static void no_damage(void *arg, const wal_damage *d)
     (void)arg;
     (void)d;
     assert(false);
-}
-
-static void write_log(vfs *fs, const uint8_t *data, size_t size)
-{
-    wal *w;
-    wal_options o = {.segment_bytes = WAL_PAGE_BYTES};
-    fer_code code = wal_open(fs, "wal", &o, NULL, &w, NULL);
-    assert(code == FER_OK);
-    while (size >= 2) {
-        size_t n = be16_get(data);
-        n = n < size - 2 ? n : size - 2;
-        wal_append(w, (fer_str){(const char *)data + 2, n});
-        data += 2 + n;
-        size -= 2 + n;
-    }
-    code = wal_write(w, NULL);
-    assert(code == FER_OK);
-    code = wal_close(w, NULL);
-    assert(code == FER_OK);
 }
 
 static seen make_checkpoint(vfs *fs, uint64_t last, int64_t mint, uint64_t ref)
@@ -80,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     vfs_fault *disk = vfs_fault_new(NULL);
     vfs *fs = vfs_fault_fs(disk);
-    write_log(fs, data + 2, size - 2);
+    write_log(fs, "wal", &(wal_options){.segment_bytes = WAL_PAGE_BYTES}, data + 2, size - 2);
     int64_t mint = (int64_t)(int8_t)data[0] * 16;
     seen once = make_checkpoint(fs, 1000, mint, data[1]);
     seen twice = make_checkpoint(fs, 1001, mint, data[1]);

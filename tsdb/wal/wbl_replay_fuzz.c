@@ -6,34 +6,15 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/varint.h"
 #include "base/vfs_fault.h"
 #include "tsdb/head/head_export.h"
 #include "tsdb/head/ooo_read.h"
-#include "tsdb/wal/wal.h"
+#include "tsdb/wal/wal_fuzzing.h"
 #include "tsdb/wal/wbl_replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SERIES = 3, RANGE_MS = 7200000 };
-
-static void write_log(vfs *fs, const uint8_t *data, size_t size)
-{
-    wal *w;
-    fer_code code = wal_open(fs, "wbl", &(wal_options){0}, NULL, &w, NULL);
-    assert(code == FER_OK);
-    while (size >= 2) {
-        size_t n = be16_get(data);
-        n = n < size - 2 ? n : size - 2;
-        wal_append(w, (fer_str){(const char *)data + 2, n});
-        data += 2 + n;
-        size -= 2 + n;
-    }
-    code = wal_write(w, NULL);
-    assert(code == FER_OK);
-    code = wal_close(w, NULL);
-    assert(code == FER_OK);
-}
 
 /* One chunk, of series 1 and the times 1000 and 2000; its place is 1 << 32 | 8. */
 static void write_chunk(vfs *fs)
@@ -119,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ref_map refs;
     replay_chunks chunks;
     wbl_replay_stats stats = {0};
-    write_log(fs, data, size);
+    write_log(fs, "wbl", &(wal_options){0}, data, size);
     write_chunk(fs);
     head_init(&h, NULL, 0, RANGE_MS, &key, NULL);
     ref_map_init(&refs, NULL);
