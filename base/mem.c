@@ -6,14 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
+void fer_out_of_memory(void)
+{
+    static const char msg[] = "ferula: out of memory; everything acknowledged is in the log\n";
+    ssize_t ignored = write(STDERR_FILENO, msg, sizeof msg - 1);
+    (void)ignored;
+    _exit(70);
+}
+
 static void *checked(void *p)
 {
-    if (p == NULL) {
-        static const char msg[] = "ferula: out of memory; everything acknowledged is in the log\n";
-        ssize_t ignored = write(STDERR_FILENO, msg, sizeof msg - 1);
-        (void)ignored;
-        _exit(70);
-    }
+    if (p == NULL)
+        fer_out_of_memory();
     return p;
 }
 

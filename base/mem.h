@@ -24,6 +24,8 @@ FER_NEVER_NULL void *fer_realloc(void *p, size_t n);
 void fer_free(void *p);
 /* Has the allocator give back what it keeps for the calling thread, where it can. */
 void fer_mem_rest(void);
+/* Stops the process with a message. */
+_Noreturn void fer_out_of_memory(void);
 /* Copies n bytes and adds a NUL. The caller owns the result: fer_free(). */
 FER_NEVER_NULL char *fer_memdup0(const void *p, size_t n);
 

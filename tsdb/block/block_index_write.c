@@ -17,7 +17,12 @@
 #include "tsdb/block/file_out.h"
 #include "tsdb/head/head_table.h"
 
-enum { PASS_POSTINGS = 4 << 20, COPY_BYTES = 64 * 1024, TABLE_KEYS = 2 };
+enum {
+    PASS_POSTINGS = 4 << 20,
+    COPY_BYTES = 64 * 1024,
+    FORGET_BYTES = 4 << 20, /* read back, before the mapping is forgotten */
+    TABLE_KEYS = 2
+};
 #define FILE_BYTES_MAX (UINT64_C(16) * UINT32_MAX)
 
 typedef struct counted_name {
@@ -297,19 +302,24 @@ fer_code index_writer_series(index_writer *w, const label_id *pairs, size_t n,
 
 typedef struct series_reader {
     fer_rd r;
-    const uint8_t *begin;
+    const vfs_map *map;
+    const uint8_t *touched; /* what is before it has been forgotten */
 } series_reader;
 
 static series_reader read_back(const index_writer *w)
 {
-    const uint8_t *begin = w->map.p;
-    return (series_reader){{begin + w->toc.series, begin + w->toc.label_indices}, begin};
+    const uint8_t *from = w->map.p + w->toc.series;
+    return (series_reader){{from, w->map.p + w->toc.label_indices}, &w->map, from};
 }
 
 /* The next series' ref and labels; FER_END behind the last. */
 static fer_code next_series(series_reader *s, uint32_t *ret_ref, index_series *ret)
 {
-    size_t place = (size_t)(s->r.p - s->begin);
+    if (s->r.p - s->touched > FORGET_BYTES) {
+        vfs_forget(s->map);
+        s->touched = s->r.p;
+    }
+    size_t place = (size_t)(s->r.p - s->map->p);
     size_t pad = (INDEX_SERIES_ALIGN - place % INDEX_SERIES_ALIGN) % INDEX_SERIES_ALIGN;
     if (rd_left(&s->r) <= pad)
         return FER_END;

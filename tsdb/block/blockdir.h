@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "base/pages.h"
 
 enum { BLOCKDIR_BLOCKS = 65536 };
 
@@ -24,7 +25,7 @@ static inline void *blockdir_get(const blockdir *d, uint32_t i)
     return d->top[i >> 8][i & 255];
 }
 
-/* Adds block number d->n; it is freed by blockdir_done(). */
+/* Adds block number d->n, which blockdir_done() frees. */
 static inline void blockdir_put(blockdir *d, void *memory)
 {
     assert(d->n < BLOCKDIR_BLOCKS);
@@ -34,10 +35,15 @@ static inline void blockdir_put(blockdir *d, void *memory)
     d->n++;
 }
 
-static inline void blockdir_done(blockdir *d)
+/* Blocks are of fer_pages_alloc(page_block_bytes), or of fer_alloc() where that is 0. */
+static inline void blockdir_done(blockdir *d, size_t page_block_bytes)
 {
-    for (uint32_t i = 0; i < d->n; i++)
-        fer_free(blockdir_get(d, i));
+    for (uint32_t i = 0; i < d->n; i++) {
+        if (page_block_bytes != 0)
+            fer_pages_free(blockdir_get(d, i), page_block_bytes);
+        else
+            fer_free(blockdir_get(d, i));
+    }
     for (uint32_t i = 0; i < 256; i++) {
         fer_free(d->top[i]);
         d->top[i] = NULL;

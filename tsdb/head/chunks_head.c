@@ -233,7 +233,7 @@ void chunks_head_close(chunks_head *c)
         fer_account_release(c->acct, CHECKED_SLOTS * sizeof *c->checked);
     fer_free(c->left);
     fer_free(c->checked);
-    blockdir_done(&c->files);
+    blockdir_done(&c->files, 0);
     fer_free(c);
 }
 

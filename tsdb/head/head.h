@@ -6,7 +6,8 @@
  *     next one is judged against. Written by tsdb_stage().
  *   - pub_rec (64 bytes, one cache line): what readers may see: the open chunk, its encoder and the list
  *     of full chunks. Written by the committer when a batch is published.
- * A slot below `published` has been published; the others exist for look-ups only.
+ * A slot below `published` has been published; the others exist for look-ups only. The records of a slot without a
+ * series are zeros.
  *
  * Locks (docs/threads.md): `publish` (rank 100) guards published state: pub_rec, chunk bytes, the list
  * of readers. `mu` (rank 110) guards the rest: look-up tables, dictionary, postings, stage_rec, what is
@@ -106,8 +107,9 @@ typedef struct slot_block {
     uint64_t *refs;
     stage_rec *stage;
     pub_rec *pub;
-    void *memory; /* NULL: given back; stage and pub are zeros for all such blocks, never written */
     uint32_t live; /* series in it */
+    bool
+        gone; /* memory given back: stage and pub are the zeros of all such blocks, never written */
 } slot_block;
 
 /* Another spelling of a series' raw labels. */
@@ -419,7 +421,10 @@ slab_ref head_names_enter(head *h, head_names *names, uint32_t slot, const uint3
  * of blocks of them. One thread at a time; locks are taken for 256 series at a time. */
 void head_rename(head *h);
 /* For head_rename: blocks to be given back and used again. Under both locks, or mu. */
-enum { SLOT_BLOCK_BYTES = SLOT_BLOCK * (sizeof(stage_rec) + sizeof(pub_rec)) + 64 };
+enum {
+    SLOT_BLOCK_BYTES = SLOT_BLOCK * (sizeof(stage_rec) + sizeof(pub_rec)),
+    SLOT_REFS_BYTES = SLOT_BLOCK * sizeof(uint64_t)
+};
 void head_detach_block(head *h, uint32_t number, void **ret_memory, void **ret_refs);
 
 /* ---- forgetting (head_truncate.c) ---- */

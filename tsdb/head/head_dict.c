@@ -8,7 +8,12 @@
 #include <assert.h>
 #include <string.h>
 
-enum { TEXT_BLOCK_BYTES = 256 * 1024, TEXT_UNIT = 4 };
+enum {
+    TEXT_BLOCK_BYTES = 256 * 1024,
+    NAME_BLOCK_BYTES = DICT_NAME_BLOCK * sizeof(dict_name),
+    PAIR_BLOCK_BYTES = DICT_PAIR_BLOCK * sizeof(dict_pair),
+    TEXT_UNIT = 4
+};
 
 void head_dict_init(head_dict *d, const fer_hash_key *key, fer_account *acct)
 {
@@ -24,22 +29,25 @@ void head_dict_done(head_dict *d)
 {
     for (uint32_t i = 0; i < d->n_names; i++)
         fer_free(dict_name_of(d, i)->pairs);
-    blockdir_done(&d->texts);
-    blockdir_done(&d->names);
-    blockdir_done(&d->pairs);
+    blockdir_done(&d->texts, TEXT_BLOCK_BYTES);
+    blockdir_done(&d->names, 0);
+    blockdir_done(&d->pairs, PAIR_BLOCK_BYTES);
     head_table_done(&d->by_name);
     head_table_done(&d->by_pair);
     slab_done(&d->posts);
     fer_account_release(d->acct, (size_t)(d->bytes_text + d->bytes_index));
 }
 
-static void *new_block(head_dict *d, blockdir *dir, size_t bytes, int64_t *part)
+static void add_block(head_dict *d, blockdir *dir, void *block, size_t bytes, int64_t *part)
 {
-    void *p = fer_alloc(bytes);
     fer_account_force(d->acct, bytes);
     *part += (int64_t)bytes;
-    blockdir_put(dir, p);
-    return p;
+    blockdir_put(dir, block);
+}
+
+static void add_page_block(head_dict *d, blockdir *dir, size_t bytes, int64_t *part)
+{
+    add_block(d, dir, fer_pages_alloc(bytes), bytes, part);
 }
 
 static dict_text add_text(head_dict *d, fer_str s)
@@ -47,7 +55,7 @@ static dict_text add_text(head_dict *d, fer_str s)
     assert(s.n <= DICT_TEXT_MAX);
     uint32_t head = s.n < 0x80 ? 1 : 3;
     if (d->texts.n == 0 || d->text_used + head + s.n > TEXT_BLOCK_BYTES) {
-        new_block(d, &d->texts, TEXT_BLOCK_BYTES, &d->bytes_text);
+        add_page_block(d, &d->texts, TEXT_BLOCK_BYTES, &d->bytes_text);
         d->text_used = 0;
     }
     uint32_t number = d->texts.n - 1;
@@ -111,7 +119,7 @@ static uint32_t name_make(head_dict *d, fer_str text)
         return id;
     id = d->n_names;
     if (id % DICT_NAME_BLOCK == 0)
-        new_block(d, &d->names, DICT_NAME_BLOCK * sizeof(dict_name), &d->bytes_index);
+        add_block(d, &d->names, fer_alloc(NAME_BLOCK_BYTES), NAME_BLOCK_BYTES, &d->bytes_index);
     *dict_name_of(d, id) = (dict_name){.text = add_text(d, text)};
     d->n_names++;
     head_table_insert(&d->by_name, hash_name(d, text), id);
@@ -139,7 +147,7 @@ uint32_t dict_pair_make(head_dict *d, fer_str name_text, fer_str value)
         return id;
     id = d->n_pairs;
     if (id % DICT_PAIR_BLOCK == 0)
-        new_block(d, &d->pairs, DICT_PAIR_BLOCK * sizeof(dict_pair), &d->bytes_index);
+        add_page_block(d, &d->pairs, PAIR_BLOCK_BYTES, &d->bytes_index);
     *dict_pair_of(d, id) = (dict_pair){.name = name, .value = add_text(d, value)};
     d->n_pairs++;
     head_table_insert(&d->by_pair, hash, id);
@@ -154,7 +162,7 @@ size_t dict_bytes_needed(const head_dict *d, labels ls)
         text += ls.l[i].name.n + ls.l[i].value.n + 2 * (3 + TEXT_UNIT);
     size_t blocks = d->texts.n == 0 || d->text_used + text > TEXT_BLOCK_BYTES;
     size_t left = DICT_PAIR_BLOCK - d->n_pairs % DICT_PAIR_BLOCK;
-    size_t pairs = left == DICT_PAIR_BLOCK || ls.n > left ? DICT_PAIR_BLOCK * sizeof(dict_pair) : 0;
+    size_t pairs = left == DICT_PAIR_BLOCK || ls.n > left ? PAIR_BLOCK_BYTES : 0;
     return blocks * TEXT_BLOCK_BYTES + pairs;
 }
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "tsdb/head/head.h"
 
 enum { SLICE = 256 };
@@ -159,7 +160,7 @@ static void give_back_block(head *h, uint32_t number)
     fer_mutex_lock(&h->publish);
     fer_mutex_lock(&h->mu);
     const slot_block *b = blockdir_get(&h->blocks, number);
-    if (b->memory != NULL)
+    if (!b->gone)
         head_detach_block(h, number, &memory, &refs);
     if (h->n_free_blocks == h->cap_free_blocks) {
         h->cap_free_blocks = h->cap_free_blocks == 0 ? 16 : h->cap_free_blocks * 2;
@@ -168,8 +169,21 @@ static void give_back_block(head *h, uint32_t number)
     h->free_blocks[h->n_free_blocks++] = number;
     fer_mutex_unlock(&h->mu);
     fer_mutex_unlock(&h->publish);
-    fer_free(memory);
-    fer_free(refs);
+    fer_pages_free(memory, SLOT_BLOCK_BYTES);
+    fer_pages_free(refs, SLOT_REFS_BYTES);
+}
+
+/* Of blocks that few series are left in, pages of empty slots need not stay. */
+static bool trim_block(head *h, uint32_t number)
+{
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    const slot_block *b = number < h->blocks.n ? blockdir_get(&h->blocks, number) : NULL;
+    if (b != NULL && !b->gone && b->live < SLOT_BLOCK / 2)
+        fer_pages_trim(b->pub, SLOT_BLOCK_BYTES);
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
+    return b != NULL;
 }
 
 void head_rename(head *h)
@@ -179,6 +193,8 @@ void head_rename(head *h)
     walk(&r);
     while (r.blocks.n != 0) /* the lowest last: it is used first */
         give_back_block(h, r.blocks.v[--r.blocks.n]);
+    for (uint32_t i = 0; trim_block(h, i);)
+        i++;
     fer_free(r.blocks.v);
     fer_free(r.ids);
 }

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/varint.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_hist.h"
@@ -54,10 +55,11 @@ void head_done(head *h)
     exemplar_store_free(h->exemplars);
     for (uint32_t i = 0; i < h->blocks.n; i++) {
         slot_block *b = blockdir_get(&h->blocks, i);
-        fer_free(b->refs);
-        fer_free(b->memory);
+        fer_pages_free(b->refs, SLOT_REFS_BYTES);
+        if (!b->gone)
+            fer_pages_free(b->pub, SLOT_BLOCK_BYTES);
     }
-    blockdir_done(&h->blocks);
+    blockdir_done(&h->blocks, 0);
     fer_free(h->aliases.a);
     fer_free(h->aliases.bucket);
     fer_free(h->retired);
@@ -159,20 +161,16 @@ fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_
 
 static void place_records(slot_block *b, void *memory)
 {
-    uintptr_t at = ((uintptr_t)memory + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    b->pub = (pub_rec *)at;
+    b->pub = memory;
     b->stage = (stage_rec *)(b->pub + SLOT_BLOCK);
 }
 
 /* All its slots are empty. */
 static void give_memory(head *h, slot_block *b)
 {
-    b->memory = fer_alloc(SLOT_BLOCK_BYTES);
+    place_records(b, fer_pages_alloc(SLOT_BLOCK_BYTES));
+    b->gone = false;
     charge_series(h, SLOT_BLOCK_BYTES);
-    place_records(b, b->memory);
-    memset(b->pub, 0, SLOT_BLOCK * sizeof *b->pub);
-    for (uint32_t i = 0; i < SLOT_BLOCK; i++)
-        b->stage[i] = (stage_rec){.t = SAMPLE_T_NONE};
 }
 
 static slot_block *new_block(head *h)
@@ -195,11 +193,11 @@ static void uncharge_series(head *h, size_t bytes)
 void head_detach_block(head *h, uint32_t number, void **ret_memory, void **ret_refs)
 {
     slot_block *b = blockdir_get(&h->blocks, number);
-    assert(b->live == 0 && b->memory != NULL);
-    *ret_memory = b->memory;
+    assert(b->live == 0 && !b->gone);
+    *ret_memory = b->pub;
     *ret_refs = b->refs;
-    uncharge_series(h, SLOT_BLOCK_BYTES + (b->refs != NULL ? SLOT_BLOCK * sizeof *b->refs : 0));
-    b->memory = NULL;
+    uncharge_series(h, SLOT_BLOCK_BYTES + (b->refs != NULL ? SLOT_REFS_BYTES : 0));
+    b->gone = true;
     b->refs = NULL;
     place_records(b, no_memory);
 }
@@ -223,8 +221,8 @@ static void revive_block(head *h)
 /* Gives the block's refs room of their own; they are consecutive so far. */
 static void spell_out_refs(head *h, slot_block *b)
 {
-    b->refs = fer_alloc(SLOT_BLOCK * sizeof *b->refs);
-    charge_series(h, SLOT_BLOCK * sizeof *b->refs);
+    b->refs = fer_pages_alloc(SLOT_REFS_BYTES);
+    charge_series(h, SLOT_REFS_BYTES);
     for (uint32_t i = 0; i < SLOT_BLOCK; i++)
         b->refs[i] = b->ref_base + i;
 }
@@ -267,6 +265,7 @@ static uint32_t new_slot(head *h, uint64_t ref)
     uint32_t slot = take_slot(h);
     set_ref(h, slot, ref != 0 ? ref : h->last_ref + 1);
     head_block(h, slot)->live++;
+    head_stage_rec(h, slot)->t = SAMPLE_T_NONE;
     h->count.series_created++;
     return slot;
 }
@@ -435,7 +434,7 @@ void head_remove(head *h, uint32_t slot)
     const uint8_t *bytes = slab_ptr(&names->labels, series_labels);
     head_table_remove(&names->by_labels, head_hash_pairs(h, bytes, (size_t)(c.p - bytes)), slot);
     *s = (pub_rec){0};
-    *head_stage_rec(h, slot) = (stage_rec){.t = SAMPLE_T_NONE};
+    *head_stage_rec(h, slot) = (stage_rec){0};
     head_block(h, slot)->live--;
     h->count.series_removed++;
 }

@@ -4,7 +4,29 @@
 #include <assert.h>
 #include <string.h>
 
-enum { FIRST_CAP = 8 };
+#include "base/pages.h"
+
+enum { FIRST_CAP = 8, PAGES_BYTES_MIN = 16 * 1024, PAGE_ENTRIES = 512 };
+
+/* Small ones are malloc's. */
+static bool is_of_pages(uint32_t cap)
+{
+    return cap * sizeof(table_entry) >= PAGES_BYTES_MIN;
+}
+
+static table_entry *new_entries(uint32_t cap)
+{
+    size_t bytes = cap * sizeof(table_entry);
+    return memset(is_of_pages(cap) ? fer_pages_alloc(bytes) : fer_alloc(bytes), 0xff, bytes);
+}
+
+static void free_entries(table_segment *seg)
+{
+    if (is_of_pages(seg->cap))
+        fer_pages_free(seg->e, seg->cap * sizeof *seg->e);
+    else
+        fer_free(seg->e);
+}
 
 void head_table_init(head_table *t, fer_account *acct)
 {
@@ -15,7 +37,7 @@ void head_table_init(head_table *t, fer_account *acct)
 void head_table_done(head_table *t)
 {
     for (size_t i = 0; i < TABLE_SEGMENTS; i++)
-        fer_free(t->seg[i].e);
+        free_entries(&t->seg[i]);
     fer_account_release(t->acct, (size_t)t->bytes);
     head_table_init(t, t->acct);
 }
@@ -33,8 +55,7 @@ static void resize(head_table *t, table_segment *seg, uint32_t cap)
 {
     table_segment other = {.n = seg->n, .cap = cap};
     if (cap != 0) {
-        other.e = fer_alloc(cap * sizeof *other.e);
-        memset(other.e, 0xff, cap * sizeof *other.e);
+        other.e = new_entries(cap);
         for (uint32_t i = 0; i < seg->cap; i++)
             if (seg->e[i].value != TABLE_NONE)
                 put(&other, seg->e[i]);
@@ -43,13 +64,16 @@ static void resize(head_table *t, table_segment *seg, uint32_t cap)
     fer_account_force(t->acct, cap * sizeof *seg->e);
     fer_account_release(t->acct, seg->cap * sizeof *seg->e);
     t->bytes += ((int64_t)cap - (int64_t)seg->cap) * (int64_t)sizeof *seg->e;
-    fer_free(seg->e);
+    free_entries(seg);
     *seg = other;
 }
 
 static void grow(head_table *t, table_segment *seg)
 {
-    resize(t, seg, seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2);
+    uint32_t cap = seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2;
+    if (is_of_pages(cap))
+        cap = (cap + PAGE_ENTRIES - 1) / PAGE_ENTRIES * PAGE_ENTRIES;
+    resize(t, seg, cap);
     assert(seg->e != NULL);
 }
 

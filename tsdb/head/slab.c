@@ -9,7 +9,13 @@
 #include <assert.h>
 #include <string.h>
 
-enum { LINEAR_CLASSES = 16, LINEAR_MAX = 128 };
+#include "base/pages.h"
+
+enum {
+    LINEAR_CLASSES = 16,
+    LINEAR_MAX = 128,
+    PAGE_BYTES = SLAB_PAGE_REGIONS * sizeof(slab_region) /* of the directory */
+};
 
 static unsigned class_of(size_t n)
 {
@@ -49,6 +55,19 @@ static void release(slab *s, size_t bytes)
     atomic_fetch_sub_explicit(&s->bytes, (int64_t)bytes, memory_order_relaxed);
 }
 
+static void *region_memory(unsigned cls, size_t bytes)
+{
+    return cls == SLAB_LARGE ? fer_alloc(bytes) : fer_pages_alloc(bytes);
+}
+
+static void free_memory(const slab_region *r)
+{
+    if (r->cls == SLAB_LARGE)
+        fer_free(r->p);
+    else
+        fer_pages_free(r->p, r->bytes);
+}
+
 void slab_done(slab *s)
 {
     for (size_t i = 0; i < SLAB_PAGES; i++) {
@@ -56,12 +75,12 @@ void slab_done(slab *s)
         for (size_t k = 0; page != NULL && k < SLAB_PAGE_REGIONS; k++) {
             if (page[k].p == NULL)
                 continue;
-            fer_free(page[k].p);
+            free_memory(&page[k]);
             release(s, page[k].bytes);
         }
         if (page != NULL)
-            release(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
-        fer_free(page);
+            release(s, PAGE_BYTES);
+        fer_pages_free(page, PAGE_BYTES);
     }
     memset(s->pages, 0, sizeof s->pages);
 }
@@ -109,8 +128,8 @@ static uint32_t take_number(slab *s)
     assert(number < SLAB_PAGES * SLAB_PAGE_REGIONS);
     slab_region **page = &s->pages[number / SLAB_PAGE_REGIONS];
     if (*page == NULL) {
-        *page = fer_calloc(SLAB_PAGE_REGIONS, sizeof(slab_region));
-        charge(s, SLAB_PAGE_REGIONS * sizeof(slab_region));
+        *page = fer_pages_alloc(PAGE_BYTES);
+        charge(s, PAGE_BYTES);
     }
     return number;
 }
@@ -122,13 +141,19 @@ static void keep_number(slab *s, uint32_t number)
     s->free_region = number;
 }
 
-static uint32_t new_region(slab *s, unsigned cls)
+/* A region without items in no list. */
+static uint32_t make_region(slab *s, unsigned cls, uint32_t bytes)
 {
     uint32_t number = take_number(s);
-    uint32_t bytes = region_bytes(s->regions[cls]++, class_bytes(cls));
     *slab_region_of(s, number) =
-        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = (uint8_t)cls};
+        (slab_region){.p = region_memory(cls, bytes), .bytes = bytes, .cls = (uint8_t)cls};
     charge(s, bytes);
+    return number;
+}
+
+static uint32_t new_region(slab *s, unsigned cls)
+{
+    uint32_t number = make_region(s, cls, region_bytes(s->regions[cls]++, class_bytes(cls)));
     link_region(s, number);
     return number;
 }
@@ -136,10 +161,8 @@ static uint32_t new_region(slab *s, unsigned cls)
 static slab_ref alloc_large(slab *s, size_t n)
 {
     assert(n <= SLAB_LARGE_MAX);
-    uint32_t number = take_number(s), bytes = (uint32_t)slab_round(n);
-    *slab_region_of(s, number) =
-        (slab_region){.p = fer_alloc(bytes), .bytes = bytes, .cls = SLAB_LARGE, .live = 1};
-    charge(s, bytes);
+    uint32_t number = make_region(s, SLAB_LARGE, (uint32_t)slab_round(n));
+    slab_region_of(s, number)->live = 1;
     return number << 13;
 }
 
@@ -175,7 +198,7 @@ slab_ref slab_alloc(slab *s, size_t n)
 static void free_region(slab *s, uint32_t number)
 {
     slab_region *r = slab_region_of(s, number);
-    fer_free(r->p);
+    free_memory(r);
     release(s, r->bytes);
     r->p = NULL;
     keep_number(s, number);

@@ -1,9 +1,10 @@
 /* slab.h - small byte strings by handle: the head's labels, postings and chunk bytes.
  *
- * Items of up to SLAB_ITEM_MAX bytes live in regions, each of one size class (steps of at most an eighth);
- * a class begins with small regions and goes on with 64 KiB. A larger item has a region of its own. A handle is 32 bits: region number and 8-byte unit in it, so that records hold four
- * bytes instead of a pointer and 32 GiB are in reach. Items never move; a region goes back to the
- * system when its last item is freed, but for one per class.
+ * Items of up to SLAB_ITEM_MAX bytes live in regions of whole pages (base/pages.h), each of one size class (steps of at
+ * most an eighth); a class begins with small regions and goes on with 64 KiB. A larger item has a region of its own. A
+ * handle is 32 bits: region number and 8-byte unit in it, so that records hold four bytes instead of a pointer and
+ * 32 GiB are in reach. Items never move; a region goes back to the system when its last item is freed, but for one per
+ * class.
  *
  * Threads: alloc and free under the owner's lock. slab_ptr() needs no lock for a handle that reached
  * the thread through one: the directory never moves.
