@@ -18,7 +18,7 @@ enum {
     BATCH_BYTES_MAX = 128 << 10, /* but for one series */
     BATCH_SERIES_MAX = 512,
     STEPS_MAX = 1 << 16,
-    HELPERS_MAX = 63,
+    HELPERS_MAX = 15,
     AGAIN_FREE = 64, /* series evaluated twice before their share counts, at most an eighth */
     AGAIN_SHARE = 8,
 };

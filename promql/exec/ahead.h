@@ -56,9 +56,10 @@ FER_MUST_CHECK fer_code ahead_next(ahead_reader *a, const ahead_series **ret);
 /* Finding a series and its chunks costs as much as so many samples. */
 enum { AHEAD_SERIES_WORK = 64 };
 
-/* The leaf has evaluated a series of so many samples. */
-static inline void ahead_alone(ahead_reader *a, size_t n_samples)
+/* The leaf has evaluated a series of so many samples. With histograms among them it goes on alone to the end. */
+static inline void ahead_alone(ahead_reader *a, size_t n_samples, bool histograms)
 {
+    a->over = a->over || histograms;
     a->spent += n_samples + a->g->n + AHEAD_SERIES_WORK;
     a->n_alone++;
 }

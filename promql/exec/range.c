@@ -560,7 +560,7 @@ static fer_code evaluate_next(range_op *r, range_series *s)
     FER_TRY(range_input_next(r->in, s));
     use_columns(r, r->own.v, r->own.has);
     bits_zero(r->out.has, r->o.g->n);
-    ahead_alone(&r->ahead, s->n);
+    ahead_alone(&r->ahead, s->n, s->h != NULL);
     return s->n == 0 ? FER_OK : evaluate(r, s);
 }
 

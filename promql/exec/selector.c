@@ -276,7 +276,7 @@ static fer_code evaluate(selector_op *s)
     bits_zero(s->out.has, s->o.g->n);
     if (in->n != 0)
         FER_TRY(s->kind == SELECT_SMOOTHED ? fill_smoothed(s, in) : fill(s, in));
-    ahead_alone(&s->ahead, in->n);
+    ahead_alone(&s->ahead, in->n, in->type != NULL);
     return FER_OK;
 }
 
