@@ -257,6 +257,7 @@ fer_code app_new(const app_options *o, app **ret, fer_err *err)
     a->clock = fer_clock_system();
     a->log = o->log;
     a->start_ms = a->clock->wall_ms(a->clock);
+    a->processors = machine_processors();
     atomic_init(&a->db, NULL);
     init_accounts(a);
     fer_code c = set_up(a, err);
@@ -316,9 +317,9 @@ static size_t max_exemplars(app *a)
 }
 
 /* Beside the one that reads the log; on a single processor they would but take turns. */
-static unsigned replay_threads(void)
+static unsigned replay_threads(const app *a)
 {
-    return machine_processors() - 1;
+    return a->processors - 1;
 }
 
 static int64_t ooo_window_ms(app *a)
@@ -359,7 +360,7 @@ static fer_code open_db(keeper *k)
         .chunk_segment_bytes = a->o.chunk_segment_bytes,
         .delay_compact_file = a->o.delay_compact_file,
         .max_exemplars = max_exemplars(a),
-        .replay_threads = replay_threads(),
+        .replay_threads = replay_threads(a),
         .ooo_window_ms = ooo_window_ms(a),
         .on_rest = give_memory_back,
         .on_rest_arg = a,

@@ -99,6 +99,7 @@ typedef struct app {
     fer_clock *clock;
     fer_log *log;
     int64_t start_ms;
+    unsigned processors; /* machine_processors() at the start */
 
     /* The ledger (DESIGN D9). */
     fer_account memory; /* root */

@@ -10,7 +10,6 @@
 #include "server/api/query_times.h"
 #include "server/api/reply.h"
 #include "server/api/result_json.h"
-#include "server/machine.h"
 
 enum { POINTS_MAX = 11000 };
 
@@ -166,10 +165,10 @@ static bool may_keep_worker(promql_helpers *h)
 
 static query_helpers helpers_of(const app *a)
 {
-    unsigned n = machine_processors();
-    return (query_helpers){.base = {.max = n - 1, .lend = lend_worker, .keep = may_keep_worker},
-                           .http = a->http,
-                           .processors = n};
+    return (query_helpers){
+        .base = {.max = a->processors - 1, .lend = lend_worker, .keep = may_keep_worker},
+        .http = a->http,
+        .processors = a->processors};
 }
 
 /* One query between its arrival and its result. */
