@@ -287,6 +287,20 @@ static void two_series_that_become_one_at_a_step_are_an_error(void **state)
     assert_string_equal(at(f, "sum without () ({__name__=~\"a|b\"})", MINUTE), "{k=\"1\"} 4@60");
 }
 
+static void a_second_metric_is_compared_with_all_series_before(void **state)
+{
+    fixture *f = *state;
+    LOAD(f, "a{k=\"1\"}", MINUTE, 1, 2);
+    LOAD(f, "a{k=\"2\"}", MINUTE, 1, GAP);
+    LOAD(f, "a{k=\"3\"}", MINUTE, 1, 2);
+    LOAD(f, "a{__type__=\"gauge\",k=\"2\"}", MINUTE, 0, 60);
+    assert_string_equal(at(f, "delta(a[5m])", MINUTE),
+                        "{k=\"1\"} 1.5@60; {k=\"3\"} 1.5@60; {k=\"2\"} 90@60");
+    LOAD(f, "a{__type__=\"gauge\",k=\"1\"}", MINUTE, 1, 2);
+    assert_string_equal(at(f, "delta(a[5m])", MINUTE),
+                        "vector cannot contain metrics with the same labelset");
+}
+
 /* ---- matching ---- */
 
 static void duplicates_on_the_one_side_count_only_where_they_meet_something(void **state)
@@ -655,6 +669,7 @@ int main(void)
         TEST(windows_slide_over_the_steps),
         TEST(metrics_that_take_turns_become_one_series),
         TEST(two_series_that_become_one_at_a_step_are_an_error),
+        TEST(a_second_metric_is_compared_with_all_series_before),
         TEST(duplicates_on_the_one_side_count_only_where_they_meet_something),
         TEST(group_left_follows_the_one_side_as_it_changes),
         TEST(set_operators_work_step_by_step),
