@@ -38,24 +38,39 @@ size_t utf8_decode(fer_str s, uint32_t *ret)
     return 0;
 }
 
+/* Without a branch for each byte: the ends of pieces overlap. */
+static bool is_ascii(fer_str s)
+{
+    uint64_t all = 0, word = 0;
+    uint32_t first, last;
+    if (s.n >= sizeof word) {
+        for (size_t i = 0; i + sizeof word <= s.n; i += sizeof word) {
+            memcpy(&word, s.p + i, sizeof word);
+            all |= word;
+        }
+        memcpy(&word, s.p + s.n - sizeof word, sizeof word);
+        all |= word;
+    } else if (s.n >= sizeof first) {
+        memcpy(&first, s.p, sizeof first);
+        memcpy(&last, s.p + s.n - sizeof last, sizeof last);
+        all = first | last;
+    } else {
+        for (size_t i = 0; i < s.n; i++)
+            all |= (unsigned char)s.p[i];
+    }
+    return (all & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_valid(fer_str s)
 {
-    size_t i = 0;
-    while (i < s.n) {
-        uint64_t word;
-        while (i + sizeof word <= s.n) {
-            memcpy(&word, s.p + i, sizeof word);
-            if (word & 0x8080808080808080ULL)
-                break;
-            i += sizeof word;
-        }
-        if (i == s.n)
-            break;
+    if (is_ascii(s)) /* as nearly all are */
+        return true;
+    while (s.n != 0) {
         uint32_t r;
-        size_t n = utf8_decode(str_from(s, i), &r);
+        size_t n = utf8_decode(s, &r);
         if (n == 0)
             return false;
-        i += n;
+        s = str_from(s, n);
     }
     return true;
 }

@@ -55,7 +55,15 @@ static int name_order(const void *a, const void *b)
     return str_cmp(((const label *)a)->name, ((const label *)b)->name);
 }
 
-/* Senders sort already: one pass of compares is the usual cost. */
+/* Whether each name is above the one before, as senders write them. */
+static bool is_ascending(const label *l, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (str_cmp(l[i - 1].name, l[i].name) >= 0)
+            return false;
+    return true;
+}
+
 static void sort_by_name(label *l, size_t n)
 {
     if (n > INSERTION_MAX) {
@@ -147,10 +155,12 @@ static bool all_valid(const label *l, size_t n, bool need_name)
 fer_code labels_canonical(label *l, size_t n, bool need_name, labels *ret, fer_err *err)
 {
     FER_TRY(check_sizes(l, n, err));
-    sort_by_name(l, n);
+    bool ascending = is_ascending(l, n);
+    if (!ascending)
+        sort_by_name(l, n);
     if (!all_valid(l, n, need_name))
         return fail_invalid(err, l, n);
-    for (size_t i = 1; i < n; i++)
+    for (size_t i = 1; i < n && !ascending; i++)
         if (str_eq(l[i - 1].name, l[i].name))
             return fail_duplicate(err, l, n, l[i].name);
 

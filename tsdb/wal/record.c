@@ -43,14 +43,29 @@ void record_series_begin(fer_buf *out)
     fer_buf_putc(out, RECORD_SERIES);
 }
 
+/* Where there is room. */
+static uint8_t *copy_str(uint8_t *at, fer_str s)
+{
+    at += uvarint_put(at, s.n);
+    if (s.n != 0)
+        memcpy(at, s.p, s.n);
+    return at + s.n;
+}
+
 void record_series_add(fer_buf *out, uint64_t ref, labels ls)
 {
-    put_u64(out, ref);
-    put_uvarint(out, ls.n);
-    for (size_t i = 0; i < ls.n; i++) {
-        put_str(out, ls.l[i].name);
-        put_str(out, ls.l[i].value);
-    }
+    size_t need = sizeof ref + VARINT_MAX;
+    for (size_t i = 0; i < ls.n; i++)
+        need += ls.l[i].name.n + ls.l[i].value.n + (size_t)2 * VARINT_MAX;
+    uint8_t *begin = (uint8_t *)fer_buf_room(out, need);
+    if (begin == NULL)
+        return;
+    be64_put(begin, ref);
+    uint8_t *at = begin + sizeof ref;
+    at += uvarint_put(at, ls.n);
+    for (size_t i = 0; i < ls.n; i++)
+        at = copy_str(copy_str(at, ls.l[i].name), ls.l[i].value);
+    out->n += (size_t)(at - begin);
 }
 
 void record_samples_begin(record_samples *s, fer_buf *out)
