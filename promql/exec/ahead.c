@@ -191,12 +191,13 @@ static lane *take_lane(ahead_run *r)
     return l != NULL ? l : new_lane(r);
 }
 
-/* Counts one more thread as borrowed if there is work for it and for the leaf's. */
+/* Counts one more thread as borrowed if there is work for it and for the leaf's. Half of the slots are free then, so that
+ * none comes for a single batch. */
 static bool want_thread(ahead_run *r)
 {
     fer_mutex_lock(&r->mu);
     bool yes = r->borrowed < r->helpers->max && r->borrowed < HELPERS_MAX &&
-               r->n_batches - r->given > 1 && r->given - r->taken < r->n_slots;
+               r->n_batches - r->given > 1 && r->given - r->taken <= r->n_slots / 2;
     r->borrowed += yes;
     fer_mutex_unlock(&r->mu);
     return yes;
