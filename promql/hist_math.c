@@ -103,7 +103,13 @@ static void load_slowly(hist_side *s, hist_cursor c)
 
 static bool same_spans(const hist_side *s, const histogram_span *spans, uint32_t n)
 {
-    return n == s->n_spans && (n == 0 || memcmp(s->spans, spans, n * sizeof *spans) == 0);
+    if (n != s->n_spans)
+        return false;
+    uint32_t differ = 0;
+    for (uint32_t i = 0; i < n; i++)
+        differ |= ((uint32_t)s->spans[i].offset ^ (uint32_t)spans[i].offset) |
+                  (s->spans[i].length ^ spans[i].length);
+    return differ == 0;
 }
 
 static fer_code load_side(hist *h, hist_side *s, const histogram *from, bool negative)

@@ -166,9 +166,11 @@ fer_code samples_add_histogram(samples *s, int64_t t, sample_type type, const hi
     FER_TRY(need_types(s));
     s->t[s->n] = t;
     s->v[s->n] = 0;
-    samples_commit_floats(s, 1);
-    s->type[s->n - 1] = (uint8_t)type;
-    s->h[s->n - 1] = h;
+    s->type[s->n] = (uint8_t)type;
+    s->h[s->n] = h;
+    if (s->st != NULL)
+        s->st[s->n] = 0;
+    s->n++;
     return FER_OK;
 }
 

@@ -59,6 +59,29 @@ static fer_code add_one(hist_groups *g, at_step *s, const histogram *h, lset of)
     return anno_notes(q, g->p, at, notes & HIST_RECONCILED, "aggregation");
 }
 
+enum { CACHE_LINE = 64 };
+
+static void fetch(const void *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += CACHE_LINE)
+        __builtin_prefetch((const char *)p + i, 1);
+}
+
+/* All sums of a group are more than the caches next to the processor hold, and each series adds to all of them: what the next
+ * step adds to is fetched meanwhile, and where that lies for the step behind it. */
+static void fetch_ahead(const hist_groups *g, size_t i, size_t to)
+{
+    const at_step *next = i + 1 < to ? g->steps[i + 1] : NULL;
+    if (next != NULL) {
+        const hist_side *side = &next->acc.h.pos;
+        fetch(side->v, side->n * sizeof *side->v);
+        fetch(side->c, side->n * sizeof *side->c);
+        fetch(side->index, side->n * sizeof *side->index);
+    }
+    if (i + 2 < to && g->steps[i + 2] != NULL)
+        fetch(g->steps[i + 2], sizeof(hist));
+}
+
 fer_code hist_groups_add(hist_groups *g, vec *v, const uint64_t *has, size_t from, size_t to)
 {
     for (size_t i = bits_next(v->has, v->from, v->to); i < v->to;
@@ -75,6 +98,7 @@ fer_code hist_groups_add(hist_groups *g, vec *v, const uint64_t *has, size_t fro
                 return QUERY_NOMEM(g->q);
             s->float_first = i >= from && i < to && bits_get(has, i - from);
         }
+        fetch_ahead(g, i, v->to);
         FER_TRY(query_work(g->q, h->n_pos + h->n_neg + 1));
         FER_TRY(add_one(g, s, h, v->labels));
     }

@@ -151,7 +151,7 @@ static fer_code next_row(columns *c)
     if (c->rows_left == 0)
         FER_TRY(more_rows(c));
     hist_step_begin(it);
-    if (!hist_is_stale(&it->state.last))
+    if (!sample_is_stale(it->state.last.sum))
         read_row(c);
     return hist_step_end(it, prev_t);
 }
@@ -167,7 +167,7 @@ static fer_code deliver_row(columns *c)
 {
     const hist_sample *last = &c->it.state.last;
     histogram *h = c->h++;
-    if (hist_is_stale(last)) {
+    if (sample_is_stale(last->sum)) {
         *h = (histogram){.sum = last->sum};
     } else {
         *h = c->like;
