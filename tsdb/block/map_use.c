@@ -1,19 +1,21 @@
 #include "tsdb/block/map_use.h"
 
+#include "base/pages.h"
+
 void map_use_init(map_use *u, uint64_t file_bytes, fer_account *acct)
 {
     *u = (map_use){.acct = acct};
     if (file_bytes == 0)
         return;
     u->n_checked = (size_t)(file_bytes / MAP_USE_CHECK_BYTES / 64) + 1;
-    u->checked = fer_calloc(u->n_checked, sizeof *u->checked);
+    u->checked = fer_pages_alloc(u->n_checked * sizeof *u->checked);
     fer_account_force(acct, u->n_checked * sizeof *u->checked);
 }
 
 void map_use_done(map_use *u)
 {
     fer_account_release(u->acct, u->n_checked * sizeof *u->checked);
-    fer_free(u->checked);
+    fer_pages_free(u->checked, u->n_checked * sizeof *u->checked);
     u->checked = NULL;
     u->n_checked = 0;
 }

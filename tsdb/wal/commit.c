@@ -498,15 +498,20 @@ static void note_published(committer *c)
     fer_mutex_unlock(&c->h->mu);
 }
 
-/* Gives back what is kept for later, when somebody asked for it. */
+/* Gives back what is kept for later, when somebody asked for it: by the batch that was open before, too, if nothing has
+ * come to it. */
 static void rest(committer *c)
 {
     fer_mutex_lock(&c->h->mu);
     bool due = c->rest;
     c->rest = false;
+    batch *empty = due && batch_bytes(c->open) == 0 ? c->open : NULL;
+    if (empty != NULL)
+        c->open = batch_new();
     fer_mutex_unlock(&c->h->mu);
     if (!due)
         return;
+    batch_free(empty);
     batch_free(c->spare);
     c->spare = NULL;
     wal_rest(c->log_files);
