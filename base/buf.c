@@ -25,9 +25,9 @@ void fer_buf_clear(fer_buf *b)
 
 static bool grow(fer_buf *b, size_t need)
 {
-    size_t cap = b->cap < 64 ? 64 : b->cap;
-    while (cap < need)
-        cap = cap > b->max / 2 ? b->max : cap * 2;
+    size_t cap = b->cap < 32 ? 64 : b->cap > b->max / 2 ? b->max : b->cap * 2;
+    if (cap < need) /* at once: who asks for much knows how much it will be */
+        cap = need;
     if (cap > b->max)
         cap = b->max;
     if (b->acct != NULL && !fer_account_charge(b->acct, cap - b->cap))
@@ -60,11 +60,6 @@ void fer_buf_put(fer_buf *b, const void *p, size_t n)
 void fer_buf_puts(fer_buf *b, fer_str s)
 {
     fer_buf_put(b, s.p, s.n);
-}
-
-void fer_buf_putc(fer_buf *b, char c)
-{
-    fer_buf_put(b, &c, 1);
 }
 
 /* Prints n bytes, for which there is room, but not for the NUL that vsnprintf writes behind them. */

@@ -35,7 +35,14 @@ static inline char *fer_buf_room(fer_buf *b, size_t extra)
 }
 void fer_buf_put(fer_buf *b, const void *p, size_t n);
 void fer_buf_puts(fer_buf *b, fer_str s);
-void fer_buf_putc(fer_buf *b, char c);
+static inline void fer_buf_putc(fer_buf *b, char c)
+{
+    char *at = fer_buf_room(b, 1);
+    if (at != NULL) {
+        *at = c;
+        b->n++;
+    }
+}
 void fer_buf_printf(fer_buf *b, const char *fmt, ...) FER_PRINTF(2, 3);
 
 static inline fer_str fer_buf_str(const fer_buf *b)

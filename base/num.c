@@ -148,15 +148,29 @@ static size_t put_exponent(char *to, const digits *ds)
     return (size_t)(w - to);
 }
 
+/* Counters and the like: integers of up to eight digits. 0 for others. */
+static inline size_t put_small(char *buf, double v)
+{
+    uint32_t whole = v >= 0 && v < 1e8 ? (uint32_t)(int32_t)v : 0;
+    if (whole == 0 || (double)whole != v)
+        return 0;
+    eight x = eight_digits(whole);
+    unsigned zeros = (unsigned)__builtin_ctzll(x - UINT64_C(0x3030303030303030)) / 8;
+    put_chars(buf, x >> (8 * zeros));
+    return 8 - zeros;
+}
+
 /* Integers whose digits are all significant: each is a double, and so is each neighbour. */
 static bool is_plain_integer(double a)
 {
-    return a < 0x1p53 && (double)(uint64_t)a == a;
+    return a < 0x1p53 && (double)(int64_t)a == a;
 }
 
 size_t num_format_f(char *buf, double v)
 {
-    size_t n;
+    size_t n = put_small(buf, v);
+    if (n != 0)
+        return n;
     if (is_plain_integer(fabs(v))) {
         n = put_sign(buf, v);
         return n + num_format_u64(buf + n, (uint64_t)fabs(v));
@@ -195,6 +209,9 @@ size_t num_format_g(char *buf, double v)
 size_t num_format_json(char *buf, double v)
 {
     double a = fabs(v);
+    size_t n = put_small(buf, v);
+    if (n != 0)
+        return n;
     if (a != 0 && (a < 1e-6 || a >= 1e21))
         return num_format_e(buf, v);
     return num_format_f(buf, v);
@@ -238,22 +255,29 @@ static unsigned digit_count(uint64_t v)
     return n + (v >= powers[n] || v == 0);
 }
 
+static const char number_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                   "25262728293031323334353637383940414243444546474849"
+                                   "50515253545556575859606162636465666768697071727374"
+                                   "75767778798081828384858687888990919293949596979899";
+
 size_t num_format_u64(char *buf, uint64_t v)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                                "25262728293031323334353637383940414243444546474849"
-                                "50515253545556575859606162636465666768697071727374"
-                                "75767778798081828384858687888990919293949596979899";
     unsigned n = digit_count(v), at = n;
     for (; v >= 100; v /= 100) {
         at -= 2;
-        memcpy(buf + at, pairs + v % 100 * 2, 2);
+        memcpy(buf + at, number_pairs + v % 100 * 2, 2);
     }
     if (at == 2)
-        memcpy(buf, pairs + v * 2, 2);
+        memcpy(buf, number_pairs + v * 2, 2);
     else
         buf[0] = (char)('0' + v);
     return n;
+}
+
+void num_put_four(char *buf, uint32_t v)
+{
+    memcpy(buf, number_pairs + v / 100 * 2, 2);
+    memcpy(buf + 2, number_pairs + v % 100 * 2, 2);
 }
 
 size_t num_format_i64(char *buf, int64_t v)

@@ -27,6 +27,8 @@ size_t num_format_om(char *buf, double v);
 
 size_t num_format_i64(char *buf, int64_t v);
 size_t num_format_u64(char *buf, uint64_t v);
+/* The four digits of v < 10000, zeros in front. */
+void num_put_four(char *buf, uint32_t v);
 
 /* strconv.ParseFloat(s, 64): decimal, exponent, hex floats, underscores not accepted, "inf",
  * "+Inf", "infinity", "nan" in any case. The whole of s must be the number. False, *ret untouched,

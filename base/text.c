@@ -101,24 +101,58 @@ static void json_ascii(fer_buf *out, char c, const json_style *style)
 typedef signed char bytes16 __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));
 
-/* Sixteen bytes of all ones where a byte is a control, not ASCII (both are below 0x20 as signed numbers), or one of
- * those that some style escapes. */
-static inline halves json_special(const char *p)
+/* Whether one of 16 bytes is a control, not ASCII (both are below 0x20 as signed numbers), or one of those that some
+ * style escapes. */
+static inline bool json_special(bytes16 x)
+{
+    halves special =
+        (halves)((x < 0x20) | (x == '"') | (x == '\\') | (x == '<') | (x == '>') | (x == '&'));
+    return (special[0] | special[1]) != 0;
+}
+
+static inline bytes16 load16(const char *p)
 {
     bytes16 x;
     memcpy(&x, p, sizeof x);
-    return (halves)((x < 0x20) | (x == '"') | (x == '\\') | (x == '<') | (x == '>') | (x == '&'));
+    return x;
+}
+
+/* Of fewer than 16 bytes: all of them, some twice. */
+static inline bytes16 load_few(const char *p, size_t n)
+{
+    uint64_t a = 0x6161616161616161, b = a;
+    uint32_t c, d;
+    if (n >= sizeof a) {
+        memcpy(&a, p, sizeof a);
+        memcpy(&b, p + n - sizeof b, sizeof b);
+    } else if (n >= sizeof c) {
+        memcpy(&c, p, sizeof c);
+        memcpy(&d, p + n - sizeof d, sizeof d);
+        a = (uint64_t)c << 32 | d;
+    } else if (n != 0) {
+        a = (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[n / 2] << 8 | (uint8_t)p[n - 1] |
+            (a & ~UINT64_C(0xffffff));
+    }
+    return (bytes16)(halves){a, b};
+}
+
+/* Whether every style copies s as it is. */
+static bool json_is_plain(fer_str s)
+{
+    if (s.n < sizeof(bytes16))
+        return !json_special(load_few(s.p, s.n));
+    for (size_t n = 0; n + sizeof(bytes16) < s.n; n += sizeof(bytes16))
+        if (json_special(load16(s.p + n)))
+            return false;
+    return !json_special(load16(s.p + s.n - sizeof(bytes16)));
 }
 
 /* The length of the run at the beginning of s that every style copies as it is. */
 static size_t json_plain_run(fer_str s)
 {
     size_t n = 0;
-    for (; n + sizeof(bytes16) <= s.n; n += sizeof(bytes16)) {
-        halves special = json_special(s.p + n);
-        if ((special[0] | special[1]) != 0)
-            break;
-    }
+    while (n + sizeof(bytes16) <= s.n && !json_special(load16(s.p + n)))
+        n += sizeof(bytes16);
     while (n < s.n) {
         unsigned char c = (unsigned char)s.p[n];
         if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&')
@@ -130,21 +164,20 @@ static size_t json_plain_run(fer_str s)
 
 static void put_json(fer_buf *out, fer_str s, const json_style *style)
 {
-    size_t n = json_plain_run(s);
-    if (n == s.n) { /* most are plain */
-        char *at = fer_buf_room(out, n + 2);
+    if (json_is_plain(s)) { /* as most are */
+        char *at = fer_buf_room(out, s.n + 2);
         if (at == NULL)
             return;
         at[0] = '"';
-        if (n != 0)
-            memcpy(at + 1, s.p, n);
-        at[n + 1] = '"';
-        out->n += n + 2;
+        if (s.n != 0)
+            memcpy(at + 1, s.p, s.n);
+        at[s.n + 1] = '"';
+        out->n += s.n + 2;
         return;
     }
     fer_buf_putc(out, '"');
     while (s.n > 0) {
-        n = json_plain_run(s);
+        size_t n = json_plain_run(s);
         fer_buf_put(out, s.p, n);
         s = str_from(s, n);
         if (s.n == 0)

@@ -116,6 +116,14 @@ static inline fer_code rd_uvarint(fer_rd *r, uint64_t *ret)
 {
     const uint8_t *p = r->p;
     uint64_t v = 0;
+    if (rd_left(r) >= 2) { /* short ones without the loop */
+        bool two = p[0] >= 0x80;
+        if (!two || p[1] < 0x80) {
+            *ret = two ? (p[0] & 0x7fU) | (unsigned)p[1] << 7 : p[0];
+            r->p = p + 1 + two;
+            return FER_OK;
+        }
+    }
     for (unsigned shift = 0; shift < 64; shift += 7) {
         if (p == r->end)
             return FER_CORRUPT;
