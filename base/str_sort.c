@@ -16,15 +16,19 @@ enum { KEY_BYTES = 8, FEW = 48, DEPTH_MAX = 4096 };
 
 typedef struct keyed {
     uint64_t key; /* the bytes from the present depth on, zeros behind the end */
-    fer_str text;
+    const char *p;
+    uint32_t n;
+    uint32_t at; /* its place before */
 } keyed;
 
-static uint64_t key_at(fer_str s, size_t depth)
+static uint64_t key_at(const keyed *s, size_t depth)
 {
     uint64_t key = 0;
-    size_t left = s.n > depth ? s.n - depth : 0;
-    if (left != 0)
-        memcpy(&key, s.p + depth, left < KEY_BYTES ? left : KEY_BYTES);
+    size_t left = s->n > depth ? s->n - depth : 0;
+    if (left >= KEY_BYTES)
+        memcpy(&key, s->p + depth, KEY_BYTES);
+    else if (left != 0)
+        memcpy(&key, s->p + depth, left);
     return __builtin_bswap64(key);
 }
 
@@ -81,16 +85,16 @@ static __attribute__((noinline)) void sort_keys(keyed *v, keyed *tmp, size_t n)
 static size_t ended_first(keyed *v, keyed *tmp, size_t n, size_t depth)
 {
     size_t ended = 0, rest = 0, first = 0;
-    while (first < n && v[first].text.n > depth + KEY_BYTES)
+    while (first < n && v[first].n > depth + KEY_BYTES)
         first++;
     if (first == n)
         return 0;
     for (size_t len = depth; len <= depth + KEY_BYTES; len++)
         for (size_t i = 0; i < n; i++)
-            if (v[i].text.n == len)
+            if (v[i].n == len)
                 tmp[ended++] = v[i];
     for (size_t i = 0; i < n; i++)
-        if (v[i].text.n > depth + KEY_BYTES)
+        if (v[i].n > depth + KEY_BYTES)
             tmp[ended + rest++] = v[i];
     assert(ended + rest == n);
     memcpy(v, tmp, n * sizeof *v);
@@ -99,14 +103,16 @@ static size_t ended_first(keyed *v, keyed *tmp, size_t n, size_t depth)
 
 static int by_text(const void *a, const void *b)
 {
-    return str_cmp(((const keyed *)a)->text, ((const keyed *)b)->text);
+    const keyed *x = a, *y = b;
+    int c = str_cmp((fer_str){x->p, x->n}, (fer_str){y->p, y->n});
+    return c != 0 ? c : (x->at > y->at) - (x->at < y->at);
 }
 
 static bool load_keys(keyed *v, size_t n, size_t depth)
 {
     uint64_t differ = 0;
     for (size_t i = 0; i < n; i++) {
-        v[i].key = key_at(v[i].text, depth);
+        v[i].key = key_at(&v[i], depth);
         differ |= v[i].key ^ v[0].key;
     }
     return differ != 0;
@@ -146,27 +152,47 @@ static bool is_sorted(const fer_str *v, size_t n)
     return true;
 }
 
+/* The texts in order, with room behind them. */
+static keyed *sorted(const fer_str *v, size_t n)
+{
+    keyed *k = fer_alloc(2 * n * sizeof *k);
+    assert(n <= UINT32_MAX);
+    for (size_t i = 0; i < n; i++) {
+        assert(v[i].n <= UINT32_MAX);
+        k[i] = (keyed){.p = v[i].p, .n = (uint32_t)v[i].n, .at = (uint32_t)i};
+    }
+    sort_from(k, k + n, n, 0);
+    return k;
+}
+
+void str_sort_order(const fer_str *v, size_t n, uint32_t *order)
+{
+    keyed *k = is_sorted(v, n) ? NULL : sorted(v, n);
+    for (size_t i = 0; i < n; i++)
+        order[i] = k == NULL ? (uint32_t)i : k[i].at;
+    fer_free(k);
+}
+
 void str_sort(fer_str *v, size_t n)
 {
     if (is_sorted(v, n))
         return;
-    keyed *k = fer_alloc(2 * n * sizeof *k);
+    keyed *k = sorted(v, n);
     for (size_t i = 0; i < n; i++)
-        k[i].text = v[i];
-    sort_from(k, k + n, n, 0);
-    for (size_t i = 0; i < n; i++)
-        v[i] = k[i].text;
+        v[i] = (fer_str){k[i].p, k[i].n};
     fer_free(k);
 }
 
-size_t str_sort_unique(fer_str *v, size_t n)
+bool str_contain_all(const fer_str *a, size_t an, const fer_str *b, size_t bn)
 {
-    size_t kept = 0;
-    str_sort(v, n);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || !str_eq(v[kept - 1], v[i]))
-            v[kept++] = v[i];
-    return kept;
+    size_t i = 0, j = 0;
+    for (; j < bn && bn - j <= an - i; i++) {
+        if (str_eq(a[i], b[j]))
+            j++;
+        else if (str_cmp(a[i], b[j]) > 0)
+            return false;
+    }
+    return j == bn;
 }
 
 size_t str_unite(const fer_str *a, size_t an, const fer_str *b, size_t bn, fer_str *to)

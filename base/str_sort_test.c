@@ -32,13 +32,6 @@ static void check(const fer_str *v, size_t n)
         qsort(want, n, sizeof *want, by_text);
     str_sort(got, n);
     assert_same(got, want, n);
-    size_t unique = 0;
-    for (size_t i = 0; i < n; i++)
-        if (unique == 0 || !str_eq(want[unique - 1], want[i]))
-            want[unique++] = want[i];
-    memcpy(got, v, n * sizeof *v);
-    assert_int_equal(str_sort_unique(got, n), unique);
-    assert_same(got, want, unique);
     fer_free(want);
     fer_free(got);
 }
@@ -99,12 +92,42 @@ static void lists_are_united(void **state)
     assert_same(got, b, 4);
 }
 
+static void a_list_tells_whether_it_contains_another(void **state)
+{
+    fer_str a[] = {STR(""), STR("a"), STR("c"), STR("d")}, b[] = {STR("a"), STR("d")},
+            c[] = {STR("a"), STR("b")}, e[] = {STR("d"), STR("e")};
+    assert_true(str_contain_all(a, 4, a, 4));
+    assert_true(str_contain_all(a, 4, b, 2));
+    assert_true(str_contain_all(a, 4, NULL, 0));
+    assert_true(str_contain_all(NULL, 0, NULL, 0));
+    assert_false(str_contain_all(a, 4, c, 2));
+    assert_false(str_contain_all(a, 4, e, 2));
+    assert_false(str_contain_all(b, 2, a, 4));
+    assert_false(str_contain_all(NULL, 0, b, 2));
+}
+
+static void the_order_of_equal_texts_is_kept(void **state)
+{
+    fer_str v[100];
+    uint32_t order[100];
+    static char letters[] = "qwertyuiopa";
+    for (size_t i = 0; i < 100; i++)
+        v[i] = (fer_str){letters + i * 7 % 10, i % 2};
+    str_sort_order(v, 100, order);
+    for (size_t i = 1; i < 100; i++) {
+        int c = str_cmp(v[order[i - 1]], v[order[i]]);
+        assert_true(c < 0 || (c == 0 && order[i - 1] < order[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_texts_are_sorted),
         cmocka_unit_test(prefixes_beyond_the_depth_are_sorted),
         cmocka_unit_test(lists_are_united),
+        cmocka_unit_test(a_list_tells_whether_it_contains_another),
+        cmocka_unit_test(the_order_of_equal_texts_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

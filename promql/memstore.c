@@ -346,8 +346,7 @@ static fer_code list_texts(querier *base, const fer_str *name, const matcher *m,
         }
     }
     finish_list(&found, limit);
-    *ret = found;
-    return FER_OK;
+    return str_list_unite(ret, base->ctx.arena, found.v, found.n, err);
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,

@@ -2,9 +2,10 @@
 
 #include <assert.h>
 
-#include "base/str_sort.h"
 #include "tsdb/head/heap_order.h"
 #include "tsdb/merge_samples.h"
+
+enum { FEW_SOURCES = 8 };
 
 struct merge_querier {
     querier base;
@@ -187,14 +188,16 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
 
     size_t from = out->n;
     bool ordered = true;
-    sample_run *runs = fer_alloc(series->n * sizeof *runs);
+    sample_run few[FEW_SOURCES];
+    sample_run *runs = series->n <= FEW_SOURCES ? few : fer_alloc(series->n * sizeof *runs);
     fer_code code = read_members(s, m, series->n, mint, maxt, out, runs, &ordered, err);
     if (code == FER_OK && !ordered) {
         code = merge_samples(out, from, runs, series->n);
         if (code != FER_OK)
             code = fer_fail_budget(err, "merging samples");
     }
-    fer_free(runs);
+    if (runs != few)
+        fer_free(runs);
     return code;
 }
 
@@ -232,23 +235,6 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
     return FER_OK;
 }
 
-/* One source's list joins those before it. */
-static fer_code unite(querier *base, const str_list *one, str_list *all, fer_err *err)
-{
-    if (all->n == 0) {
-        *all = *one;
-        return FER_OK;
-    }
-    size_t room = all->n + one->n;
-    fer_str *v = fer_arena_alloc(base->ctx.arena, room * sizeof *v);
-    if (v == NULL)
-        return no_memory(err);
-    all->n = str_unite(all->v, all->n, one->v, one->n, v);
-    all->v = v;
-    all->cap = room;
-    return FER_OK;
-}
-
 /* Values of `name`; names when it is empty. */
 static fer_code texts_of_all(querier *base, fer_str name, const matcher *m, size_t nm,
                              uint64_t limit, str_list *ret, fer_err *err)
@@ -256,21 +242,13 @@ static fer_code texts_of_all(querier *base, fer_str name, const matcher *m, size
     merge_querier *q = (merge_querier *)base;
     str_list all = {0};
     for (size_t i = 0; i < q->n; i++) {
-        str_list one = {0};
         querier *from = q->sources[i].q;
-        FER_TRY(name.n == 0 ? querier_label_names(from, m, nm, limit, &one, err)
-                            : querier_label_values(from, name, m, nm, limit, &one, err));
-        FER_TRY(unite(base, &one, &all, err));
+        FER_TRY(name.n == 0 ? querier_label_names(from, m, nm, limit, &all, err)
+                            : querier_label_values(from, name, m, nm, limit, &all, err));
     }
     if (limit != 0 && all.n > limit)
         all.n = (size_t)limit;
-    if (ret->n == 0) {
-        *ret = all;
-        return FER_OK;
-    }
-    for (size_t i = 0; i < all.n; i++)
-        FER_TRY(str_list_add(ret, base->ctx.arena, all.v[i], err));
-    return FER_OK;
+    return str_list_unite(ret, base->ctx.arena, all.v, all.n, err);
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,

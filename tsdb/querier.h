@@ -54,8 +54,8 @@ typedef struct selection selection;
 typedef struct querier_ops {
     fer_code (*select)(querier *q, const select_hints *h, const matcher *m, size_t nm,
                        selection **ret, fer_err *err);
-    /* Sorted unique names, or values of `name`, of series that match all and have data in the
-     * querier's range; limit 0 = all. The texts live until the querier closes. */
+    /* Unites *ret, which is sorted and unique, with the names, or values of `name`, of series that match all and have
+     * data in the querier's range; with the first `limit` of them, 0 = all. The texts live until the querier closes. */
     fer_code (*label_names)(querier *q, const matcher *m, size_t nm, uint64_t limit, str_list *ret,
                             fer_err *err);
     fer_code (*label_values)(querier *q, fer_str name, const matcher *m, size_t nm, uint64_t limit,
@@ -131,6 +131,11 @@ static inline fer_code selection_read(selection *s, size_t i, int64_t mint, int6
     return s->ops->read(s, i, mint, maxt, out, err);
 }
 
+/* Room for so many more. FER_LIMIT past the budget. */
+FER_MUST_CHECK fer_code str_list_reserve(str_list *l, fer_arena *a, size_t more, fer_err *err);
+/* Unites a sorted list without repetitions with another, whose texts are not copied. FER_LIMIT past the budget. */
+FER_MUST_CHECK fer_code str_list_unite(str_list *l, fer_arena *a, const fer_str *v, size_t n,
+                                       fer_err *err);
 /* Appends a text (copied to the arena). FER_LIMIT past the budget. */
 FER_MUST_CHECK fer_code str_list_add(str_list *l, fer_arena *a, fer_str text, fer_err *err);
 

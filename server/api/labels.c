@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "base/str_sort.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "server/api/labels_json.h"
 #include "server/api/params.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
@@ -65,17 +65,9 @@ static fer_code collect(label_request *l, fer_str name, str_list *ret, fer_err *
     for (size_t i = 0; i < calls; i++) {
         const matcher *m = l->n_sets == 0 ? NULL : l->sets[i].m;
         size_t nm = l->n_sets == 0 ? 0 : l->sets[i].n;
-        str_list part = {0};
-        FER_TRY(name.n == 0 ? querier_label_names(l->q, m, nm, limit, &part, err)
-                            : querier_label_values(l->q, name, m, nm, limit, &part, err));
-        if (calls == 1) {
-            *ret = part;
-            return FER_OK;
-        }
-        for (size_t k = 0; k < part.n; k++)
-            FER_TRY(str_list_add(ret, l->run->arena, part.v[k], err));
+        FER_TRY(name.n == 0 ? querier_label_names(l->q, m, nm, limit, ret, err)
+                            : querier_label_values(l->q, name, m, nm, limit, ret, err));
     }
-    ret->n = str_sort_unique(ret->v, ret->n);
     return FER_OK;
 }
 
@@ -243,19 +235,6 @@ static void merge_found(label_request *l, found *f)
     f->n = n;
 }
 
-static void put_series(fer_buf *out, const syms *s, const found_series *fs)
-{
-    fer_buf_putc(out, '{');
-    for (size_t i = 0; i < fs->n; i++) {
-        if (i != 0)
-            fer_buf_putc(out, ',');
-        text_json(out, syms_text(s, fs->l[i].name));
-        fer_buf_putc(out, ':');
-        text_json(out, syms_text(s, fs->l[i].value));
-    }
-    fer_buf_putc(out, '}');
-}
-
 static void answer_series(http_req *r, label_request *l)
 {
     fer_err err = {0};
@@ -270,13 +249,15 @@ static void answer_series(http_req *r, label_request *l)
     }
     fer_buf out;
     api_begin(&out);
+    labels_json text = {0};
     fer_buf_putc(&out, '[');
     for (size_t i = 0; i < f.n; i++) {
         if (i != 0)
             fer_buf_putc(&out, ',');
-        put_series(&out, l->run->ctx.syms, &f.v[i]);
+        labels_json_put(&text, &out, l->run->ctx.syms, f.v[i].l, f.v[i].n);
     }
     fer_buf_putc(&out, ']');
+    labels_json_done(&text);
     api_end(r, &out, &l->q->warnings);
 }
 

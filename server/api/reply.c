@@ -78,6 +78,10 @@ void api_exec_error(http_req *r, fer_code code, const fer_err *err)
 
 void api_put_strings(fer_buf *out, const str_list *l)
 {
+    size_t bytes = 2;
+    for (size_t i = 0; i < l->n; i++)
+        bytes += l->v[i].n + 3;
+    (void)fer_buf_room(out, bytes); /* at once, as few have anything escaped */
     fer_buf_putc(out, '[');
     for (size_t i = 0; i < l->n; i++) {
         if (i != 0)

@@ -136,7 +136,7 @@ static fer_code get(const block_chunks *c, uint64_t ref, bool anew, uint8_t *ret
         rd_bytes(&r, n, &data) != FER_OK || rd_be32(&r, &crc) != FER_OK)
         return damaged(ref, "the segment ends inside it", err);
     map_use *use = &c->uses[segment];
-    if (map_use_note(use, offset))
+    if (map_use_note(use, offset, MAP_USE_BLOCK_WINDOWS))
         vfs_forget(m);
     if (anew || !map_use_is_checked(use, offset, data.n)) {
         if (crc32c(0, data.p - 1, data.n + 1) != crc)

@@ -1,7 +1,7 @@
 /* block_index.h - a block's index, mapped: symbols, series, postings.
  *
  * Versions 1 to 3. Checked at open: header, table of contents, symbols, postings offset table, each with its
- * checksum; a series' and a posting list's checksum at each access. All offsets are checked at each use:
+ * checksum; a posting list's at each access, a series' at the first of a query. All offsets are checked at each use:
  * bytes that change under us give FER_CORRUPT or other labels, never a read outside the mapping. Bytes on
  * disk: docs/formats/block.md.
  *
@@ -75,6 +75,9 @@ typedef struct index_series {
 
 FER_MUST_CHECK fer_code block_index_series(const block_index *x, uint64_t ref, index_series *ret,
                                            fer_err *err);
+/* The same for a series that was read before, without its checksum. */
+FER_MUST_CHECK fer_code block_index_series_again(const block_index *x, uint64_t ref,
+                                                 index_series *ret, fer_err *err);
 /* FER_END behind the last. Symbols' texts: block_symbols_text(). */
 FER_MUST_CHECK fer_code index_series_label(index_series *s, uint32_t *ret_name,
                                            uint32_t *ret_value);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str_sort.h"
 #include "tsdb/block/block_select.h"
 #include "tsdb/chunk/chunk.h"
 
@@ -33,7 +34,9 @@ typedef struct block_selection {
     uint32_t *refs;
     label_id *ids;      /* of the last labels call */
     symbol_pair *pairs; /* what they stand for */
+    uint32_t *ends;     /* of their bytes */
     size_t n_ids, cap_ids;
+    const uint8_t *bytes; /* of the index, that said so */
 } block_selection;
 
 static fer_code no_memory(fer_err *err)
@@ -121,18 +124,52 @@ static bool room_for_ids(block_selection *s, size_t n)
     s->n_ids = 0;
     s->ids = fer_arena_alloc(s->q->base.ctx.arena, cap * sizeof *s->ids);
     s->pairs = fer_arena_alloc(s->q->base.ctx.arena, cap * sizeof *s->pairs);
-    s->cap_ids = s->ids == NULL || s->pairs == NULL ? 0 : cap;
+    s->ends = fer_arena_alloc(s->q->base.ctx.arena, cap * sizeof *s->ends);
+    s->cap_ids = s->ids == NULL || s->pairs == NULL || s->ends == NULL ? 0 : cap;
     return s->cap_ids != 0;
 }
 
-/* Sets label k; most are those of the series looked at before. False past the budget. */
+/* How many bytes of a and b are the same from the first on, n at most. */
+static size_t same_bytes(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    size_t i = 0;
+    for (uint64_t x, y; i + sizeof x <= n; i += sizeof x) {
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        if (x != y)
+            break;
+    }
+    while (i < n && a[i] == b[i])
+        i++;
+    return i;
+}
+
+/* Passes over the labels that are, byte for byte, those of the series looked at before; how many. */
+static size_t pass_same(const block_selection *s, index_series *series)
+{
+    size_t n = 0, most = rd_left(&series->r);
+    if (s->n_ids == 0)
+        return 0;
+    if (s->ends[s->n_ids - 1] < most)
+        most = s->ends[s->n_ids - 1];
+    size_t same = same_bytes(s->bytes, series->r.p, most);
+    while (n < s->n_ids && n < series->labels_left && s->ends[n] <= same)
+        n++;
+    series->labels_left -= n;
+    series->r.p += n == 0 ? 0 : s->ends[n - 1];
+    return n;
+}
+
+/* Sets label k; often that of the series looked at before has the same name. False past the budget. */
 static bool set_label(block_selection *s, size_t k, uint32_t name, uint32_t value)
 {
     label_id *id = &s->ids[k];
     symbol_pair *pair = &s->pairs[k];
-    if (k < s->n_ids && pair->name == name && pair->value == value)
-        return true;
-    *id = (label_id){id_of(s->q, name), id_of(s->q, value)};
+    bool known = k < s->n_ids;
+    if (!known || pair->name != name)
+        id->name = id_of(s->q, name);
+    if (!known || pair->value != value)
+        id->value = id_of(s->q, value);
     *pair = (symbol_pair){name, value};
     return id->name != SYM_NONE && id->value != SYM_NONE;
 }
@@ -147,20 +184,23 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
     *ret_n = 0;
     sweep(s->q);
     /* It could be read when it was selected; a file that changed since gives a series without labels. */
-    if (block_index_series(&s->q->b->index, s->refs[i], &series, NULL) != FER_OK)
+    if (block_index_series_again(&s->q->b->index, s->refs[i], &series, NULL) != FER_OK)
         return s->ids;
     /* A label takes two bytes at least, so this is no more than the file holds. */
     if (series.labels_left > rd_left(&series.r) || !room_for_ids(s, (size_t)series.labels_left + 1))
         return NULL;
+    const uint8_t *begin = series.r.p;
     uint32_t name, value;
-    while (index_series_label(&series, &name, &value) == FER_OK) {
+    n = pass_same(s, &series);
+    for (; index_series_label(&series, &name, &value) == FER_OK; n++) {
         if (!set_label(s, n, name, value)) {
             s->n_ids = 0;
             return NULL;
         }
-        n++;
+        s->ends[n] = (uint32_t)(series.r.p - begin);
     }
-    s->n_ids = n > s->n_ids ? n : s->n_ids;
+    s->n_ids = n;
+    s->bytes = begin;
     *ret_n = is_lost(s->q) ? 0 : n;
     return s->ids;
 }
@@ -225,7 +265,7 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     fer_err why = {0};
     index_series series;
     sweep(q);
-    if (block_index_series(&q->b->index, s->refs[i], &series, &why) != FER_OK) {
+    if (block_index_series_again(&q->b->index, s->refs[i], &series, &why) != FER_OK) {
         warn(q, &why);
         return FER_OK;
     }
@@ -331,9 +371,12 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
 
 /* ---- label names and values ---- */
 
-static fer_code add_text(querier *q, str_list *ret, fer_str text, fer_err *err)
+static fer_code add_view(str_list *l, fer_arena *tmp, fer_str text, fer_err *err)
 {
-    return str_list_add(ret, q->ctx.arena, text, err);
+    if (l->n == l->cap)
+        FER_TRY(str_list_reserve(l, tmp, l->cap == 0 ? 64 : l->cap, err));
+    l->v[l->n++] = text;
+    return FER_OK;
 }
 
 static bool is_enough(const str_list *l, uint64_t limit)
@@ -341,27 +384,29 @@ static bool is_enough(const str_list *l, uint64_t limit)
     return limit != 0 && l->n >= limit;
 }
 
-static fer_code all_names(block_querier *q, uint64_t limit, str_list *ret, fer_err *err)
+static fer_code all_names(const block_querier *q, fer_arena *tmp, uint64_t limit, str_list *ret,
+                          fer_err *err)
 {
     const block_index *x = &q->b->index;
     for (size_t i = 0; i < x->n_names && !is_enough(ret, limit); i++)
         if (x->names[i].text.n != 0)
-            FER_TRY(add_text(&q->base, ret, x->names[i].text, err));
+            FER_TRY(add_view(ret, tmp, x->names[i].text, err));
     return FER_OK;
 }
 
-static fer_code all_values(block_querier *q, fer_str name, uint64_t limit, str_list *ret,
-                           fer_err *err)
+static fer_code all_values(const block_querier *q, fer_arena *tmp, fer_str name, uint64_t limit,
+                           str_list *ret, fer_err *err)
 {
-    size_t i = block_index_name(&q->b->index, name);
+    const block_index *x = &q->b->index;
+    size_t i = block_index_name(x, name);
     if (i == INDEX_NONE)
         return FER_OK;
+    uint64_t n = limit == 0 || x->names[i].n < limit ? x->names[i].n : limit, off;
+    FER_TRY(str_list_reserve(ret, tmp, (size_t)n, err));
     index_values v;
-    index_values_begin(&v, &q->b->index, i);
-    fer_str value;
-    uint64_t off;
-    while (!is_enough(ret, limit) && index_values_next(&v, &value, &off) == FER_OK)
-        FER_TRY(add_text(&q->base, ret, value, err));
+    index_values_begin(&v, x, i);
+    while (ret->n < n && index_values_next(&v, &ret->v[ret->n], &off) == FER_OK)
+        ret->n++;
     return FER_OK;
 }
 
@@ -426,13 +471,12 @@ static fer_code symbols_of(const block_querier *q, const ref_list *refs, const u
 }
 
 /* `name` empty: label names. Symbols ascend as their texts do. */
-static fer_code texts_of_matching(block_querier *q, fer_str name, const matcher *m, size_t nm,
-                                  uint64_t limit, str_list *ret, fer_err *err)
+static fer_code texts_of_matching(block_querier *q, fer_arena *tmp, fer_str name, const matcher *m,
+                                  size_t nm, uint64_t limit, str_list *ret, fer_err *err)
 {
     uint32_t wanted;
     if (name.n != 0 && !block_symbols_find(&q->b->index.symbols, name, &wanted))
         return FER_OK;
-    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(q->base.ctx.acct, 0);
     ref_list refs;
     FER_TRY(matching(q, tmp, m, nm, &refs, err));
     symbol_list l = {.tmp = tmp};
@@ -440,39 +484,55 @@ static fer_code texts_of_matching(block_querier *q, fer_str name, const matcher 
     for (size_t i = 0; i < l.n && !is_enough(ret, limit); i++) {
         fer_str text;
         if (block_symbols_text(&q->b->index.symbols, l.v[i], &text) == FER_OK)
-            FER_TRY(add_text(&q->base, ret, text, err));
+            FER_TRY(add_view(ret, tmp, text, err));
     }
     return FER_OK;
 }
 
-/* Drops what was read of lost bytes. */
-static fer_code checked(const block_querier *q, fer_code code, str_list *ret, size_t had)
+/* Unites *ret with views of the block, which become copies; not with what was read of lost bytes. */
+static fer_code unite_copies(const block_querier *q, str_list *views, str_list *ret, fer_err *err)
 {
-    if (code == FER_OK && is_lost(q))
-        ret->n = had;
-    return code;
+    fer_arena *a = q->base.ctx.arena;
+    size_t bytes = 0;
+    if (str_contain_all(ret->v, ret->n, views->v, views->n)) {
+        (void)is_lost(q); /* told all the same */
+        return FER_OK;
+    }
+    for (size_t i = 0; i < views->n; i++)
+        bytes += views->v[i].n;
+    char *at = fer_arena_alloc(a, bytes);
+    if (at == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < views->n; at += views->v[i++].n) {
+        if (views->v[i].n != 0)
+            memcpy(at, views->v[i].p, views->v[i].n);
+        views->v[i].p = at;
+    }
+    return is_lost(q) ? FER_OK : str_list_unite(ret, a, views->v, views->n, err);
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
                             str_list *ret, fer_err *err)
 {
     block_querier *q = (block_querier *)base;
-    size_t had = ret->n;
-    fer_code code = nm == 0 ? all_names(q, limit, ret, err)
-                            : texts_of_matching(q, STR(""), m, nm, limit, ret, err);
-    return checked(q, code, ret, had);
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
+    str_list views = {0};
+    FER_TRY(nm == 0 ? all_names(q, tmp, limit, &views, err)
+                    : texts_of_matching(q, tmp, STR(""), m, nm, limit, &views, err));
+    return unite_copies(q, &views, ret, err);
 }
 
 static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
                              uint64_t limit, str_list *ret, fer_err *err)
 {
     block_querier *q = (block_querier *)base;
-    size_t had = ret->n;
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
+    str_list views = {0};
     if (name.n == 0)
         return FER_OK;
-    fer_code code = nm == 0 ? all_values(q, name, limit, ret, err)
-                            : texts_of_matching(q, name, m, nm, limit, ret, err);
-    return checked(q, code, ret, had);
+    FER_TRY(nm == 0 ? all_values(q, tmp, name, limit, &views, err)
+                    : texts_of_matching(q, tmp, name, m, nm, limit, &views, err));
+    return unite_copies(q, &views, ret, err);
 }
 
 /* ---- opening and closing ---- */

@@ -3,7 +3,8 @@
  * Pages that a mapping has touched count as resident until they are forgotten (vfs_forget), though the system has them
  * in its cache all the same and maps them again at little cost. So readers note what they look at, by windows of
  * as much as is mapped at one touch, and forget the mapping each time a few MiB have come together: what queries
- * hold of files is bounded, whatever the files' size. Windows of files beyond 512 MiB share marks.
+ * hold of files is bounded, whatever the files' size. In a block the chunks of a metric lie together; in chunks_head they lie
+ * between those of all others, so that a query needs more windows there. Windows of files beyond 512 MiB share marks.
  *
  * A chunk whose checksum was right need not be checked again before the mapping is forgotten: until then its bytes are
  * mostly the ones that were checked, and decoders take any bytes. A bit stands for 64 bytes of the file, in which one
@@ -23,8 +24,9 @@
 enum {
     MAP_USE_WINDOW_BYTES = 64 << 10,
     MAP_USE_WINDOWS = 8192,
-    MAP_USE_WINDOWS_MAX = 128, /* in memory at a time */
-    MAP_USE_CHECK_BYTES = 64   /* of the file, a bit */
+    MAP_USE_BLOCK_WINDOWS = 32, /* of a file in memory at a time */
+    MAP_USE_HEAD_WINDOWS = 128,
+    MAP_USE_CHECK_BYTES = 64 /* of the file, a bit */
 };
 
 typedef struct map_use {
@@ -41,14 +43,15 @@ void map_use_done(map_use *u);
 /* Forgets all marks. */
 void map_use_clear(map_use *u);
 
-/* Notes a look at the byte at `offset` and a few behind it; true: it is time to forget the mapping. */
-static inline bool map_use_note(map_use *u, uint64_t offset)
+/* Notes a look at the byte at `offset` and a few behind it; true: it is one window more than `most`, time to forget the
+ * mapping. */
+static inline bool map_use_note(map_use *u, uint64_t offset, uint32_t most)
 {
     uint64_t window = offset / MAP_USE_WINDOW_BYTES % MAP_USE_WINDOWS;
     uint64_t mark = UINT64_C(1) << (window % 64);
     if ((atomic_load_explicit(&u->marks[window / 64], memory_order_relaxed) & mark) != 0)
         return false;
-    if (atomic_load_explicit(&u->n, memory_order_relaxed) >= MAP_USE_WINDOWS_MAX) {
+    if (atomic_load_explicit(&u->n, memory_order_relaxed) >= most) {
         map_use_clear(u);
         return true;
     }

@@ -291,7 +291,7 @@ fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_st
     const char *p = (const char *)atomic_load_explicit(&f->p, memory_order_acquire);
     uint64_t place = (uint64_t)at.file << 32 | at.offset;
     _Atomic uint64_t *slot = &c->checked[(place * 0x9e3779b97f4a7c15U) >> 49];
-    if (map_use_note(&f->use, at.offset)) {
+    if (map_use_note(&f->use, at.offset, MAP_USE_HEAD_WINDOWS)) {
         vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs, NULL});
         forget_checked(c);
     }

@@ -6,6 +6,7 @@
 
 #include "base/str_sort.h"
 #include "tsdb/head/head_delete.h"
+#include "tsdb/head/head_order.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
 #include "tsdb/head/ooo_read.h"
@@ -431,23 +432,22 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     return FER_OK;
 }
 
-/* labels_cmp() on pair ids: equal ids are equal labels. */
-static int by_labels(const void *a, const void *b, void *arg)
+static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)
 {
-    const head_names *names = arg;
-    pair_cursor ca = head_pairs(names, ((const pinned *)a)->pin.labels);
-    pair_cursor cb = head_pairs(names, ((const pinned *)b)->pin.labels);
-    uint32_t pa, pb;
-    for (;;) {
-        bool more_a = pair_cursor_next(&ca, &pa), more_b = pair_cursor_next(&cb, &pb);
-        if (!more_a || !more_b)
-            return more_a - more_b;
-        if (pa == pb)
-            continue;
-        const head_dict *d = &names->dict;
-        int c = str_cmp(dict_pair_name(d, pa), dict_pair_name(d, pb));
-        return c != 0 ? c : str_cmp(dict_pair_value(d, pa), dict_pair_value(d, pb));
-    }
+    size_t n = s->base.n;
+    slab_ref *of = fer_arena_alloc(tmp, n * sizeof *of);
+    uint32_t *order = fer_arena_alloc(tmp, n * sizeof *order);
+    pinned *copy = fer_arena_alloc(tmp, n * sizeof *copy);
+    if (of == NULL || order == NULL || copy == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++)
+        of[i] = s->series[i].pin.labels;
+    FER_TRY(head_order(s->view->names, of, n, tmp, order, err));
+    if (n != 0)
+        memcpy(copy, s->series, n * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        s->series[i] = copy[order[i]];
+    return FER_OK;
 }
 
 static fer_code select_series(querier *base, const select_hints *h, const matcher *m, size_t nm,
@@ -490,7 +490,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     if (order != NULL && !hints.sorted)
         FER_TRY(put_in_order(s, order, tmp, err));
     if (hints.sorted)
-        qsort_r(s->series, s->base.n, sizeof *s->series, by_labels, s->view->names);
+        FER_TRY(sort_by_labels(s, tmp, err));
     if (hints.limit != 0 && s->base.n > hints.limit)
         s->base.n = hints.limit;
     *ret = &s->base;
@@ -521,42 +521,16 @@ static bool slot_is_visible(const void *arg, uint32_t slot)
 static bool pair_is_visible(const head *h, uint32_t pair)
 {
     const head_dict *d = &h->names->dict;
-    return postings_any(&d->posts, &dict_pair_of(d, pair)->post, slot_is_visible, h);
+    const postings *p = &dict_pair_of(d, pair)->post;
+    return p->n == 1 ? slot_is_visible(h, p->last) : postings_any(&d->posts, p, slot_is_visible, h);
 }
 
-/* A growing list of texts of the dictionary: which are in it is decided under the locks, they are
- * sorted and copied without. */
-typedef struct text_list {
-    fer_arena *tmp;
-    fer_str *v;
-    size_t n, cap;
-} text_list;
-
-static fer_code text_add(text_list *l, fer_str text, fer_err *err)
+/* Adds a view of a text of the dictionary, which the querier keeps. */
+static fer_code text_add(querier *q, str_list *l, fer_str text, fer_err *err)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
-        fer_str *v = fer_arena_grow(l->tmp, l->v, l->cap * sizeof *v, cap * sizeof *v);
-        if (v == NULL)
-            return no_memory(err);
-        l->v = v;
-        l->cap = cap;
-    }
+    if (l->n == l->cap)
+        FER_TRY(str_list_reserve(l, q->ctx.arena, l->cap == 0 ? 64 : l->cap, err));
     l->v[l->n++] = text;
-    return FER_OK;
-}
-
-/* Views of the dictionary, which the querier keeps. */
-static fer_code give_sorted(text_list *l, fer_arena *a, uint64_t limit, str_list *ret, fer_err *err)
-{
-    str_sort(l->v, l->n);
-    size_t n = limit != 0 && limit < l->n ? (size_t)limit : l->n;
-    fer_str *v = fer_arena_grow(a, ret->v, ret->cap * sizeof *v, (ret->n + n) * sizeof *v);
-    if (v == NULL)
-        return no_memory(err);
-    if (n != 0)
-        memcpy(v + ret->n, l->v, n * sizeof *v);
-    *ret = (str_list){v, ret->n + n, ret->n + n > ret->cap ? ret->n + n : ret->cap};
     return FER_OK;
 }
 
@@ -568,32 +542,36 @@ static bool name_is_visible(const head *h, const dict_name *name)
     return false;
 }
 
-static fer_code all_names(const head *h, text_list *l, fer_err *err)
+static fer_code all_names(head_querier *q, str_list *l, fer_err *err)
 {
+    const head *h = q->h;
     const head_dict *d = &h->names->dict;
     for (uint32_t i = 0; i < d->n_names; i++)
         if (name_is_visible(h, dict_name_of(d, i)))
-            FER_TRY(text_add(l, dict_name_text(d, i), err));
+            FER_TRY(text_add(&q->base, l, dict_name_text(d, i), err));
     return FER_OK;
 }
 
-static fer_code all_values(const head *h, uint32_t name, text_list *l, fer_err *err)
+static fer_code all_values(head_querier *q, uint32_t name, str_list *l, fer_err *err)
 {
+    const head *h = q->h;
     const head_dict *d = &h->names->dict;
     const dict_name *nm = dict_name_of(d, name);
+    FER_TRY(str_list_reserve(l, q->base.ctx.arena, nm->n, err));
     for (uint32_t i = 0; i < nm->n; i++)
         if (pair_is_visible(h, nm->pairs[i]))
-            FER_TRY(text_add(l, dict_pair_value(d, nm->pairs[i]), err));
+            l->v[l->n++] = dict_pair_value(d, nm->pairs[i]);
     return FER_OK;
 }
 
 /* Names of the slots' labels, or the values of `name` unless it is DICT_NONE; each once. */
-static fer_code texts_of_slots(const head *h, slot_list list, uint32_t name, text_list *l,
-                               fer_err *err)
+static fer_code texts_of_slots(head_querier *q, fer_arena *tmp, slot_list list, uint32_t name,
+                               str_list *l, fer_err *err)
 {
+    const head *h = q->h;
     const head_dict *d = &h->names->dict;
     uint32_t n_bits = name == DICT_NONE ? d->n_names : d->n_pairs;
-    uint64_t *seen = ARENA_ARRAY(l->tmp, uint64_t, n_bits / 64 + 1);
+    uint64_t *seen = ARENA_ARRAY(tmp, uint64_t, n_bits / 64 + 1);
     if (seen == NULL)
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++) {
@@ -610,14 +588,14 @@ static fer_code texts_of_slots(const head *h, slot_list list, uint32_t name, tex
                 continue;
             seen[at / 64] |= UINT64_C(1) << (at % 64);
             fer_str text = name == DICT_NONE ? dict_name_text(d, at) : dict_pair_value(d, at);
-            FER_TRY(text_add(l, text, err));
+            FER_TRY(text_add(&q->base, l, text, err));
         }
     }
     return FER_OK;
 }
 
 /* Under both locks. `name` empty: label names. */
-static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, text_list *l,
+static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, str_list *l,
                               fer_err *err)
 {
     head *h = q->h;
@@ -630,10 +608,10 @@ static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, t
             return FER_OK;
     }
     if (sel->n == 0)
-        return name.n == 0 ? all_names(h, l, err) : all_values(h, id, l, err);
+        return name.n == 0 ? all_names(q, l, err) : all_values(q, id, l, err);
     slot_list list;
     FER_TRY(head_select_slots(sel, &list, err));
-    return texts_of_slots(h, list, id, l, err);
+    return texts_of_slots(q, sel->tmp, list, id, l, err);
 }
 
 static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_t nm,
@@ -646,16 +624,20 @@ static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_
     if (view == NULL)
         return no_memory(err);
     FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
-    text_list texts = {.tmp = tmp};
+    str_list own = {0};
     fer_mutex_lock(&q->h->publish);
     fer_mutex_lock(&q->h->mu);
     view = view_of_now(q); /* the texts are read when the locks are released */
-    fer_code code = view == NULL ? no_memory(err) : collect_texts(q, &sel, name, &texts, err);
+    fer_code code = view == NULL ? no_memory(err) : collect_texts(q, &sel, name, &own, err);
     fer_mutex_unlock(&q->h->mu);
     fer_mutex_unlock(&q->h->publish);
     if (code != FER_OK)
         return code;
-    return give_sorted(&texts, base->ctx.arena, limit, ret, err);
+    if (own.n > 1)
+        str_sort(own.v, own.n); /* without the locks */
+    if (limit != 0 && own.n > limit)
+        own.n = (size_t)limit;
+    return str_list_unite(ret, base->ctx.arena, own.v, own.n, err);
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,

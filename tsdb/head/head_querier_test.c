@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/rng.h"
 #include "tsdb/tsdb_int.h"
 #include "tsdb/tsdb_testing.h"
 
@@ -194,6 +195,38 @@ static void series_come_in_ref_order_or_sorted(void **state)
     h.sorted = false;
     assert_int_equal(querier_select(q.q, &h, NULL, 0, &s, NULL), FER_OK);
     assert_string_equal(joined_labels(&q, s), "{__name__=m,z=1} {__name__=m,a=2}");
+    test_query_end(&q);
+}
+
+/* Labels of any number, names and values that are prefixes of others, more values than fit a key. */
+static void any_labels_are_sorted(void **state)
+{
+    test_db *t = *state;
+    fer_rng_seeded rng;
+    fer_rng_seeded_init(&rng, 7);
+    enum { N = 600 };
+    static const char *const label_names[] = {"a", "ab", "abc", "b", "c", "d", "e", "f"};
+    for (int i = 0; i < N; i++) {
+        char raw[256];
+        int n = snprintf(raw, sizeof raw, "__name__=m%d,i=%d", i % 2, i);
+        for (size_t k = 0; k < COUNT(label_names); k++)
+            if (fer_rng_seeded_next(&rng) % 3 != 0)
+                n += snprintf(raw + n, sizeof raw - (size_t)n, ",%s=%.*s%u", label_names[k],
+                              (int)(fer_rng_seeded_next(&rng) % 12), "longprefixes",
+                              (unsigned)(fer_rng_seeded_next(&rng) % (i % 2 == 0 ? 3 : 300)));
+        test_write1(t, raw, 1000, 1);
+    }
+    test_query q;
+    test_query_begin(&q, t->db, 0, 2000);
+    selection *s = test_select(&q, NULL, 0, true);
+    assert_int_equal(s->n, N);
+    label_id last[LABELS_MAX];
+    size_t n_last = 0, n;
+    for (size_t i = 0; i < s->n; i++, n_last = n) {
+        const label_id *ids = selection_labels(s, i, &n);
+        assert_true(i == 0 || label_ids_cmp(q.ctx.syms, last, n_last, ids, n) < 0);
+        memcpy(last, ids, n * sizeof *ids);
+    }
     test_query_end(&q);
 }
 
@@ -424,6 +457,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_two_and_three_matchers_select_what_matching_each_series_selects),
         TEST(series_come_in_ref_order_or_sorted),
+        TEST(any_labels_are_sorted),
         TEST(series_without_samples_in_the_range_are_left_out),
         TEST(samples_of_many_chunks_read_back_in_any_range),
         TEST(the_newest_sample_in_the_range_is_there_when_the_others_may_be_left_out),
