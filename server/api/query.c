@@ -343,7 +343,7 @@ static void run_query(http_req *r, app *a, query_request *q)
         query_run_free(run);
         return;
     }
-    result_send(r, run, res, &st, q->start_ms, q->end_ms, q->step_ms);
+    result_send(r, run, res, &st, q->start_ms, q->step_ms);
 }
 
 void api_query(http_req *r, void *arg)

@@ -6,69 +6,72 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "server/api/histogram_json.h"
+#include "server/api/labels_json.h"
 #include "server/api/reply.h"
 
 enum {
     PIECE_BYTES = 64 * 1024,
-    STEP_BYTES = 32, /* copied whole */
-    POINT_BYTES_MAX = NUM_TEXT_MAX + STEP_BYTES + 8
+    HEAD_BYTES = 32, /* copied whole */
+    POINT_BYTES_MAX = NUM_TEXT_MAX + HEAD_BYTES + 8,
+    HEAD_SPAN_MS = 10000 * 1000
 };
 
-/* What stands before a value: [1700000000.123," */
-typedef struct step_text {
-    char text[STEP_BYTES - 1];
-    uint8_t n; /* 0: not written yet */
-} step_text;
+/* What stands before a value: [1700000000.123," Within ten thousand seconds, times with the same milliseconds differ
+ * in four digits only. */
+typedef struct time_head {
+    char text[HEAD_BYTES - 2];
+    uint8_t n;
+    uint8_t digits;   /* where those four are */
+    int64_t begin_ms; /* where they are 0000; INT64_MAX: they are not all there, or no text is */
+} time_head;
 
-static_assert(API_TIME_MAX + 3 <= STEP_BYTES - 1, "a time fits");
+static_assert(API_TIME_MAX + 3 <= HEAD_BYTES - 2, "a time fits");
 
 typedef struct writer {
     query_run *run;
     const promql_result *res;
     result_stats stats;
     int64_t start_ms, step_ms;
-    step_text *steps; /* of a range query: each is written once, not once a series; may be NULL */
-    size_t series;    /* the next series */
-    size_t point;     /* of it, the next point; > 0 means the series is open */
-    bool list_open;   /* with histograms: a list of values or histograms is begun */
+    labels_json metric; /* of the series before */
+    time_head head;
+    size_t series;  /* the next series */
+    size_t point;   /* of it, the next point; > 0 means the series is open */
+    bool list_open; /* with histograms: a list of values or histograms is begun */
     bool no_memory;
     hist_buckets buckets; /* of the histogram at hand */
-    size_t step;          /* the step of the point before it */
     bool begun;
 } writer;
 
-static void put_metric(fer_buf *out, const syms *s, const result_series *rs)
+static void put_metric(writer *w, fer_buf *out, const result_series *rs)
 {
-    fer_buf_puts(out, STR("{\"metric\":{"));
-    for (uint32_t i = 0; i < rs->n_labels; i++) {
-        if (i != 0)
-            fer_buf_putc(out, ',');
-        text_json(out, syms_text(s, rs->labels[i].name));
-        fer_buf_putc(out, ':');
-        text_json(out, syms_text(s, rs->labels[i].value));
-    }
-    fer_buf_putc(out, '}');
+    fer_buf_puts(out, STR("{\"metric\":"));
+    labels_json_put(&w->metric, out, w->run->ctx.syms, rs->labels, rs->n_labels);
 }
 
-static size_t point_head(char *to, int64_t t)
+static void make_head(time_head *h, int64_t t)
 {
-    *to = '[';
-    size_t n = 1 + api_format_time(to + 1, t);
-    to[n++] = ',';
-    to[n++] = '"';
-    return n;
+    int64_t ms = t % 1000;
+    h->text[0] = '[';
+    size_t n = 1 + api_format_time(h->text + 1, t);
+    h->digits = (uint8_t)(n - (ms == 0 ? 4 : 8));
+    h->text[n++] = ',';
+    h->text[n++] = '"';
+    h->n = (uint8_t)n;
+    h->begin_ms = t < HEAD_SPAN_MS ? INT64_MAX : t / HEAD_SPAN_MS * HEAD_SPAN_MS + ms;
 }
 
-/* The head of a point of a range query, whose times are on the grid and ascend. */
-static size_t step_head(writer *w, char *to, int64_t t)
+/* Writes up to HEAD_BYTES. */
+static size_t put_head(time_head *h, char *to, int64_t t)
 {
-    while (w->start_ms + (int64_t)w->step * w->step_ms < t)
-        w->step++;
-    step_text *s = &w->steps[w->step];
-    if (s->n == 0)
-        s->n = (uint8_t)point_head(s->text, t);
-    memcpy(to, s->text, sizeof s->text);
-    return s->n;
+    uint64_t ahead = (uint64_t)t - (uint64_t)h->begin_ms;
+    uint32_t s = (uint32_t)ahead / 1000;
+    bool alike = ahead < HEAD_SPAN_MS && s * 1000 == ahead;
+    if (!alike)
+        make_head(h, t);
+    memcpy(to, h->text, sizeof h->text);
+    if (alike)
+        num_put_four(to + h->digits, s);
+    return h->n;
 }
 
 /* [1700000000.123,"1.5"] */
@@ -77,7 +80,7 @@ static void put_point(writer *w, fer_buf *out, int64_t t, double v)
     char *at = fer_buf_room(out, POINT_BYTES_MAX);
     if (at == NULL)
         return;
-    at += w->steps == NULL ? point_head(at, t) : step_head(w, at, t);
+    at += put_head(&w->head, at, t);
     at += num_format_json(at, v);
     *at++ = '"';
     *at++ = ']';
@@ -97,7 +100,7 @@ static void put_histogram(writer *w, fer_buf *out, int64_t t, const histogram *h
 
 static void put_vector_series(writer *w, fer_buf *out, const result_series *rs)
 {
-    put_metric(out, w->run->ctx.syms, rs);
+    put_metric(w, out, rs);
     if (rs->h != NULL && rs->h[0] != NULL) {
         fer_buf_puts(out, STR(",\"histogram\":"));
         put_histogram(w, out, rs->t[0], rs->h[0]);
@@ -113,9 +116,8 @@ static void put_vector_series(writer *w, fer_buf *out, const result_series *rs)
 static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, size_t full)
 {
     if (w->point == 0) {
-        put_metric(out, w->run->ctx.syms, rs);
+        put_metric(w, out, rs);
         fer_buf_puts(out, STR(",\"values\":["));
-        w->step = 0;
     }
     do { /* at least one, so that an open series is told by its point */
         if (w->point != 0)
@@ -135,10 +137,8 @@ static void put_matrix_series(writer *w, fer_buf *out, const result_series *rs, 
 static void put_mixed_series(writer *w, fer_buf *out, const result_series *rs, size_t full)
 {
     size_t twice = 2 * (size_t)rs->n;
-    if (w->point == 0) {
-        put_metric(out, w->run->ctx.syms, rs);
-        w->step = 0;
-    }
+    if (w->point == 0)
+        put_metric(w, out, rs);
     do {
         size_t i = w->point % rs->n;
         bool second = w->point >= rs->n;
@@ -294,18 +294,21 @@ static fer_code next_piece(void *arg, fer_buf *out, bool *done)
 static void writer_free(void *arg)
 {
     writer *w = arg;
+    labels_json_done(&w->metric);
     query_run_free(w->run);
     fer_free(w);
 }
 
 void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
-                 int64_t start_ms, int64_t end_ms, int64_t step_ms)
+                 int64_t start_ms, int64_t step_ms)
 {
     writer *w = fer_calloc(1, sizeof *w);
-    *w =
-        (writer){.run = run, .res = res, .stats = *stats, .start_ms = start_ms, .step_ms = step_ms};
-    if (step_ms > 0 && res->n_series > 1) /* past the budget it goes without */
-        w->steps = ARENA_ARRAY(run->arena, step_text, (size_t)((end_ms - start_ms) / step_ms) + 1);
+    *w = (writer){.run = run,
+                  .res = res,
+                  .stats = *stats,
+                  .start_ms = start_ms,
+                  .step_ms = step_ms,
+                  .head.begin_ms = INT64_MAX};
     http_producer p = {next_piece, writer_free, w};
     http_reply_stream(r, 200, API_JSON, &p);
 }

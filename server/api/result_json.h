@@ -20,6 +20,6 @@ void result_stats_put(fer_buf *out, const result_stats *s, const promql_stats *c
 /* Sends the result; takes over run (freed when the answer is out). The times are
  * those of the query, step_ms 0 for an instant. */
 void result_send(http_req *r, query_run *run, const promql_result *res, const result_stats *stats,
-                 int64_t start_ms, int64_t end_ms, int64_t step_ms);
+                 int64_t start_ms, int64_t step_ms);
 
 #endif

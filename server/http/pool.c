@@ -1,4 +1,8 @@
-/* pool.c - lanes of jobs behind one mutex. */
+/* pool.c - lanes of jobs behind one mutex.
+ *
+ * Of the threads that have nothing to do the one that was last at work is woken: its caches are warm, and what it freed
+ * is there again in the allocator's arena of its own.
+ */
 #include "server/http/pool.h"
 
 #include "base/mem.h"
@@ -10,20 +14,30 @@ typedef struct lane {
     size_t n;
 } lane;
 
+/* A thread that takes from both lanes. */
+typedef struct worker worker;
+struct worker {
+    http_workers *w;
+    worker *next; /* of those without work */
+    fer_cond wake;
+    bool called;
+};
+
 struct http_workers {
     fer_mutex mu;
-    fer_cond any;    /* for threads that take from both lanes */
     fer_cond urgent; /* for the one that takes urgent jobs only */
     lane work, hurry, loans;
     size_t queue_max;
-    size_t idle; /* threads waiting on `any` */
+    worker *resting; /* and not called yet; the one that was last at work first */
+    size_t idle;     /* threads that wait, called or not */
+    worker *workers;
+    size_t n_workers; /* that take from both lanes */
     bool ending, has_urgent;
     int nice;
     http_cost_fn cost; /* NULL: new work in order of arrival */
     void *cost_arg;
     fer_thread *threads;
     size_t n_threads;
-    size_t n_both; /* of them take from both lanes */
 };
 
 /* What a thread is lent for. */
@@ -90,9 +104,33 @@ static http_job *take_new(http_workers *w)
                            : lane_take_cheapest(&w->work, w->cost, w->cost_arg);
 }
 
+/* Calls one without work, which is then to be signalled; NULL when there is none. Under the lock. */
+static worker *call_idle(http_workers *w)
+{
+    worker *one = w->resting;
+    if (one != NULL) {
+        w->resting = one->next;
+        one->called = true;
+    }
+    return one;
+}
+
+static void rest(worker *me)
+{
+    http_workers *w = me->w;
+    me->called = false;
+    me->next = w->resting;
+    w->resting = me;
+    w->idle++;
+    while (!me->called)
+        fer_cond_wait(&me->wake, &w->mu);
+    w->idle--;
+}
+
 static void run_both(void *arg)
 {
-    http_workers *w = arg;
+    worker *me = arg;
+    http_workers *w = me->w;
     my_pool = w;
     if (w->nice != 0)
         fer_thread_set_nice(w->nice);
@@ -106,9 +144,7 @@ static void run_both(void *arg)
         if (j == NULL && w->ending)
             break;
         if (j == NULL) {
-            w->idle++;
-            fer_cond_wait(&w->any, &w->mu);
-            w->idle--;
+            rest(me);
             continue;
         }
         fer_mutex_unlock(&w->mu);
@@ -145,7 +181,6 @@ fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, 
 {
     http_workers *w = fer_calloc(1, sizeof *w);
     fer_mutex_init(&w->mu, name, HTTP_RANK_POOL);
-    fer_cond_init(&w->any);
     fer_cond_init(&w->urgent);
     lane_init(&w->work);
     lane_init(&w->hurry);
@@ -153,12 +188,17 @@ fer_code http_workers_new(const char *name, unsigned threads, size_t queue_max, 
     w->queue_max = queue_max;
     w->has_urgent = urgent;
     w->nice = nice;
-    w->n_both = threads;
     w->threads = fer_calloc(threads + 1, sizeof *w->threads);
+    w->workers = fer_calloc(threads, sizeof *w->workers);
+    for (w->n_workers = 0; w->n_workers < threads; w->n_workers++) {
+        w->workers[w->n_workers].w = w;
+        fer_cond_init(&w->workers[w->n_workers].wake);
+    }
     fer_code code = FER_OK;
     while (code == FER_OK && w->n_threads < threads + urgent) {
-        void (*fn)(void *) = w->n_threads < threads ? run_both : run_urgent;
-        code = fer_thread_start(&w->threads[w->n_threads], name, fn, w, err);
+        size_t i = w->n_threads;
+        code = i < threads ? fer_thread_start(&w->threads[i], name, run_both, &w->workers[i], err)
+                           : fer_thread_start(&w->threads[i], name, run_urgent, w, err);
         if (code == FER_OK)
             w->n_threads++;
     }
@@ -184,14 +224,17 @@ void http_workers_free(http_workers *w)
         return;
     fer_mutex_lock(&w->mu);
     w->ending = true;
-    fer_cond_broadcast(&w->any);
+    for (worker *one; (one = call_idle(w)) != NULL;)
+        fer_cond_signal(&one->wake);
     fer_cond_broadcast(&w->urgent);
     fer_mutex_unlock(&w->mu);
     for (size_t i = 0; i < w->n_threads; i++)
         fer_thread_join(&w->threads[i]);
+    for (size_t i = 0; i < w->n_workers; i++)
+        fer_cond_done(&w->workers[i].wake);
     fer_cond_done(&w->urgent);
-    fer_cond_done(&w->any);
     fer_mutex_done(&w->mu);
+    fer_free(w->workers);
     fer_free(w->threads);
     fer_free(w);
 }
@@ -202,10 +245,10 @@ bool http_workers_add(http_workers *w, http_job *j)
     bool ok = w->work.n < w->queue_max;
     if (ok)
         lane_put(&w->work, j);
-    bool wake = ok && w->idle != 0;
+    worker *one = ok ? call_idle(w) : NULL;
     fer_mutex_unlock(&w->mu);
-    if (wake)
-        fer_cond_signal(&w->any);
+    if (one != NULL)
+        fer_cond_signal(&one->wake);
     return ok;
 }
 
@@ -213,9 +256,12 @@ void http_workers_add_urgent(http_workers *w, http_job *j)
 {
     fer_mutex_lock(&w->mu);
     lane_put(&w->hurry, j);
-    bool idle = w->idle != 0;
+    worker *one = call_idle(w);
     fer_mutex_unlock(&w->mu);
-    fer_cond_signal(idle || !w->has_urgent ? &w->any : &w->urgent);
+    if (one != NULL)
+        fer_cond_signal(&one->wake);
+    else if (w->has_urgent)
+        fer_cond_signal(&w->urgent);
 }
 
 static void run_loan(http_job *j)
@@ -228,7 +274,7 @@ static void run_loan(http_job *j)
 /* Threads at work or about to be. */
 static size_t busy_locked(const http_workers *w)
 {
-    return w->n_both - w->idle + w->work.n + w->hurry.n + w->loans.n;
+    return w->n_workers - w->idle + w->work.n + w->hurry.n + w->loans.n;
 }
 
 bool http_workers_lend(http_workers *w, size_t most_busy, void (*run)(void *arg), void *arg)
@@ -236,13 +282,14 @@ bool http_workers_lend(http_workers *w, size_t most_busy, void (*run)(void *arg)
     loan *l = fer_alloc(sizeof *l);
     *l = (loan){.job = {.run = run_loan}, .run = run, .arg = arg};
     fer_mutex_lock(&w->mu);
-    bool ok = busy_locked(w) < w->n_both && busy_locked(w) < most_busy;
+    bool ok = busy_locked(w) < w->n_workers && busy_locked(w) < most_busy;
     if (ok)
         lane_put(&w->loans, &l->job);
+    worker *one = ok ? call_idle(w) : NULL;
     fer_mutex_unlock(&w->mu);
-    if (ok)
-        fer_cond_signal(&w->any);
-    else
+    if (one != NULL)
+        fer_cond_signal(&one->wake);
+    if (!ok)
         fer_free(l);
     return ok;
 }
