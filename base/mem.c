@@ -51,6 +51,16 @@ void fer_mem_rest(void)
         (void)mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 }
 
+void fer_mem_share(void)
+{
+    unsigned arena;
+    size_t n = sizeof arena;
+    if (mallctl == NULL || mallctl("opt.narenas", &arena, &n, NULL, 0) != 0)
+        return;
+    arena--; /* threads that begin one by one are spread from the first on */
+    (void)mallctl("thread.arena", NULL, NULL, &arena, sizeof arena);
+}
+
 char *fer_memdup0(const void *p, size_t n)
 {
     char *copy = fer_alloc(n + 1);

@@ -26,6 +26,9 @@ void fer_free(void *p);
 void fer_mem_rest(void);
 /* Stops the process with a message. */
 _Noreturn void fer_out_of_memory(void);
+/* From now on the calling thread allocates where all others do that called this, so that what one of them has
+ * freed is there for the next, and not kept once a thread. For those that take much for a while, by turns. */
+void fer_mem_share(void);
 /* Copies n bytes and adds a NUL. The caller owns the result: fer_free(). */
 FER_NEVER_NULL char *fer_memdup0(const void *p, size_t n);
 

@@ -178,23 +178,28 @@ static void assert_list(const str_list *l, const char *joined)
 static void names_and_values_are_those_of_series_with_data(void **state)
 {
     fixture *f = *state;
-    str_list l;
+    str_list l = {0};
     querier *q = open_querier(f, 0, 100000);
     assert_int_equal(querier_label_names(q, NULL, 0, 0, &l, NULL), FER_OK);
     assert_list(&l, "__name__ job zone");
+    l.n = 0;
     assert_int_equal(querier_label_values(q, STR("__name__"), NULL, 0, 0, &l, NULL), FER_OK);
     assert_list(&l, "a z");
+    l.n = 0;
     assert_int_equal(querier_label_values(q, STR("job"), NULL, 0, 1, &l, NULL), FER_OK);
     assert_list(&l, "a");
+    l.n = 0;
     matcher m;
     assert_int_equal(matcher_make(f->arena, MATCH_EQ, STR("job"), STR("a"), &m, NULL), FER_OK);
     assert_int_equal(querier_label_names(q, &m, 1, 0, &l, NULL), FER_OK);
     assert_list(&l, "__name__ job");
+    l.n = 0;
     querier_close(q);
 
     q = open_querier(f, 9002, 9002); /* only the third series has a sample there */
     assert_int_equal(querier_label_values(q, STR("__name__"), NULL, 0, 0, &l, NULL), FER_OK);
     assert_list(&l, "a");
+    l.n = 0;
     querier_close(q);
 }
 

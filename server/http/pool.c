@@ -1,7 +1,6 @@
 /* pool.c - lanes of jobs behind one mutex.
  *
- * Of the threads that have nothing to do the one that was last at work is woken: its caches are warm, and what it freed
- * is there again in the allocator's arena of its own.
+ * Of the threads that have nothing to do the one that was last at work is woken: its caches are warm.
  */
 #include "server/http/pool.h"
 
@@ -104,6 +103,16 @@ static http_job *take_new(http_workers *w)
                            : lane_take_cheapest(&w->work, w->cost, w->cost_arg);
 }
 
+/* What a thread does before its first job. */
+static void begin(http_workers *w)
+{
+    my_pool = w;
+    if (w->nice != 0)
+        fer_thread_set_nice(w->nice);
+    if (w->has_urgent) /* answers come in pieces, and each may be another thread's */
+        fer_mem_share();
+}
+
 /* Calls one without work, which is then to be signalled; NULL when there is none. Under the lock. */
 static worker *call_idle(http_workers *w)
 {
@@ -131,9 +140,7 @@ static void run_both(void *arg)
 {
     worker *me = arg;
     http_workers *w = me->w;
-    my_pool = w;
-    if (w->nice != 0)
-        fer_thread_set_nice(w->nice);
+    begin(w);
     fer_mutex_lock(&w->mu);
     for (;;) {
         http_job *j = lane_take(&w->hurry);
@@ -157,9 +164,7 @@ static void run_both(void *arg)
 static void run_urgent(void *arg)
 {
     http_workers *w = arg;
-    my_pool = w;
-    if (w->nice != 0)
-        fer_thread_set_nice(w->nice);
+    begin(w);
     fer_mutex_lock(&w->mu);
     for (;;) {
         http_job *j = lane_take(&w->hurry);

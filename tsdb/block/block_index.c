@@ -71,9 +71,37 @@ typedef struct table_entry {
     uint64_t off;
 } table_entry;
 
-static fer_code read_entry(fer_rd *r, table_entry *ret)
+/* An entry of texts below 128 bytes with as much behind it as such a one can have: looked at without bounds. */
+static inline bool read_short_entry(fer_rd *r, table_entry *ret)
+{
+    enum { SHORT = 0x80 };
+    const uint8_t *name = r->p + 2, *value, *off;
+    uint64_t x;
+    if (rd_left(r) < 3 + 2 * SHORT + sizeof x || r->p[0] != KEYS || r->p[1] >= SHORT)
+        return false;
+    value = name + r->p[1] + 1;
+    if (value[-1] >= SHORT)
+        return false;
+    off = value + value[-1];
+    memcpy(&x, off, sizeof x);
+    uint64_t ends = ~x & UINT64_C(0x8080808080808080);
+    if (ends == 0)
+        return false;
+    r->p = off + __builtin_ctzll(ends) / 8 + 1;
+    x &= (ends ^ (ends - 1)) & UINT64_C(0x7f7f7f7f7f7f7f7f); /* sevens of bits in bytes */
+    x = (x & UINT64_C(0x007f007f007f007f)) | (x & UINT64_C(0x7f007f007f007f00)) >> 1;
+    x = (x & UINT64_C(0x00003fff00003fff)) | (x & UINT64_C(0x3fff00003fff0000)) >> 2;
+    ret->off = (x & UINT64_C(0x0fffffff)) | (x & UINT64_C(0x0fffffff00000000)) >> 4;
+    ret->name = (fer_str){(const char *)name, name[-1]};
+    ret->value = (fer_str){(const char *)value, value[-1]};
+    return true;
+}
+
+static inline fer_code read_entry(fer_rd *r, table_entry *ret)
 {
     uint64_t keys;
+    if (read_short_entry(r, ret))
+        return FER_OK;
     FER_TRY(rd_uvarint(r, &keys));
     if (keys != KEYS)
         return FER_CORRUPT;
@@ -426,9 +454,8 @@ fer_code index_values_next(index_values *v, fer_str *ret_value, uint64_t *ret_of
         return FER_END;
     table_entry e;
     if (v->i++ % v->x->stride == 0)
-        FER_TRY(entry_at(v->x, v->place++, &v->r, &e));
-    else
-        FER_TRY(read_entry(&v->r, &e));
+        v->r = rd_of(str_from(v->x->table, v->x->places[v->place++]));
+    FER_TRY(read_entry(&v->r, &e));
     *ret_value = e.value;
     *ret_off = e.off;
     return FER_OK;
