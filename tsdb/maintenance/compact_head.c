@@ -47,15 +47,19 @@ static fer_code write_series(const compact_options *o, block_writer *w, head_exp
     }
 }
 
+/* Closes the export: what it holds is not needed while the postings are written. */
 static fer_code write_block(const compact_options *o, head_export *x, block_meta *meta,
                             fer_err *err)
 {
-    block_writer *w;
-    FER_TRY(block_writer_open(o->fs, o->dir, &meta->id, o->segment_bytes, o->acct, &w, err));
-    block_writer_count(w, o->counts);
-    fer_code code = write_symbols(w, x, err);
+    block_writer *w = NULL;
+    fer_code code = block_writer_open(o->fs, o->dir, &meta->id, o->segment_bytes, o->acct, &w, err);
+    if (code == FER_OK) {
+        block_writer_count(w, o->counts);
+        code = write_symbols(w, x, err);
+    }
     if (code == FER_OK)
         code = write_series(o, w, x, err);
+    head_export_close(x);
     if (code != FER_OK) {
         block_writer_abort(w);
         return code;
@@ -103,14 +107,6 @@ fer_code compact_each_range(int64_t range, int64_t min, int64_t max, compact_ran
     return FER_OK;
 }
 
-static fer_code write_export(const compact_options *o, head_export *x, block_meta *meta,
-                             fer_err *err)
-{
-    fer_code code = head_export_count(x) == 0 ? FER_OK : write_block(o, x, meta, err);
-    head_export_close(x);
-    return code;
-}
-
 fer_code compact_ooo(const compact_options *o, head *h, int64_t mint, int64_t maxt, fer_arena *a,
                      block_meta *ret, fer_err *err)
 {
@@ -120,7 +116,10 @@ fer_code compact_ooo(const compact_options *o, head *h, int64_t mint, int64_t ma
     ret->id = meta.id;
     head_export *x;
     FER_TRY(head_export_open_ooo(h, mint, maxt, o->acct, &x, err));
-    FER_TRY(write_export(o, x, &meta, err));
+    if (head_export_count(x) == 0)
+        head_export_close(x);
+    else
+        FER_TRY(write_block(o, x, &meta, err));
     *ret = meta;
     return FER_OK;
 }
@@ -133,9 +132,7 @@ fer_code compact_head(const compact_options *o, head *h, int64_t mint, int64_t m
     ret->id = meta.id;
     head_export *x;
     FER_TRY(head_export_open(h, mint, maxt, o->acct, &x, err));
-    fer_code code = write_block(o, x, &meta, err);
-    head_export_close(x);
-    FER_TRY(code);
+    FER_TRY(write_block(o, x, &meta, err));
     *ret = meta;
     return FER_OK;
 }
