@@ -50,6 +50,15 @@ static fer_code scan_span(fer_str msg, histogram_span *ret)
     }
 }
 
+/* Each ends with a byte below 0x80; one that does not end is found when they are read. */
+static size_t count_varints(fer_str bytes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < bytes.n; i++)
+        n += (unsigned char)bytes.p[i] < 0x80;
+    return n;
+}
+
 /* Numbers of a repeated field, packed or one alone. NULL: they are only counted. */
 static fer_code take_deltas(const pb_field *f, hist_num *to, size_t *n)
 {
@@ -63,12 +72,19 @@ static fer_code take_deltas(const pb_field *f, hist_num *to, size_t *n)
     }
     if (f->type != PB_BYTES)
         return FER_CORRUPT;
-    while (r.p != r.end) {
-        FER_TRY(rd_uvarint(&r, &v));
-        if (to != NULL)
-            to[*n].i = zigzag_get(v);
-        ++*n;
+    if (to == NULL) {
+        *n += count_varints(f->bytes);
+        return FER_OK;
     }
+    size_t at = *n;
+    while (r.p != r.end) {
+        if (*r.p < 0x80)
+            v = *r.p++;
+        else
+            FER_TRY(rd_uvarint(&r, &v));
+        to[at++].i = zigzag_get(v);
+    }
+    *n = at;
     return FER_OK;
 }
 
@@ -89,9 +105,10 @@ static fer_code take_span(const pb_field *f, wire_side *side)
     histogram_span span;
     if (f->type != PB_BYTES)
         return FER_CORRUPT;
-    FER_TRY(scan_span(f->bytes, &span));
-    if (side->spans != NULL)
+    if (side->spans != NULL) {
+        FER_TRY(scan_span(f->bytes, &span));
         side->spans[side->n_spans] = span;
+    }
     side->n_spans++;
     return FER_OK;
 }
