@@ -58,7 +58,8 @@ static bool is_layout_of(const hist_layout *l, const histogram *h)
            l->n_custom == h->n_custom && l->has_zero == (h->zero_count > 0) &&
            l->zero_threshold == h->zero_threshold &&
            same_bytes(l->spans, h->pos_spans, h->n_pos_spans * sizeof *l->spans) &&
-           same_bytes(l->spans + l->n_pos_spans, h->neg_spans, h->n_neg_spans * sizeof *l->spans) &&
+           (h->n_neg_spans == 0 || same_bytes(l->spans + l->n_pos_spans, h->neg_spans,
+                                              h->n_neg_spans * sizeof *l->spans)) &&
            same_bytes(l->custom, h->custom, h->n_custom * sizeof *l->custom);
 }
 
