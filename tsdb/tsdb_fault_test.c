@@ -237,9 +237,9 @@ static void check_exemplars(scene *s, bool all)
     assert_true(n <= 1);
     for (size_t i = 0; n == 1 && i < series->n; i++) {
         const exemplar *e = &series->v[i];
-        int round = (int)e->t - 1;
-        assert_true(round >= 0 && round < ROUNDS && !seen[round]);
-        assert_true(e->v == value_of(round));
+        size_t round = (size_t)(e->t - 1);
+        assert_true(round < ROUNDS && !seen[round]);
+        assert_true(e->v == value_of((int)round));
         assert_int_not_equal(s->led.told[round], FER_END);
         seen[round] = true;
     }

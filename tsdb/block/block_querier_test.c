@@ -293,10 +293,13 @@ static void label_calls_tell_what_series_have(void **state)
 
 static int64_t time_of_line(const char *line, const char *end)
 {
-    while (end[-1] != ' ')
-        end--;
-    assert_true(end > line);
-    return strtoll(end, NULL, 10);
+    const char *begin = end;
+    char digits[32] = "";
+    while (begin[-1] != ' ')
+        begin--;
+    assert_true(begin > line && (size_t)(end - begin) < sizeof digits);
+    memcpy(digits, begin, (size_t)(end - begin));
+    return strtoll(digits, NULL, 10);
 }
 
 static void ranges_cut_samples_exactly(void **state)
