@@ -340,6 +340,33 @@ static uint32_t count_chunks(const model *m, bool in_files)
     return found;
 }
 
+/* What compaction drops is what the log's segments before the line had, so that nothing that it wrote comes back at a start. */
+static void what_comes_behind_a_line_is_not_frozen(void **state)
+{
+    (void)state;
+    test_db t;
+    begin(&t, 2 * HOUR_MS);
+    test_write1(&t, "__name__=a", BEGIN + 4000, 4);
+    test_write1(&t, "__name__=b", BEGIN + 4000, 4);
+    test_write1(&t, "__name__=a", BEGIN + 2000, 2);
+    committer_cut_wbl(&t.db->c);
+    assert_int_equal(committer_step(&t.db->c, NULL, NULL), FER_OK);
+    test_write1(&t, "__name__=a", BEGIN + 1000, 1);
+    test_write1(&t, "__name__=b", BEGIN + 3000, 3);
+    int64_t min, max;
+    assert_true(ooo_freeze(&t.db->h, &min, &max));
+    assert_int_equal(min, BEGIN + 2000);
+    assert_int_equal(max, BEGIN + 2000);
+    assert_int_equal(ooo_drop_frozen(&t.db->h), 1);
+    char want[100];
+    snprintf(want, sizeof want, "%lld:1 %lld:4", (long long)BEGIN + 1000, (long long)BEGIN + 4000);
+    test_expect(&t, "__name__=a", want);
+    snprintf(want, sizeof want, "%lld:3 %lld:4", (long long)BEGIN + 3000, (long long)BEGIN + 4000);
+    test_expect(&t, "__name__=b", want);
+    assert_false(ooo_freeze(&t.db->h, &min, &max)); /* no line since */
+    test_db_done(&t);
+}
+
 static void full_chunks_go_to_chunks_head_and_are_read_back(void **state)
 {
     (void)state;
@@ -480,6 +507,7 @@ int main(void)
         cmocka_unit_test(the_window_changes_while_it_runs),
         cmocka_unit_test(all_is_read_through_restarts_and_compactions),
         cmocka_unit_test(compaction_gives_back_memory_and_log),
+        cmocka_unit_test(what_comes_behind_a_line_is_not_frozen),
         cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),
         cmocka_unit_test(what_is_deleted_stays_deleted),
         cmocka_unit_test(a_snapshot_has_them),

@@ -69,6 +69,7 @@ ooo_series *ooo_need(head *h, uint32_t slot)
     charge(h, sizeof *s);
     s = fer_calloc(1, sizeof *s);
     s->slot = slot;
+    s->line = o->line;
     s->place = o->n;
     o->v[o->n++] = s;
     head_table_insert(&o->by_slot, slot_hash(slot), s->place);
@@ -264,8 +265,21 @@ static void note_time(ooo_store *o, int64_t t)
         o->new_max = t;
 }
 
+/* Behind a line: what it has. Under publish. */
+static void freeze(head *h, ooo_series *s)
+{
+    if (s->line == h->ooo->line)
+        return;
+    s->line = h->ooo->line;
+    if (s->n != 0)
+        ooo_flush(h, s);
+    const full_list *l = list_of(h, s);
+    s->frozen = l == NULL ? 0 : l->n;
+}
+
 bool ooo_insert(head *h, ooo_series *s, int64_t t, double v, const hist_sample *hist)
 {
+    freeze(h, s);
     if (s->n == OOO_OPEN_MAX)
         ooo_flush(h, s);
     const ooo_sample *had = open_of(h, s);
@@ -360,10 +374,12 @@ static void widen(time_span *t, int64_t min, int64_t max)
         t->max = max;
 }
 
-static void widen_by_chunks(time_span *t, const head *h, const ooo_series *s)
+/* By the first `n`. */
+static void widen_by_chunks(time_span *t, const head *h, const ooo_series *s, uint32_t n)
 {
-    uint32_t n;
-    const full_chunk *c = ooo_chunks(h, s, &n);
+    uint32_t all;
+    const full_chunk *c = ooo_chunks(h, s, &all);
+    assert(n <= all);
     for (uint32_t i = 0; i < n; i++)
         widen(t, c[i].mint, full_maxt(&c[i]));
 }
@@ -386,6 +402,13 @@ static void unlock_store(head *h)
     fer_mutex_unlock(&h->publish);
 }
 
+void ooo_draw_line(head *h)
+{
+    fer_mutex_assert_held(&h->publish);
+    fer_mutex_assert_held(&h->mu);
+    h->ooo->line++;
+}
+
 bool ooo_freeze(head *h, int64_t *ret_min, int64_t *ret_max)
 {
     time_span all = {INT64_MAX, INT64_MIN};
@@ -395,11 +418,8 @@ bool ooo_freeze(head *h, int64_t *ret_min, int64_t *ret_max)
         uint32_t end = slice_end(o, i);
         for (; i < end; i++) {
             ooo_series *s = o->v[i];
-            if (s->n != 0)
-                ooo_flush(h, s);
-            const full_list *l = list_of(h, s);
-            s->frozen = l == NULL ? 0 : l->n;
-            widen_by_chunks(&all, h, s);
+            freeze(h, s);
+            widen_by_chunks(&all, h, s, s->frozen);
         }
         more = end < o->n;
         unlock_store(h);
@@ -412,8 +432,10 @@ bool ooo_freeze(head *h, int64_t *ret_min, int64_t *ret_max)
 void ooo_thaw(head *h)
 {
     const ooo_store *o = lock_store(h);
-    for (uint32_t i = 0; i < o->n; i++)
+    for (uint32_t i = 0; i < o->n; i++) {
         o->v[i]->frozen = 0;
+        o->v[i]->line = o->line;
+    }
     unlock_store(h);
 }
 
@@ -502,7 +524,9 @@ uint64_t ooo_drop_frozen(head *h)
         while (i > stop) {
             ooo_series *s = o->v[--i];
             dropped += drop_frozen(h, s);
-            widen_by_chunks(&left, h, s);
+            uint32_t n;
+            (void)ooo_chunks(h, s, &n);
+            widen_by_chunks(&left, h, s, n);
             if (s->n != 0)
                 widen(&left, open_of(h, s)[0].t, open_of(h, s)[s->n - 1].t);
             if (is_empty(h, s)) {

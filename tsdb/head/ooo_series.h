@@ -4,8 +4,10 @@
  * samples stand sorted in `open`; when one more comes they become chunks, which stand in order of arrival and
  * may overlap. A sample at a time that is in `open` is dropped: the first one counts, as in Prometheus.
  *
- * Compaction freezes what is there, writes it as blocks and then drops it: ooo_freeze(), head_export_open_ooo(),
- * ooo_drop_frozen().
+ * Compaction draws a line, freezes what came before it, writes that as blocks and then drops it: ooo_draw_line(), ooo_freeze(),
+ * head_export_open_ooo(), ooo_drop_frozen(). The line is drawn where a segment of the log ends, so what is dropped is exactly what
+ * the segments removed then had: nothing comes back at a start that was deleted from the block. A series that gets a sample after the
+ * line, before its turn came, freezes what it has first.
  *
  * Locks: the table of records and what is staged are under `mu`, samples and chunks under `publish`. A record goes only
  * under both, when nothing of it is staged or stored; so a batch may point to it.
@@ -39,9 +41,11 @@ typedef struct ooo_series {
     slab_ref list;      /* full_list, in order of arrival */
     uint32_t hists;     /* bit per open sample: it is a histogram */
     uint32_t frozen;    /* so many chunks are being compacted */
-    uint8_t n, cap;     /* of open */
-    bool to_mark;       /* its chunks in files are not marked in the log yet (ooo_mmap.h) */
-    bool stays; /* replay: a chunk is missing that the log counts on; what the log has stays */
+    uint32_t
+        line; /* the line behind which its frozen chunks are; written under both locks or before it is known */
+    uint8_t n, cap; /* of open */
+    bool to_mark;   /* its chunks in files are not marked in the log yet (ooo_mmap.h) */
+    bool stays;     /* replay: a chunk is missing that the log counts on; what the log has stays */
 } ooo_series;
 
 struct ooo_store {
@@ -52,6 +56,7 @@ struct ooo_store {
     /* ---- under publish ---- */
     int64_t min_time, max_time; /* of published samples; INT64_MAX / INT64_MIN while empty */
     int64_t new_min, new_max;   /* of those published since the last drop began */
+    uint32_t line;              /* how many were drawn */
     uint64_t
         done_place; /* chunks of chunks_head up to this place (chunks_head_place) were given up */
 };
@@ -86,8 +91,10 @@ bool ooo_frozen_overlaps(const head *h, const ooo_series *s, int64_t mint, int64
 /* Of the published samples of all series; false: there are none. Under publish. */
 bool ooo_times(const head *h, int64_t *ret_min, int64_t *ret_max);
 
-/* Freezes all that is published; false when there is nothing. *ret_min, *ret_max: its times. Takes the locks for 256
- * series at a time. One thread at a time, as all below. */
+/* What is published now is what the next ooo_freeze() freezes. Under both locks. */
+void ooo_draw_line(head *h);
+/* Freezes what was published before the last line; false when there is nothing. *ret_min, *ret_max: its times. Takes the locks for
+ * 256 series at a time. One thread at a time, as all below. */
 bool ooo_freeze(head *h, int64_t *ret_min, int64_t *ret_max);
 /* Nothing is frozen any more. */
 void ooo_thaw(head *h);

@@ -8,6 +8,15 @@
 
 #define READER_LOOK_NS UINT64_C(10000000)
 
+/* Shorter when maintenance is stopped. */
+static void pause_ns(tsdb *db, uint64_t ns)
+{
+    fer_mutex_lock(&db->m.wake_mu);
+    if (!db->m.stop)
+        (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, ns);
+    fer_mutex_unlock(&db->m.wake_mu);
+}
+
 static uint64_t reader_mark(head *h)
 {
     fer_mutex_lock(&h->publish);
@@ -29,12 +38,8 @@ static fer_code wait_for_readers(tsdb *db, fer_err *err)
 {
     uint64_t mark = reader_mark(&db->h);
     while (has_reader_of(&db->h, mark)) {
-        fer_mutex_lock(&db->m.wake_mu);
-        if (!db->m.stop)
-            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, READER_LOOK_NS);
-        bool stop = db->m.stop;
-        fer_mutex_unlock(&db->m.wake_mu);
-        if (stop)
+        pause_ns(db, READER_LOOK_NS);
+        if (maintenance_is_stopped(db))
             return fer_fail(err, FER_CANCELED, "maintenance was stopped");
     }
     return FER_OK;
@@ -130,34 +135,33 @@ fer_code cut_head(tsdb *db, fer_err *err)
 
 /* ---- samples out of order become blocks ---- */
 
-/* Ends the segment of their log, if that can be done in a moment. Returns the segment before which all samples are
- * published. */
-static uint64_t cut_wbl(tsdb *db)
+/* Whether the committer has ended the segment of their log that was asked for. */
+static bool wbl_is_cut(committer *c, uint64_t *ret_segment, bool *ret_alone)
+{
+    fer_mutex_lock(&c->h->mu);
+    bool done = !c->cut_wbl;
+    *ret_alone = !c->running;
+    *ret_segment = c->wbl_segment;
+    fer_mutex_unlock(&c->h->mu);
+    return done;
+}
+
+/* Ends the segment of their log with a line (ooo_series.h), if that can be done in a moment. *ret: the one that begins there. */
+static fer_code cut_wbl(tsdb *db, uint64_t *ret, fer_err *err)
 {
     enum { LOOKS = 200 };
-    committer *c = &db->c;
-    committer_cut_wbl(c);
-    bool done = false;
-    uint64_t segment = 0;
-    for (unsigned i = 0; i < LOOKS && !done && !maintenance_is_stopped(db); i++) {
-        fer_mutex_lock(&c->h->mu);
-        bool alone = !c->running;
-        done = !c->cut_wbl || c->failures != 0;
-        segment = c->wbl_segment;
-        fer_mutex_unlock(&c->h->mu);
-        if (done)
-            break;
-        if (alone) {
-            fer_code code = committer_step(c, NULL, NULL);
-            done = code != FER_OK; /* what is not cut now is cut with the next block */
-            continue;
-        }
-        fer_mutex_lock(&db->m.wake_mu);
-        if (!db->m.stop)
-            (void)fer_cond_wait_ns(&db->m.wake, &db->m.wake_mu, READER_LOOK_NS);
-        fer_mutex_unlock(&db->m.wake_mu);
+    bool alone;
+    committer_cut_wbl(&db->c);
+    for (unsigned i = 0; i < LOOKS && !maintenance_is_stopped(db); i++) {
+        if (wbl_is_cut(&db->c, ret, &alone))
+            return FER_OK;
+        if (alone)
+            FER_TRY(committer_step(&db->c, NULL, err));
+        else
+            pause_ns(db, READER_LOOK_NS);
     }
-    return segment;
+    return fer_fail(err, maintenance_is_stopped(db) ? FER_CANCELED : FER_BUSY,
+                    "the log of samples out of order is not written");
 }
 
 static fer_code write_ooo_block(void *arg, int64_t mint, int64_t maxt, fer_err *err)
@@ -188,10 +192,11 @@ fer_code cut_ooo(tsdb *db, fer_err *err)
     int64_t min, max;
     if (!db->m.ooo_due || !committer_has_wbl(&db->c))
         return FER_OK;
-    uint64_t segment = cut_wbl(db);
-    fer_code code = FER_OK;
+    uint64_t segment;
+    FER_TRY(cut_wbl(db, &segment, err));
     if (ooo_freeze(&db->h, &min, &max)) {
-        code = compact_each_range(db->h.chunk_range_ms, min, max, write_ooo_block, db, err);
+        fer_code code =
+            compact_each_range(db->h.chunk_range_ms, min, max, write_ooo_block, db, err);
         if (code == FER_OK)
             code = wait_for_readers(db, err);
         if (code != FER_OK) {
@@ -202,8 +207,9 @@ fer_code cut_ooo(tsdb *db, fer_err *err)
         tell_done(db);
         truncate_head(db, db->h.min_valid_time); /* series that had nothing else */
     }
+    FER_TRY(wbl_remove_before(db->o.fs, db->wbl_dir, segment, err));
     db->m.ooo_due = false;
-    return wbl_remove_before(db->o.fs, db->wbl_dir, segment, err);
+    return FER_OK;
 }
 
 fer_code maintenance_cut_ooo(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
@@ -212,8 +218,7 @@ fer_code maintenance_cut_ooo(tsdb *db, int64_t mint, int64_t maxt, fer_err *err)
     fer_mutex_lock(&db->h.publish);
     bool any = ooo_times(&db->h, &min, &max) && min <= maxt && max >= mint;
     fer_mutex_unlock(&db->h.publish);
-    if (!any)
-        return FER_OK;
-    db->m.ooo_due = true;
+    if (any)
+        db->m.ooo_due = true; /* it may be already: the log still has what went into blocks */
     return cut_ooo(db, err);
 }

@@ -102,7 +102,8 @@ static fer_code delete_in_head(tsdb *db, int64_t mint, int64_t maxt, const match
     tombstones t;
     tombstones_init(&t, &db->m.acct);
     fer_code code = head_stones_find(&db->h, mint, maxt, m, nm, cancel, &t, err);
-    if (code == FER_OK && t.n != 0)
+    /* With samples out of order also for what the logs are told of those that went into blocks. */
+    if (code == FER_OK && (t.n != 0 || committer_has_wbl(&db->c)))
         code = commit(db, &t, err);
     tombstones_done(&t);
     return code;

@@ -83,6 +83,11 @@ static fer_code write_range(void *arg, int64_t mint, int64_t maxt, fer_err *err)
 static fer_code write_out_of_order(head_job *j, fer_err *err)
 {
     int64_t min, max;
+    fer_mutex_lock(&j->h->publish);
+    fer_mutex_lock(&j->h->mu);
+    ooo_draw_line(j->h);
+    fer_mutex_unlock(&j->h->mu);
+    fer_mutex_unlock(&j->h->publish);
     if (!ooo_freeze(j->h, &min, &max))
         return FER_OK;
     fer_code code = compact_each_range(j->h->chunk_range_ms, min, max, write_range, j, err);

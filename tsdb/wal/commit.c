@@ -475,27 +475,33 @@ static fer_code cut_log(committer *c, fer_err *err)
     if (!cut_is_due(c))
         return FER_OK;
     fer_mutex_lock(&c->h->mu);
-    bool cut = c->cut, cut_wbl = c->cut_wbl && c->wbl != NULL;
+    bool cut = c->cut, cut_wbl = c->cut_wbl;
     fer_mutex_unlock(&c->h->mu);
     if (cut)
         FER_TRY(wal_cut(c->log_files, err));
-    if (cut_wbl)
+    if (cut_wbl && c->wbl != NULL)
         FER_TRY(wal_cut(c->wbl, err));
+    c->wbl_was_cut = cut_wbl;
     fer_mutex_lock(&c->h->mu);
     c->cut = c->cut && !cut;
-    c->cut_wbl = false;
     fer_mutex_unlock(&c->h->mu);
     return FER_OK;
 }
 
-/* All that was taken is published. */
+/* All that was taken is published: what is in a segment that was ended, and nothing else. */
 static void note_published(committer *c)
 {
-    if (c->wbl == NULL)
+    if (!c->wbl_was_cut)
         return;
+    c->wbl_was_cut = false;
+    fer_mutex_lock(&c->h->publish);
     fer_mutex_lock(&c->h->mu);
-    c->wbl_segment = c->wbl_told.segment;
+    ooo_draw_line(c->h);
+    if (c->wbl != NULL)
+        c->wbl_segment = c->wbl_told.segment;
+    c->cut_wbl = false;
     fer_mutex_unlock(&c->h->mu);
+    fer_mutex_unlock(&c->h->publish);
 }
 
 /* Gives back what is kept for later, when somebody asked for it: by the batch that was open before, too, if nothing has

@@ -101,8 +101,8 @@ typedef struct committer {
     fer_cond wake;
     bool stop;
     bool running;
-    bool cut; /* the next step ends the segment of the log */
-    bool cut_wbl;
+    bool cut;     /* the next step ends the segment of the log */
+    bool cut_wbl; /* the next step ends that of the wbl and draws a line (ooo_series.h) */
     wal *new_wbl; /* taken over by the next step */
     bool wbl_is_there;
     bool rest; /* the next step gives memory back */
@@ -110,13 +110,13 @@ typedef struct committer {
     uint64_t commits;
     wal_stats wal_told; /* as of the last step */
     wal_stats wbl_told;
-    /* Of samples in segments of the wbl before it all are published. */
-    uint64_t wbl_segment;
+    uint64_t wbl_segment; /* the one that begins at the last line */
 
     /* ---- committer's thread only ---- */
     batch *first, *last; /* taken, not durable */
     batch *spare;
     unsigned failures; /* in a row */
+    bool wbl_was_cut;  /* by this step */
     bool unsynced;     /* interval: written since the last sync */
     uint64_t synced_ns;
 } committer;
@@ -167,7 +167,7 @@ void committer_end_markers(committer *c);
 /* Takes the log of samples out of order, unless it has one: then it is left to the caller. Any thread. */
 bool committer_give_wbl(committer *c, wal *wbl);
 bool committer_has_wbl(committer *c);
-/* Asks for a new segment of it. */
+/* Asks for a new segment of it, which has begun and a line is drawn when `cut_wbl` is false again. */
 void committer_cut_wbl(committer *c);
 /* Asks for the memory that is kept for the next batch; the committer's next step gives it back. Any thread. */
 void committer_rest(committer *c);

@@ -75,6 +75,11 @@ static void check_series(head *h)
 static void compact(head *h)
 {
     int64_t min, max;
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    ooo_draw_line(h);
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
     if (!ooo_freeze(h, &min, &max))
         return;
     check_series(h);
