@@ -52,12 +52,6 @@ void vfs_write_back(vfs_file *f, uint64_t off, uint64_t n)
         f->fs->ops->write_back(f, off, n);
 }
 
-void vfs_read_ahead(vfs_file *f, uint64_t off, uint64_t n)
-{
-    if (f->fs->ops->read_ahead != NULL)
-        f->fs->ops->read_ahead(f, off, n);
-}
-
 fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err)
 {
     return f->fs->ops->size(f, ret, err);

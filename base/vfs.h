@@ -23,8 +23,11 @@ typedef struct vfs vfs;
 typedef struct vfs_file vfs_file;
 
 typedef enum vfs_mode {
-    VFS_READ,   /* existing file, read only */
-    VFS_CREATE, /* must not exist; read and write */
+    VFS_READ,      /* existing file, read only */
+    VFS_READ_ONCE, /* the same, by vfs_pread alone; what the system's cache does not hold is read past it where that can
+                      be done: places and sizes, but for what lies behind the end, and where in memory, are multiples
+                      of VFS_BLOCK_BYTES */
+    VFS_CREATE,    /* must not exist; read and write */
     VFS_CREATE_DIRECT, /* the same; writes go past the system's cache where it can do so: places and sizes of them, and
                           where in memory they lie, are multiples of VFS_BLOCK_BYTES */
     VFS_TRUNCATE,   /* created or emptied; read and write */
@@ -75,7 +78,6 @@ typedef struct vfs_ops {
     void (*forget)(const vfs_map *m); /* these three may be NULL */
     bool (*reserve)(vfs_file *f, uint64_t off, uint64_t n);
     void (*write_back)(vfs_file *f, uint64_t off, uint64_t n);
-    void (*read_ahead)(vfs_file *f, uint64_t off, uint64_t n);
     void (*close)(vfs_file *f);
 } vfs_ops;
 
@@ -106,8 +108,6 @@ bool vfs_reserve(vfs_file *f, uint64_t off, uint64_t n);
 /* Hands these bytes to the disk and waits until it has taken them, which makes nothing durable: it keeps the sync
  * that does short. */
 void vfs_write_back(vfs_file *f, uint64_t off, uint64_t n);
-/* Says that these bytes will be read soon. */
-void vfs_read_ahead(vfs_file *f, uint64_t off, uint64_t n);
 FER_MUST_CHECK fer_code vfs_size(vfs_file *f, uint64_t *ret, fer_err *err);
 FER_MUST_CHECK fer_code vfs_map_file(vfs_file *f, vfs_map *ret, fer_err *err);
 void vfs_unmap(vfs_map *m);

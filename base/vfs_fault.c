@@ -133,6 +133,11 @@ static vfs_file *new_file(vfs_fault *f, inode *node, const char *path, bool writ
     return &file->base;
 }
 
+static bool is_reading(vfs_mode mode)
+{
+    return mode == VFS_READ || mode == VFS_READ_ONCE;
+}
+
 static int open_node(vfs_fault *f, const char *path, vfs_mode mode, inode **ret)
 {
     if (mode == VFS_CREATE || mode == VFS_CREATE_DIRECT)
@@ -140,7 +145,7 @@ static int open_node(vfs_fault *f, const char *path, vfs_mode mode, inode **ret)
     int sys = disk_find(f->disk, path, ret);
     if (sys == ENOENT && mode == VFS_TRUNCATE)
         return disk_create(f->disk, path, false, now_ms(f), ret);
-    if (sys == 0 && (*ret)->is_dir && mode != VFS_READ)
+    if (sys == 0 && (*ret)->is_dir && !is_reading(mode))
         return EISDIR;
     if (sys == 0 && mode == VFS_TRUNCATE)
         return disk_truncate(f->disk, *ret, 0);
@@ -155,10 +160,10 @@ static fer_code fault_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **
     if (sys == 0)
         sys = open_node(f, path, mode, &node);
     if (sys == 0) {
-        *ret = new_file(f, node, path, mode != VFS_READ);
+        *ret = new_file(f, node, path, !is_reading(mode));
         file_of(*ret)->direct = mode == VFS_CREATE_DIRECT;
     }
-    if (mode != VFS_READ && mode != VFS_READ_WRITE)
+    if (!is_reading(mode) && mode != VFS_READ_WRITE)
         note(f, (vfs_fault_op){.kind = VFS_CALL_OPEN, .path = path, .sys = sys});
     return leave(f, VFS_CALL_OPEN, path, sys, err);
 }

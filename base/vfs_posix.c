@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,8 +16,8 @@
 typedef struct posix_file {
     vfs_file base;
     int fd;
-    bool direct; /* O_DIRECT is on */
-    char path[]; /* for messages */
+    _Atomic bool direct; /* O_DIRECT is on */
+    char path[];         /* for messages */
 } posix_file;
 
 static posix_file *of(vfs_file *f)
@@ -54,17 +55,60 @@ static void set_direct(posix_file *f, bool direct)
         f->direct = direct;
 }
 
+/* After a call that failed, with O_DIRECT or not. Whether it may pass now; errno stays. */
+static bool end_direct(posix_file *f, bool was_direct)
+{
+    if (errno != EINVAL || !was_direct)
+        return false;
+    set_direct(f, false);
+    errno = EINVAL;
+    return !f->direct;
+}
+
+/* How many of so many pages the system's cache holds. */
+static size_t cached_pages(void *map, size_t pages, size_t page)
+{
+    enum { STEP = 4096 };
+    unsigned char in[STEP];
+    size_t ret = 0;
+    for (size_t i = 0; i < pages; i += STEP) {
+        size_t n = pages - i < STEP ? pages - i : STEP;
+        if (mincore((char *)map + i * page, n * page, in) != 0)
+            return pages; /* not known: as ever */
+        for (size_t k = 0; k < n; k++)
+            ret += in[k] & 1;
+    }
+    return ret;
+}
+
+/* Whether half of the file or more is in the system's cache. */
+static bool is_cached(const posix_file *f)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return true;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t pages = ((size_t)st.st_size + page - 1) / page;
+    void *map = mmap(NULL, pages * page, PROT_READ, MAP_SHARED, f->fd, 0);
+    if (map == MAP_FAILED)
+        return true;
+    bool ret = cached_pages(map, pages, page) >= (pages + 1) / 2;
+    munmap(map, pages * page);
+    return ret;
+}
+
 static fer_code posix_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **ret, fer_err *err)
 {
     static const int flags[] = {
         [VFS_READ] = O_RDONLY,
+        [VFS_READ_ONCE] = O_RDONLY,
         [VFS_CREATE] = O_RDWR | O_CREAT | O_EXCL,
         [VFS_CREATE_DIRECT] = O_RDWR | O_CREAT | O_EXCL,
         [VFS_TRUNCATE] = O_RDWR | O_CREAT | O_TRUNC,
         [VFS_READ_WRITE] = O_RDWR,
     };
     FER_TRY(open_flags(fs, path, flags[mode], ret, err));
-    if (mode == VFS_CREATE_DIRECT)
+    if (mode == VFS_CREATE_DIRECT || (mode == VFS_READ_ONCE && !is_cached(of(*ret))))
         set_direct(of(*ret), true);
     return FER_OK;
 }
@@ -99,7 +143,10 @@ static fer_code posix_pread(vfs_file *f, void *p, size_t n, uint64_t off, size_t
     size_t done = 0;
     while (done < n) {
         ssize_t r;
+        bool direct = of(f)->direct;
         RETRY(r, pread(of(f)->fd, (char *)p + done, n - done, (off_t)(off + done)));
+        if (r < 0 && end_direct(of(f), direct))
+            continue; /* behind the end of a file that ends within a block, too */
         if (r < 0)
             return fer_fail_sys(err, errno, "read %s", of(f)->path);
         if (r == 0)
@@ -115,13 +162,10 @@ static fer_code posix_pwrite(vfs_file *f, const void *p, size_t n, uint64_t off,
     size_t done = 0;
     while (done < n) {
         ssize_t r;
+        bool direct = of(f)->direct;
         RETRY(r, pwrite(of(f)->fd, (const char *)p + done, n - done, (off_t)(off + done)));
-        if (r < 0 && errno == EINVAL && of(f)->direct) {
-            set_direct(of(f), false);
-            if (!of(f)->direct)
-                continue;
-            errno = EINVAL;
-        }
+        if (r < 0 && end_direct(of(f), direct))
+            continue;
         if (r < 0)
             return fer_fail_sys(err, errno, "write %s", of(f)->path);
         if (r == 0) /* no progress and no reason given */
@@ -156,11 +200,6 @@ static void posix_write_back(vfs_file *f, uint64_t off, uint64_t n)
         SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
     (void)sync_file_range(of(f)->fd, (off_t)off, (off_t)n,
                           all); /* a failure is the next sync's to tell */
-}
-
-static void posix_read_ahead(vfs_file *f, uint64_t off, uint64_t n)
-{
-    (void)posix_fadvise(of(f)->fd, (off_t)off, (off_t)n, POSIX_FADV_WILLNEED);
 }
 
 static fer_code posix_size(vfs_file *f, uint64_t *ret, fer_err *err)
@@ -306,7 +345,6 @@ vfs *vfs_posix(void)
         .forget = posix_forget,
         .reserve = posix_reserve,
         .write_back = posix_write_back,
-        .read_ahead = posix_read_ahead,
         .close = posix_close,
     };
     static vfs fs = {&ops};

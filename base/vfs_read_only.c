@@ -12,7 +12,8 @@ static fer_code refuse(const char *path, fer_err *err)
 
 static fer_code ro_open(vfs *fs, const char *path, vfs_mode mode, vfs_file **ret, fer_err *err)
 {
-    return mode == VFS_READ ? vfs_open(inner_of(fs), path, mode, ret, err) : refuse(path, err);
+    return mode == VFS_READ || mode == VFS_READ_ONCE ? vfs_open(inner_of(fs), path, mode, ret, err)
+                                                     : refuse(path, err);
 }
 
 static fer_code ro_stat(vfs *fs, const char *path, vfs_stat *ret, fer_err *err)

@@ -3,6 +3,7 @@
 #include "base/vfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -137,6 +138,51 @@ static void reads_end_with_the_file_and_holes_are_zero(void **state)
     assert_int_equal(n, 3);
     assert_memory_equal(got, "a\0\0", 3);
     assert_int_equal(vfs_sync(f, NULL), FER_OK);
+}
+
+/* Of a file: the system's cache holds none of it. */
+static void forget_cached(fixture *x, const char *name)
+{
+    if (x->disk != NULL)
+        return;
+    int fd = open(in(x, name), O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fdatasync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+}
+
+static void expect_block(vfs_file *f, void *room, uint64_t off, const char *bytes, size_t n)
+{
+    size_t got = SIZE_MAX;
+    assert_int_equal(vfs_pread(f, room, VFS_BLOCK_BYTES, off, &got, NULL), FER_OK);
+    assert_int_equal(got, n);
+    assert_memory_equal(room, bytes, n);
+}
+
+/* Cached or not, with an end in the middle of a block. */
+static void a_file_is_read_once(void **state)
+{
+    fixture *x = *state;
+    char bytes[2 * VFS_BLOCK_BYTES + 5];
+    _Alignas(VFS_BLOCK_BYTES) char room[VFS_BLOCK_BYTES];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i / 3);
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    assert_int_equal(vfs_open(x->fs, in(x, "none"), VFS_READ_ONCE, &f, NULL), FER_NOTFOUND);
+    assert_int_equal(vfs_open(x->fs, in(x, "a"), VFS_CREATE, &f, NULL), FER_OK);
+    assert_int_equal(vfs_pwrite(f, bytes, sizeof bytes, 0, NULL), FER_OK);
+    for (int cached = 1; cached >= 0; cached--) {
+        vfs_close(f);
+        if (!cached)
+            forget_cached(x, "a");
+        assert_int_equal(vfs_open(x->fs, in(x, "a"), VFS_READ_ONCE, &f, NULL), FER_OK);
+        expect_block(f, room, VFS_BLOCK_BYTES, bytes + VFS_BLOCK_BYTES, VFS_BLOCK_BYTES);
+        expect_block(f, room, (uint64_t)2 * VFS_BLOCK_BYTES, bytes + (size_t)2 * VFS_BLOCK_BYTES,
+                     5);
+        expect_block(f, room, 0, bytes, VFS_BLOCK_BYTES);
+        expect_block(f, room, (uint64_t)3 * VFS_BLOCK_BYTES, bytes, 0);
+    }
 }
 
 static blkcnt_t blocks_of(fixture *x, const char *name)
@@ -469,6 +515,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(modes_of_opening),
         BOTH(reads_end_with_the_file_and_holes_are_zero),
+        BOTH(a_file_is_read_once),
         BOTH(reserved_places_do_not_show_and_go_with_truncate),
         BOTH(maps_show_the_whole_file),
         BOTH(stat_tells_size_kind_and_time),

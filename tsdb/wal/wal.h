@@ -125,7 +125,7 @@ FER_MUST_CHECK fer_code wal_list(vfs *fs, const char *dir, fer_arena *a, uint64_
  * the checkpoint's number as their segment: they stand for the segments up to it. progress may be
  * NULL and is set to the segment being read. Missing numbers between segments are told as damage, and
  * so is a page that the disk does not give. Fails when a directory cannot be listed or a file not be
- * opened, and as fn says. Holds one record and a megabyte of file at a time. */
+ * opened, and as fn says. Holds one record and four megabytes of file at a time, which a thread reads ahead (wal_fetch.h). */
 FER_MUST_CHECK fer_code wal_read(vfs *fs, const char *dir, wal_record_fn fn, wal_damage_fn damage,
                                  void *arg, _Atomic uint64_t *progress_current, fer_err *err);
 /* As wal_read, without the segments behind `last`. */

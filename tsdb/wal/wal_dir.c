@@ -10,12 +10,8 @@
 #include <stdio.h>
 
 #include "tsdb/wal/wal_dir.h"
+#include "tsdb/wal/wal_fetch.h"
 #include "tsdb/wal/wal_scan.h"
-
-enum {
-    BLOCK_BYTES = 32 * WAL_PAGE_BYTES,
-    AHEAD_BYTES = 8 * BLOCK_BYTES /* the log was mostly written past the page cache */
-};
 
 /* ---- names ---- */
 
@@ -112,7 +108,7 @@ fer_code wal_segment_path(char ret[PATH_MAX], const char *dir, uint64_t segment,
 typedef struct reading {
     vfs *fs;
     wal_scan *scan;
-    uint8_t *block; /* BLOCK_BYTES */
+    wal_fetch *fetch;
     _Atomic uint64_t *current;
     uint64_t last; /* segments behind it are not read */
 } reading;
@@ -125,54 +121,46 @@ static fer_code scan_bytes(wal_scan *s, const uint8_t *p, size_t n)
 }
 
 /* Reads a block again page by page: a bad sector costs its page. */
-static fer_code scan_pages_apart(reading *r, vfs_file *f, uint64_t from, size_t n, bool *ret_end)
+static fer_code scan_pages_apart(reading *r, vfs_file *f, const fetched *b, size_t n)
 {
     for (size_t i = 0; i < n; i += WAL_PAGE_BYTES) {
-        size_t want = n - i < WAL_PAGE_BYTES ? n - i : WAL_PAGE_BYTES;
         size_t got;
         fer_err err = {0};
-        if (vfs_pread(f, r->block, want, from + i, &got, &err) != FER_OK) {
-            wal_scan_lost_page(r->scan, want, err.msg);
-            continue;
-        }
-        FER_TRY(scan_bytes(r->scan, r->block, got));
-        if (got < want) {
-            *ret_end = true;
-            return FER_OK;
-        }
+        if (vfs_pread(f, b->p, WAL_PAGE_BYTES, b->at + i, &got, &err) == FER_OK)
+            FER_TRY(scan_bytes(r->scan, b->p, got < n - i ? got : n - i));
+        else
+            wal_scan_lost_page(r->scan, n - i < WAL_PAGE_BYTES ? n - i : WAL_PAGE_BYTES, err.msg);
     }
     return FER_OK;
 }
 
-/* Sets *ret_end when the file is shorter than it was said to be. */
-static fer_code scan_block(reading *r, vfs_file *f, uint64_t at, size_t want, bool *ret_end)
+static fer_code scan_blocks(reading *r, vfs_file *f, uint64_t size)
 {
-    size_t got;
-    if (vfs_pread(f, r->block, want, at, &got, NULL) != FER_OK)
-        return scan_pages_apart(r, f, at, want, ret_end);
-    FER_TRY(scan_bytes(r->scan, r->block, got));
-    *ret_end = got < want;
+    for (const fetched *b; (b = wal_fetch_next(r->fetch)) != NULL;) {
+        uint64_t left = size - b->at;
+        size_t want = left < FETCH_BLOCK_BYTES ? (size_t)left : FETCH_BLOCK_BYTES;
+        if (b->code != FER_OK)
+            FER_TRY(scan_pages_apart(r, f, b, want));
+        else
+            FER_TRY(scan_bytes(r->scan, b->p, b->n < want ? b->n : want));
+    }
     return FER_OK;
 }
 
 static fer_code scan_file(reading *r, const char *path, uint64_t number, fer_err *err)
 {
     FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
-    FER_TRY(vfs_open(r->fs, path, VFS_READ, &f, err));
+    FER_TRY(vfs_open(r->fs, path, VFS_READ_ONCE, &f, err));
     uint64_t size;
     FER_TRY(vfs_size(f, &size, err));
 
     wal_scan_begin(r->scan, number, path);
-    bool end = false;
-    vfs_read_ahead(f, 0, AHEAD_BYTES);
-    for (uint64_t at = 0; at < size && !end; at += BLOCK_BYTES) {
-        if (at % AHEAD_BYTES == 0)
-            vfs_read_ahead(f, at + AHEAD_BYTES, AHEAD_BYTES);
-        size_t want = size - at < BLOCK_BYTES ? (size_t)(size - at) : BLOCK_BYTES;
-        FER_TRY(scan_block(r, f, at, want, &end));
-    }
-    wal_scan_end(r->scan);
-    return FER_OK;
+    wal_fetch_begin(r->fetch, f, size);
+    fer_code code = scan_blocks(r, f, size);
+    wal_fetch_end(r->fetch);
+    if (code == FER_OK)
+        wal_scan_end(r->scan);
+    return code;
 }
 
 /* ---- unfinished writes ---- */
@@ -287,9 +275,9 @@ static fer_code scan_all(reading *r, const char *dir, fer_err *err)
 
 static fer_code read_dir(reading r, const char *dir, fer_err *err)
 {
-    r.block = fer_alloc(BLOCK_BYTES);
+    r.fetch = wal_fetch_new();
     fer_code code = scan_all(&r, dir, err);
-    fer_free(r.block);
+    wal_fetch_free(r.fetch);
     wal_scan_free(r.scan);
     return code;
 }
