@@ -436,6 +436,21 @@ static void samples_are_counted_as_prometheus_counts_them(void **state)
     assert_int_equal(r->stats.read_per_step[1], 2);
 }
 
+/* As Prometheus 3.5: what an operator gives twice at one step is told where the query ends, at several steps at once. */
+static void with_delayed_name_removal_one_step_is_looked_at_in_the_end(void **state)
+{
+    static const char twice[] = "vector cannot contain metrics with the same labelset";
+    fixture *f = *state;
+    f->limits.features.type_and_unit_labels = true;
+    LOAD(f, "x{__type__=\"counter\"}", MINUTE, 2, 2);
+    LOAD(f, "x{__type__=\"gauge\"}", MINUTE, 3, 3);
+    assert_string_equal(at(f, "sum(x * x)", 0), twice);
+    f->limits.features.delayed_name_removal = true;
+    assert_string_equal(at(f, "sum(x * x)", 0), "{} 13@0");
+    assert_string_equal(at(f, "x * x", 0), twice);
+    assert_string_equal(show(f, "sum(x * x)", 0, MINUTE, MINUTE), twice);
+}
+
 static void sums_hold_groups_not_series(void **state)
 {
     fixture *f = *state;
@@ -678,6 +693,7 @@ int main(void)
         TEST(a_selection_written_twice_is_read_once),
         TEST(what_stands_still_is_evaluated_once),
         TEST(samples_are_counted_as_prometheus_counts_them),
+        TEST(with_delayed_name_removal_one_step_is_looked_at_in_the_end),
         TEST(sums_hold_groups_not_series),
         TEST(subqueries_of_too_many_steps_are_refused),
         TEST(memory_past_the_account_is_refused),

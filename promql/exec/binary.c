@@ -541,8 +541,10 @@ fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     b->many_op = b->swapped ? r : l;
     lset_guard_init(&b->guard, ec.g->n);
     b->o.nameless = (b->drops_metric || b->many_op->nameless) && !names_metric(q, &b->include);
+    /* With delayed name removal one step alone is looked at where the query ends. */
     b->guarded =
         b->one_to_one && b->drops_metric &&
+        (ec.g->n > 1 || !q->limits->features.delayed_name_removal) &&
         (q->limits->features.type_and_unit_labels || (b->m.on && names_metric(q, &b->m.names)));
     *ret = &b->o;
     return FER_OK;

@@ -11,7 +11,8 @@ An entry has one of:
   - with `error`, where the error of theirs holds the first pattern and that of ours the second ("no error" stands for
     none; null: whatever it is)
   - with `value`, where a value of theirs is like that and ours is like what it `becomes` (`in`: only in histograms)
-  - with `near`, where numbers are no further apart than that share of the larger (`in`: only in histograms)
+  - with `near`, where numbers are no further apart than that share of the larger, or than itself where a sum cancels
+    (`in`: only in histograms)
   - with `scaled`, where all numbers of their histogram are ours times one factor above 1
   - with `torn`, where the buckets of their histogram do not add up to its count
   - with `notes`, where a warning, info or error of theirs holds the first pattern and one of ours the second (null: any)
@@ -113,9 +114,15 @@ def near(text, theirs, ours, in_histogram):
     for d in _NEAR:
         if re.search(d["query"], text) and (in_histogram or "in" not in d):
             a, b = float(theirs), float(ours)
-            if abs(a - b) <= d["near"] * max(abs(a), abs(b)):
+            if abs(a - b) <= d["near"] * max(abs(a), abs(b), 1):
                 return True
     return False
+
+
+def near_histogram(text, theirs, ours):
+    """Whether two histograms, as numbers by what they count, differ by a little on purpose."""
+    pairs = [(theirs.get(key, "0"), ours.get(key, "0")) for key in {**theirs, **ours}]
+    return all(a == b or near(text, a, b, True) for a, b in pairs)
 
 
 def of_notes(text, theirs, ours):
