@@ -157,7 +157,8 @@ static void move_damaged(block_set *s, vfs *fs, const char *dir, fer_log *log)
         fer_err err = {0};
         if (!d->to_move)
             continue;
-        if (move_aside(fs, dir, d->id.text, &err) == FER_OK)
+        d->aside = move_aside(fs, dir, d->id.text, &err) == FER_OK;
+        if (d->aside)
             LOGE(log, "A damaged block was set aside; mended, it may be moved back", "block",
                  d->id.text, "to", QUARANTINE);
         else
@@ -182,6 +183,7 @@ static void note_aside(block_set *s, vfs *fs, const char *dir, fer_log *log)
         if (names.v[i][ULID_CHARS] != '\0')
             continue;
         damaged_block d = describe_damaged(fs, aside, names.v[i], "set aside in " QUARANTINE "/");
+        d.aside = true;
         add_damaged(s, &d);
         LOGW(log, "A damaged block is set aside and not served", "block", names.v[i], "in",
              QUARANTINE);
@@ -289,10 +291,9 @@ fer_code block_folder_remove(vfs *fs, const char *dir, const char *name, fer_err
     FER_TRY(dir_file_path(path, dir, name, err));
     FER_TRY(dir_file_path(tmp, dir, tmp_name, err));
     fer_code code = vfs_rename(fs, path, tmp, err);
-    if (code == FER_OK)
-        code = vfs_sync_dir(fs, dir, err);
     if (code != FER_OK && code != FER_NOTFOUND)
         return code;
+    FER_TRY(vfs_sync_dir(fs, dir, err)); /* an earlier try may have failed there */
     return vfs_remove_all(fs, tmp, err); /* also what an earlier try has left */
 }
 
@@ -367,10 +368,11 @@ static void judge(block_set *s, vfs *fs, const char *dir, block *b, fer_log *log
     d.has_range = true;
     d.min_time = b->meta.min_time;
     d.max_time = b->meta.max_time;
+    d.aside = is_damage(code) && move_aside(fs, dir, b->name, &err) == FER_OK;
+    if (is_damage(code) && !d.aside)
+        LOGE(log, "A damaged block cannot be set aside", "block", b->name, "err", err.msg);
     add_damaged(s, &d);
     block_set_replace(s, NULL, 0, &b, 1);
-    if (is_damage(code) && move_aside(fs, dir, b->name, &err) != FER_OK)
-        LOGE(log, "A damaged block cannot be set aside", "block", b->name, "err", err.msg);
 }
 
 void block_set_judge(block_set *s, vfs *fs, const char *dir, fer_log *log)
@@ -452,7 +454,7 @@ void block_set_each_damaged(block_set *s, int64_t mint, int64_t maxt,
         const block_meta *m = &s->v[i]->meta;
         if (!block_overlaps(s->v[i], mint, maxt) || !block_failed(s->v[i]))
             continue;
-        damaged_block d = {m->id, true, m->min_time, m->max_time, lost, false};
+        damaged_block d = {m->id, true, m->min_time, m->max_time, lost, false, false};
         fn(arg, &d);
     }
     fer_mutex_unlock(&s->mu);

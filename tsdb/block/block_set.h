@@ -27,6 +27,7 @@ typedef struct damaged_block {
     int64_t min_time, max_time;
     char *why;
     bool to_move; /* its bytes are wrong, and it is not yet aside */
+    bool aside;   /* else the next start may serve it */
 } damaged_block;
 
 typedef struct block_set {

@@ -5,6 +5,8 @@
 
 #include "base/vfs_crash.h"
 #include "tsdb/crash/crash_batch.h"
+#include "tsdb/head/ooo_series.h"
+#include "tsdb/tsdb_int.h"
 
 enum { TRIES = 6 };
 
@@ -109,13 +111,20 @@ bool life_commit(crash_life *l)
     return good;
 }
 
+static void acknowledge_one(crash_life *l, uint64_t sent, uint64_t *acked)
+{
+    if (sent != UINT64_MAX && *acked == UINT64_MAX)
+        *acked = life_ops(l);
+}
+
 /* All that was sent so far. */
 static void acknowledge(crash_life *l)
 {
     for (int i = 0; i < l->m.n_series; i++)
-        for (int k = 0; k < MODEL_TICKS; k++)
-            if (l->m.sent[i][k] != UINT64_MAX && l->m.acked[i][k] == UINT64_MAX)
-                l->m.acked[i][k] = life_ops(l);
+        for (int k = 0; k < MODEL_TICKS; k++) {
+            acknowledge_one(l, l->m.sent[i][k], &l->m.acked[i][k]);
+            acknowledge_one(l, l->m.again[i][k], &l->m.acked_again[i][k]);
+        }
 }
 
 void life_ticks(crash_life *l, int n)
@@ -152,6 +161,42 @@ void life_late(crash_life *l, int from, int to)
         if (life_commit(l))
             acknowledge(l);
     }
+}
+
+static void stage_again(crash_life *l, int last, int tick)
+{
+    crash_batch b;
+    crash_batch_begin(&b);
+    for (int i = 0; i <= last; i++) {
+        if (l->m.acked[i][tick] == UINT64_MAX)
+            continue;
+        l->m.late[i][tick] = true;
+        crash_batch_add(&b, &l->t, &l->m, i, tick);
+        l->m.again[i][tick] = life_ops(l);
+    }
+    must(crash_batch_stage(&b, &l->t), "staging", &l->t.err);
+}
+
+void life_again(crash_life *l, int last, int from, int to)
+{
+    while (to > from) {
+        stage_again(l, last, --to);
+        if (life_commit(l))
+            acknowledge(l);
+    }
+}
+
+void life_make_chunks(crash_life *l)
+{
+    int64_t min, max;
+    head *h = &l->t.db->h;
+    fer_mutex_lock(&h->publish);
+    fer_mutex_lock(&h->mu);
+    ooo_draw_line(h);
+    fer_mutex_unlock(&h->mu);
+    fer_mutex_unlock(&h->publish);
+    if (ooo_freeze(h, &min, &max))
+        ooo_thaw(h);
 }
 
 void life_keep(crash_life *l)

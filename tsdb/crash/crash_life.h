@@ -38,6 +38,10 @@ void life_close(crash_life *l);
 void life_ticks(crash_life *l, int n);
 /* Sends what of the ticks [from, to) was not sent, a request a tick, the last one first, and commits each. */
 void life_late(crash_life *l, int from, int to);
+/* Sends what of the series 0 to last at the ticks [from, to), which were deleted, had been acknowledged, likewise. */
+void life_again(crash_life *l, int last, int from, int to);
+/* What came out of order so far becomes chunks, which the next pass of maintenance writes to files. */
+void life_make_chunks(crash_life *l);
 /* Whether the series is sent at the tick. */
 bool life_is_sent(const crash_model *m, int series, int tick);
 /* Commits what is staged, trying for a while; false when that fails. */

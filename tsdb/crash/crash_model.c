@@ -14,6 +14,8 @@ void crash_model_init(crash_model *m, int n_series, int churn, int pad)
         snprintf(m->names[i], sizeof m->names[i], "__name__=m,i=%d,pad=%0*d", i, pad, i);
     memset(m->sent, 0xff, sizeof m->sent);
     memset(m->acked, 0xff, sizeof m->acked);
+    memset(m->again, 0xff, sizeof m->again);
+    memset(m->acked_again, 0xff, sizeof m->acked_again);
 }
 
 int64_t model_time(int tick)
@@ -80,6 +82,8 @@ void crash_model_rebase(crash_model *m)
         for (int k = 0; k < MODEL_TICKS; k++) {
             if (m->acked[i][k] != UINT64_MAX)
                 m->sent[i][k] = m->acked[i][k] = 0;
+            if (m->acked_again[i][k] != UINT64_MAX)
+                m->again[i][k] = m->acked_again[i][k] = 0;
         }
     }
 }
@@ -89,14 +93,16 @@ static bool is_within(const model_span *s, int series, int tick)
     return series >= s->first && series <= s->last && tick >= s->from && tick < s->to;
 }
 
-static demand demand_of(const crash_model *m, int i, int k, uint64_t ops)
+/* Of a sample sent and acknowledged then. */
+static demand demand_since(const crash_model *m, int i, int k, uint64_t sent, uint64_t acked,
+                           uint64_t ops)
 {
-    if (m->sent[i][k] == UINT64_MAX || (m->sent[i][k] >= ops && m->sent[i][k] != 0))
+    if (sent == UINT64_MAX || (sent >= ops && sent != 0))
         return DEMAND_NOT;
-    demand d = m->acked[i][k] <= ops ? DEMAND_MUST : DEMAND_MAY;
+    demand d = acked <= ops ? DEMAND_MUST : DEMAND_MAY;
     for (int s = 0; s < m->n_spans; s++) {
         const model_span *span = &m->spans[s];
-        if (!is_within(span, i, k))
+        if (!is_within(span, i, k) || span->begun < sent)
             continue;
         if (!span->expires && span->done <= ops)
             return DEMAND_NOT;
@@ -104,6 +110,13 @@ static demand demand_of(const crash_model *m, int i, int k, uint64_t ops)
             d = DEMAND_MAY;
     }
     return d;
+}
+
+static demand demand_of(const crash_model *m, int i, int k, uint64_t ops)
+{
+    demand first = demand_since(m, i, k, m->sent[i][k], m->acked[i][k], ops);
+    demand again = demand_since(m, i, k, m->again[i][k], m->acked_again[i][k], ops);
+    return first > again ? first : again;
 }
 
 void crash_model_demand(const crash_model *m, uint64_t ops, demands ret)

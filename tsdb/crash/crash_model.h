@@ -50,6 +50,9 @@ typedef struct crash_model {
     char names[MODEL_SERIES][MODEL_NAME_BYTES];
     uint64_t sent[MODEL_SERIES][MODEL_TICKS]; /* UINT64_MAX: not */
     uint64_t acked[MODEL_SERIES][MODEL_TICKS];
+    uint64_t again[MODEL_SERIES]
+                  [MODEL_TICKS]; /* sent once more, behind a deletion; UINT64_MAX: not */
+    uint64_t acked_again[MODEL_SERIES][MODEL_TICKS];
     bool late[MODEL_SERIES][MODEL_TICKS]; /* sent out of order: floats have no exemplar */
     model_span spans[MODEL_SPANS];
     int n_spans;

@@ -200,6 +200,23 @@ static void delete (crash_life *l)
     life_ticks(l, 1);
 }
 
+/* From chunks_head, in order and out of it, and from the logs; then the same ticks are sent again, and become a block. */
+static void delete_late(crash_life *l)
+{
+    life_late(l, 8, 9);
+    life_make_chunks(l);
+    life_keep(l);
+    life_delete(l, 2, 2, 6);
+    life_again(l, 1, 3, 5);
+    life_late(l, 0, 1);
+    life_ticks(l, 2);
+    life_keep(l);
+    life_again(l, 2, 2, 3);
+    life_delete(l, 1, 2, 4);
+    life_again(l, 0, 5, 6);
+    life_ticks(l, 1);
+}
+
 /* ---- damage ---- */
 
 /* The index of the second block has a wrong first byte. */
@@ -284,6 +301,7 @@ const crash_scenario crash_scenarios[] = {
     {"snapshot", 8, 6, 1, three_blocks, snapshot},
     {"ooo", 12, 2, 1, with_window, come_late},
     {"ooo_cut", 8, 6, 1, nine_ticks_some_late, cut_late},
+    {"ooo_delete", 8, 6, 1, nine_ticks_some_late, delete_late},
     {"ooo_snapshot", 8, 6, 1, nine_ticks_some_late, snapshot},
     {"life", 16, 3, 200, NULL, live_long, true},
 };

@@ -233,6 +233,7 @@ static fer_code read_in_order(const head_selection *s, const head_pin *pin,
                               const pinned_stones *gone, int64_t mint, int64_t maxt, samples *out)
 {
     fer_code code = FER_OK;
+    size_t from = out->n;
     const full_chunk *full = head_pin_full(s->q->h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
         const full_chunk *c = &full[k];
@@ -243,6 +244,8 @@ static fer_code read_in_order(const head_selection *s, const head_pin *pin,
     }
     if (code == FER_OK && pin->open != 0)
         code = read_open(s, pin, mint, maxt, out);
+    if (code == FER_OK && gone != NULL)
+        tombstones_apply(gone->v, gone->n, out, from);
     return code;
 }
 
@@ -255,20 +258,19 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     int64_t newest_t = s->series[i].newest_t;
     const pinned_stones *gone = stones_of(s, pin);
     const ooo_pin *ooo = ooo_pins_find(&s->ooo, pin);
-    size_t from = out->n;
     if (s->newest_only && gone == NULL && ooo == NULL && pin->open != 0 && !pin->is_hist &&
         newest_t >= mint && newest_t <= maxt)
         return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
                    ? FER_OK
                    : fer_fail_budget(err, "reading samples");
-    fer_code code = ooo != NULL ? ooo_read(h, pin, &s->hist, ooo, mint, maxt, s->q->warnings, out)
+    const in_order_pin in = {pin, &s->hist, gone == NULL ? NULL : gone->v,
+                             gone == NULL ? 0 : gone->n};
+    fer_code code = ooo != NULL ? ooo_read(h, &in, ooo, mint, maxt, s->q->warnings, out)
                                 : read_in_order(s, pin, gone, mint, maxt, out);
     if (code == FER_LIMIT)
         return fer_fail_budget(err, "reading samples");
     if (code != FER_OK)
         return fer_fail(err, code, "a chunk of the head does not decode");
-    if (gone != NULL)
-        tombstones_apply(gone->v, gone->n, out, from);
     return FER_OK;
 }
 

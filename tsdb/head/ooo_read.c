@@ -67,14 +67,13 @@ const ooo_pin *ooo_pins_find(const ooo_pins *p, const head_pin *pin)
 typedef struct piece {
     int64_t mint, maxt;
     const full_chunk *full; /* NULL: open samples */
-    bool out_of_order;      /* of those */
+    bool in_order;
     uint32_t order;
 } piece;
 
 typedef struct reading {
     const head *h;
-    const head_pin *in; /* this, hist and pin NULL: full chunks alone */
-    const head_hist_pins *hist;
+    const in_order_pin *in; /* this and pin NULL: full chunks alone */
     const ooo_pin *pin;
     query_warnings *warnings; /* NULL: damage is a failure */
     int64_t mint, maxt;
@@ -92,10 +91,10 @@ static void add_piece(reading *r, piece p)
     r->v[r->n++] = p;
 }
 
-static void add_full(reading *r, const full_chunk *c, uint32_t n)
+static void add_full(reading *r, const full_chunk *c, uint32_t n, bool in_order)
 {
     for (uint32_t i = 0; i < n; i++)
-        add_piece(r, (piece){.mint = c[i].mint, .maxt = full_maxt(&c[i]), .full = &c[i]});
+        add_piece(r, (piece){c[i].mint, full_maxt(&c[i]), &c[i], in_order, 0});
 }
 
 static int by_time(const void *a, const void *b)
@@ -121,10 +120,10 @@ static fer_code read_full(const reading *r, const full_chunk *c, int64_t mint, i
 
 static fer_code read_open_in_order(const reading *r, int64_t mint, int64_t maxt)
 {
-    const head_pin *pin = r->in;
-    assert(pin != NULL);
+    assert(r->in != NULL);
+    const head_pin *pin = r->in->pin;
     if (pin->is_hist) {
-        const head_hist_pin *c = &r->hist->v[pin->open - 1];
+        const head_hist_pin *c = &r->in->hist->v[pin->open - 1];
         return chunk_decode(c->encoding, c->bytes, mint, maxt, r->out);
     }
     uint8_t bytes[XOR_CHUNK_BYTES_SOFT];
@@ -144,9 +143,15 @@ static fer_code read_open_ooo(const reading *r, int64_t mint, int64_t maxt)
 
 static fer_code read_piece(const reading *r, const piece *p, int64_t mint, int64_t maxt)
 {
+    size_t from = r->out->n;
+    assert(r->in != NULL || !p->in_order);
     if (p->full != NULL)
-        return read_full(r, p->full, mint, maxt);
-    return p->out_of_order ? read_open_ooo(r, mint, maxt) : read_open_in_order(r, mint, maxt);
+        FER_TRY(read_full(r, p->full, mint, maxt));
+    else
+        FER_TRY((p->in_order ? read_open_in_order : read_open_ooo)(r, mint, maxt));
+    if (p->in_order)
+        tombstones_apply(r->in->gone, r->in->n_gone, r->out, from);
+    return FER_OK;
 }
 
 /* What was merged and lies outside the range goes again: which of two samples counts depends on those before. */
@@ -205,20 +210,18 @@ static void give_room(reading *r)
     fer_free(r->runs);
 }
 
-fer_code ooo_read(const head *h, const head_pin *in, const head_hist_pins *hist, const ooo_pin *pin,
-                  int64_t mint, int64_t maxt, query_warnings *warnings, samples *out)
+fer_code ooo_read(const head *h, const in_order_pin *in, const ooo_pin *pin, int64_t mint,
+                  int64_t maxt, query_warnings *warnings, samples *out)
 {
-    reading r = {h, in, hist, pin, warnings, mint, maxt, out, NULL, NULL, 0};
-    make_room(&r, in->n_full + pin->n_chunks + 2);
-    add_full(&r, head_pin_full(h, in), in->n_full);
-    if (in->open != 0)
-        add_piece(&r, (piece){.mint = pin->in_mint, .maxt = pin->in_maxt});
+    reading r = {h, in, pin, warnings, mint, maxt, out, NULL, NULL, 0};
+    make_room(&r, in->pin->n_full + pin->n_chunks + 2);
+    add_full(&r, head_pin_full(h, in->pin), in->pin->n_full, true);
+    if (in->pin->open != 0)
+        add_piece(&r, (piece){pin->in_mint, pin->in_maxt, NULL, true, 0});
     if (pin->n_chunks != 0)
-        add_full(&r, ((const full_list *)slab_ptr(&h->chunks, pin->list))->c, pin->n_chunks);
+        add_full(&r, ((const full_list *)slab_ptr(&h->chunks, pin->list))->c, pin->n_chunks, false);
     if (pin->n_open != 0)
-        add_piece(&r, (piece){.mint = pin->open[0].t,
-                              .maxt = pin->open[pin->n_open - 1].t,
-                              .out_of_order = true});
+        add_piece(&r, (piece){pin->open[0].t, pin->open[pin->n_open - 1].t, NULL, false, 0});
     fer_code code = read_pieces(&r);
     give_room(&r);
     return code;
@@ -229,7 +232,7 @@ fer_code ooo_read_chunks(const head *h, const full_chunk *c, uint32_t n, int64_t
 {
     reading r = {.h = h, .mint = mint, .maxt = maxt, .out = out};
     make_room(&r, n);
-    add_full(&r, c, n);
+    add_full(&r, c, n, false);
     fer_code code = read_pieces(&r);
     give_room(&r);
     return code;

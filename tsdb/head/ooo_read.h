@@ -7,6 +7,7 @@
 #ifndef FERULA_TSDB_OOO_READ_H
 #define FERULA_TSDB_OOO_READ_H
 
+#include "tsdb/block/tombstones.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/ooo_series.h"
 #include "tsdb/query_warnings.h"
@@ -36,11 +37,20 @@ void ooo_pins_sort(ooo_pins *p);
 /* NULL when the series of the pin has none. */
 const ooo_pin *ooo_pins_find(const ooo_pins *p, const head_pin *pin);
 
-/* Appends the samples of [mint, maxt], those in order and the others. `in` is the pin of the series, hist where its
- * open histograms are. What of chunks_head cannot be read goes to warnings. FER_LIMIT, FER_CORRUPT. */
-FER_MUST_CHECK fer_code ooo_read(const head *h, const head_pin *in, const head_hist_pins *hist,
-                                 const ooo_pin *pin, int64_t mint, int64_t maxt,
-                                 query_warnings *warnings, samples *out);
+/* What the series has in order. */
+typedef struct in_order_pin {
+    const head_pin *pin;
+    const head_hist_pins *hist; /* where its open histograms are */
+    const tombstone *
+        gone; /* what is deleted of it: a deletion takes what is out of order from blocks (delete.c) */
+    size_t n_gone;
+} in_order_pin;
+
+/* Appends the samples of [mint, maxt], those in order that are not deleted and the others. What of chunks_head cannot be read goes to
+ * warnings. FER_LIMIT, FER_CORRUPT. */
+FER_MUST_CHECK fer_code ooo_read(const head *h, const in_order_pin *in, const ooo_pin *pin,
+                                 int64_t mint, int64_t maxt, query_warnings *warnings,
+                                 samples *out);
 /* Likewise without those in order; n_chunks of the pin's chunks and no open samples. */
 FER_MUST_CHECK fer_code ooo_read_chunks(const head *h, const full_chunk *c, uint32_t n,
                                         int64_t mint, int64_t maxt, samples *out);

@@ -149,7 +149,7 @@ static bool wbl_is_cut(committer *c, uint64_t *ret_segment, bool *ret_alone)
 /* Ends the segment of their log with a line (ooo_series.h), if that can be done in a moment. *ret: the one that begins there. */
 static fer_code cut_wbl(tsdb *db, uint64_t *ret, fer_err *err)
 {
-    enum { LOOKS = 200 };
+    enum { LOOKS = 1000 };
     bool alone;
     committer_cut_wbl(&db->c);
     for (unsigned i = 0; i < LOOKS && !maintenance_is_stopped(db); i++) {
@@ -173,18 +173,21 @@ static fer_code write_ooo_block(void *arg, int64_t mint, int64_t maxt, fer_err *
     return code;
 }
 
-/* Into their log: a start need not take in again what chunks_head still has of them. */
-static void tell_done(tsdb *db)
+/* Into their log: a start does not take in again what chunks_head still has of them. Durable before the segments go that told it of
+ * earlier ones, which may be deleted by now. */
+static fer_code tell_done(tsdb *db, fer_err *err)
 {
     head *h = &db->h;
     fer_mutex_lock(&h->publish);
     fer_mutex_lock(&h->mu);
-    if (h->ooo->done_place != 0) {
+    bool any = h->ooo->done_place != 0;
+    if (any) {
         committer_add_marker(&db->c, 0, h->ooo->done_place);
         committer_end_markers(&db->c);
     }
     fer_mutex_unlock(&h->mu);
     fer_mutex_unlock(&h->publish);
+    return any ? maintenance_commit(db, NULL, err) : FER_OK;
 }
 
 fer_code cut_ooo(tsdb *db, fer_err *err)
@@ -204,9 +207,9 @@ fer_code cut_ooo(tsdb *db, fer_err *err)
             return code;
         }
         (void)ooo_drop_frozen(&db->h);
-        tell_done(db);
         truncate_head(db, db->h.min_valid_time); /* series that had nothing else */
     }
+    FER_TRY(tell_done(db, err));
     FER_TRY(wbl_remove_before(db->o.fs, db->wbl_dir, segment, err));
     db->m.ooo_due = false;
     return FER_OK;

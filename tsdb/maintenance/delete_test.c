@@ -220,6 +220,29 @@ static void deletions_go_with_the_samples(void **state)
     assert_null(t->db->h.stones);
 }
 
+/* Nothing is left of the first two hours, so there is no block of them; files of chunks_head still have them. */
+static void all_that_is_cut_may_be_deleted(void **state)
+{
+    test_db *t = &((mem_db *)*state)->t;
+    live(t, 0, 150);
+    must(tsdb_maintenance_step(t->db, &t->err), &t->err); /* chunks go to files */
+    delete_range(t, "a", INT64_MIN, BEGIN + 2 * HOUR - 1);
+    delete_range(t, "b", INT64_MIN, BEGIN + 2 * HOUR - 1);
+    for (int i = 0; i < 6; i++) {
+        committer_cut(&t->db->c);
+        live(t, 150 + i * 10, 160 + i * 10);
+        for (int k = 0; k < 100; k++) /* chunks of these keep the files */
+            test_write1(t, "__name__=c", BEGIN + (150 + i * 10) * MINUTE + k * MINUTE / 10, k);
+    }
+    must(tsdb_maintenance_step(t->db, &t->err), &t->err);
+    assert_int_equal(list_blocks(t->o.fs, "/data").n, 0);
+    for (int round = 0; round < 2; round++) {
+        expect_minutes(t, "__name__=a", 120, 210, 1, 0);
+        expect_minutes(t, "__name__=b", 120, 210, 1, 0);
+        test_db_reopen(t);
+    }
+}
+
 static void checkpoints_keep_deletions(void **state)
 {
     test_db *t = &((mem_db *)*state)->t;
@@ -326,6 +349,51 @@ static void a_failing_disk_deletes_all_or_says_so(void **state)
     assert_true(failed > 5);
 }
 
+/* A block whose writing failed may have its name all the same, and a start serves it: nobody deletes from it meanwhile. */
+static void blocks_that_failed_are_not_forgotten(void **state)
+{
+    bool hit = true;
+    for (unsigned nth = 1; hit; nth++) {
+        drop_db(state);
+        make_db(state);
+        mem_db *m = *state;
+        test_db *t = &m->t;
+        live(t, 0, 190);
+        vfs_fault_rule rule = {.kind = VFS_CALL_SYNC_DIR, .nth = nth, .sys = EIO};
+        vfs_fault_set(m->disk, &rule);
+        fer_code code = tsdb_maintenance_step(t->db, &t->err);
+        (void)code;
+        hit = vfs_fault_hits(m->disk) != 0;
+        vfs_fault_clear(m->disk);
+        delete_range(t, "a", INT64_MIN, INT64_MAX);
+        test_db_reopen(t);
+        expect_minutes(t, "__name__=a", 0, 0, 1, 0);
+        expect_minutes(t, "__name__=b", 0, 190, 1, 0);
+    }
+}
+
+static void a_block_that_cannot_be_read_is_told(void **state)
+{
+    mem_db *m = *state;
+    test_db *t = &m->t;
+    live(t, 0, 5 * 60);
+    must(tsdb_maintenance_step(t->db, &t->err), &t->err);
+    test_db_close(t);
+    vfs_fault_rule rule = {.kind = VFS_CALL_OPEN, .nth = 1, .sys = EIO, .path = "index"};
+    vfs_fault_set(m->disk, &rule);
+    test_db_open(t);
+    vfs_fault_clear(m->disk);
+    FER_CLEANUP(fer_arena_freep) fer_arena *arena = fer_arena_new(NULL, 0);
+    const matcher *a = name_is(arena, "a");
+    assert_int_equal(tsdb_delete_series(t->db, BEGIN, BEGIN + 4 * HOUR, a, 1, NULL, &t->err),
+                     FER_IO);
+    assert_non_null(strstr(t->err.msg, "cannot be read"));
+    delete_range(t, "a", BEGIN + 4 * HOUR, INT64_MAX); /* where the block has none */
+    test_db_reopen(t);
+    delete_range(t, "a", INT64_MIN, INT64_MAX);
+    expect_minutes(t, "__name__=a", 0, 0, 1, 0);
+}
+
 int main(void)
 {
 #define DB(name) cmocka_unit_test_setup_teardown(name, make_db, drop_db)
@@ -337,9 +405,12 @@ int main(void)
         DB(which_series_are_selected),
         DB(deletions_are_left_out_of_the_block_that_is_cut),
         DB(deletions_go_with_the_samples),
+        DB(all_that_is_cut_may_be_deleted),
         DB(checkpoints_keep_deletions),
         DB(blocks_are_deleted_from_and_cleaned),
         DB(a_failing_disk_deletes_all_or_says_so),
+        DB(blocks_that_failed_are_not_forgotten),
+        DB(a_block_that_cannot_be_read_is_told),
     };
     return cmocka_run_group_tests_name("delete", tests, NULL, NULL);
 }

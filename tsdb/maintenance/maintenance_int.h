@@ -37,6 +37,12 @@ int64_t maintenance_cut_span(const head *h);
 /* Of work on a block of the range, which is to be done before the head spans hurry_ms. */
 compact_options maintenance_compaction(tsdb *db, int64_t range_ms, int64_t hurry_ms);
 
+/* ---- the log ---- */
+
+/* What is in the open batch, and these deletions (NULL: none), is durable and in force when it returns. FER_BUSY and what the disk says;
+ * it may become durable later all the same. */
+FER_MUST_CHECK fer_code maintenance_commit(tsdb *db, const tombstones *t, fer_err *err);
+
 /* ---- the list of blocks ---- */
 
 /* Opens the block just written (meta with samples; without there is none) and puts it in the place of those

@@ -13,12 +13,15 @@ static fer_code write_checkpoint(tsdb *db, uint64_t last, int64_t mint, checkpoi
 {
     ref_set keep;
     ref_set_init(&keep, &db->h.acct);
+    /* A range of which all was deleted has no block, and chunks_head and whole records may still have its samples. */
+    int64_t end = block_set_end(&db->blocks);
     head_kept_refs(&db->h, last, mint, &keep);
     checkpoint_request req = {
         .fs = db->o.fs,
         .wal_dir = db->wal_dir,
         .last = last,
         .mint = mint,
+        .stones_mint = end < mint ? end : mint,
         .keep = &keep,
         .wal = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock},
         .acct = &db->h.acct,

@@ -109,7 +109,7 @@ static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
 static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt)
 {
     checkpointer *c = arg;
-    if (maxt < c->req->mint || !ref_set_has(c->req->keep, ref)) {
+    if (maxt < c->req->stones_mint || !ref_set_has(c->req->keep, ref)) {
         c->stats->others_dropped++;
         return FER_OK;
     }

@@ -6,7 +6,8 @@
  * Of the newest checkpoint and the segments behind it, up to `last`, it keeps
  *   - the series whose refs are in the set given: those in the head, and those of samples that may still be
  *     in the log;
- *   - samples at or after mint; deletions of kept series that reach to mint; the newest metadata of each;
+ *   - samples at or after mint; deletions of kept series that reach to stones_mint, before which a start reads nothing back; the
+ *     newest metadata of each;
  *   - whole records of exemplars, histograms and samples with start timestamps, which this version
  *     does not take apart, when one of their times is at or after mint.
  * Records of other kinds are left out, as Prometheus does; damage is passed over as replay passes over it.
@@ -26,9 +27,10 @@
 typedef struct checkpoint_request {
     vfs *fs;
     const char *wal_dir;
-    uint64_t last; /* segment; closed, and so are those before */
-    int64_t mint;  /* ms; older samples are in blocks, or given up */
-    ref_set *keep; /* sealed */
+    uint64_t last;       /* segment; closed, and so are those before */
+    int64_t mint;        /* ms; older samples are in blocks, or given up */
+    int64_t stones_mint; /* likewise for deletions: where the next start begins, at most mint */
+    ref_set *keep;       /* sealed */
     wal_options wal;
     fer_account *acct; /* of the metadata held; may be NULL */
     fer_log *log;      /* may be NULL */

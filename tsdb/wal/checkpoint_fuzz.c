@@ -41,7 +41,7 @@ static seen make_checkpoint(vfs *fs, uint64_t last, int64_t mint, uint64_t ref)
     ref_set_add(&keep, 0, ref);
     ref_set_seal(&keep);
     checkpoint_request req = {
-        .fs = fs, .wal_dir = "wal", .last = last, .mint = mint, .keep = &keep};
+        .fs = fs, .wal_dir = "wal", .last = last, .mint = mint, .stones_mint = mint, .keep = &keep};
     checkpoint_stats stats;
     fer_code code = checkpoint_write(&req, &stats, NULL);
     assert(code == FER_OK);

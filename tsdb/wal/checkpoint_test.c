@@ -260,7 +260,8 @@ static void copy_golden(vfs *disk)
 static void checkpoint_golden(vfs *disk, int64_t mint, ref_set *keep, rec_list *l,
                               checkpoint_stats *st)
 {
-    checkpoint_request req = {.fs = disk, .wal_dir = "wal", .mint = mint, .keep = keep};
+    checkpoint_request req = {
+        .fs = disk, .wal_dir = "wal", .mint = mint, .stones_mint = mint, .keep = keep};
     assert_int_equal(checkpoint_write(&req, st, NULL), FER_OK);
     rec_list_read(l, disk, "wal");
     assert_int_equal(l->n_damage, 0);
