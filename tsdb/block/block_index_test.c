@@ -222,8 +222,10 @@ static void written_is_read(void **state)
 
     block_index x;
     must(block_index_open(&x, d.fs, "/b", &acct, &d.err), &d.err);
-    assert_true(fer_account_used(&acct) > 0);
-    symbols_are_found(&x);
+    int64_t opened = fer_account_used(&acct);
+    assert_true(opened > 0);
+    symbols_are_found(&x); /* whose places are noted now */
+    assert_int_equal(fer_account_used(&acct) - opened, (x.symbols.n / SYMBOL_STRIDE + 1) * 4);
     values_are(&x, "__name__", 1);
     values_are(&x, "a", SERIES);
     values_are(&x, "b", 6);

@@ -9,13 +9,11 @@ static fer_rd from(const block_symbols *s, size_t place)
 }
 
 /* Walks all texts: they end where the section ends, and ascend. */
-static fer_code walk(block_symbols *s, fer_err *err)
+static fer_code walk(const block_symbols *s, fer_err *err)
 {
     fer_rd r = from(s, s->first);
     fer_str last = {NULL, 0};
     for (uint32_t i = 0; i < s->n; i++) {
-        if (i % SYMBOL_STRIDE == 0)
-            s->sampled[i / SYMBOL_STRIDE] = (uint32_t)((size_t)(r.p - s->file) - s->first);
         fer_str text;
         if (rd_str(&r, &text) != FER_OK)
             return fer_fail(err, FER_CORRUPT, "index: a symbol does not decode");
@@ -31,6 +29,42 @@ static fer_code walk(block_symbols *s, fer_err *err)
 static size_t n_sampled(const block_symbols *s)
 {
     return s->n / SYMBOL_STRIDE + 1;
+}
+
+/* false: the file does not give what it gave when it was opened. */
+static bool note_places(const block_symbols *s, uint32_t *places)
+{
+    fer_rd r = from(s, s->first);
+    fer_str text;
+    for (uint32_t i = 0; i < s->n; i++) {
+        if (i % SYMBOL_STRIDE == 0)
+            places[i / SYMBOL_STRIDE] = (uint32_t)((size_t)(r.p - s->file) - s->first);
+        if (rd_str(&r, &text) != FER_OK)
+            return false;
+    }
+    return true;
+}
+
+static const uint32_t *make_places(const block_symbols *s)
+{
+    uint32_t *places = fer_alloc(n_sampled(s) * sizeof *places), *there = NULL;
+    if (!note_places(s, places)) {
+        fer_free(places);
+        return NULL;
+    }
+    if (!atomic_compare_exchange_strong(s->sampled, &there, places)) {
+        fer_free(places); /* another thread was first */
+        return there;
+    }
+    fer_account_force(s->acct, n_sampled(s) * sizeof *places);
+    return places;
+}
+
+/* NULL: they cannot be had. */
+static const uint32_t *places_of(const block_symbols *s)
+{
+    const uint32_t *there = atomic_load_explicit(s->sampled, memory_order_acquire);
+    return there != NULL ? there : make_places(s);
 }
 
 fer_code block_symbols_open(block_symbols *s, fer_str file, uint64_t off, bool by_place,
@@ -55,8 +89,7 @@ fer_code block_symbols_open(block_symbols *s, fer_str file, uint64_t off, bool b
         return fer_fail(err, FER_CORRUPT, "index: more symbols than bytes");
     s->first = (size_t)off + 8;
     s->end = (size_t)off + 4 + n;
-    s->sampled = fer_alloc(n_sampled(s) * sizeof *s->sampled);
-    fer_account_force(acct, n_sampled(s) * sizeof *s->sampled);
+    s->sampled = fer_calloc(1, sizeof *s->sampled);
     fer_code code = walk(s, err);
     if (code != FER_OK)
         block_symbols_close(s);
@@ -65,8 +98,10 @@ fer_code block_symbols_open(block_symbols *s, fer_str file, uint64_t off, bool b
 
 void block_symbols_close(block_symbols *s)
 {
-    if (s->sampled != NULL)
-        fer_account_release(s->acct, n_sampled(s) * sizeof *s->sampled);
+    uint32_t *places = s->sampled == NULL ? NULL : atomic_load(s->sampled);
+    if (places != NULL)
+        fer_account_release(s->acct, n_sampled(s) * sizeof *places);
+    fer_free(places);
     fer_free(s->sampled);
     *s = (block_symbols){0};
 }
@@ -79,9 +114,10 @@ fer_code block_symbols_text(const block_symbols *s, uint32_t symbol, fer_str *re
         fer_rd r = from(s, symbol);
         return rd_str(&r, ret);
     }
-    if (symbol >= s->n)
+    const uint32_t *places = symbol < s->n ? places_of(s) : NULL;
+    if (places == NULL)
         return FER_CORRUPT;
-    fer_rd r = from(s, s->first + s->sampled[symbol / SYMBOL_STRIDE]);
+    fer_rd r = from(s, s->first + places[symbol / SYMBOL_STRIDE]);
     for (uint32_t i = 0; i < symbol % SYMBOL_STRIDE; i++)
         FER_TRY(rd_str(&r, ret));
     return rd_str(&r, ret);
@@ -89,11 +125,14 @@ fer_code block_symbols_text(const block_symbols *s, uint32_t symbol, fer_str *re
 
 bool block_symbols_find(const block_symbols *s, fer_str text, uint32_t *ret)
 {
+    const uint32_t *places = places_of(s);
+    if (places == NULL)
+        return false;
     uint32_t lo = 0, hi = s->n == 0 ? 0 : (s->n - 1) / SYMBOL_STRIDE + 1;
     fer_str t;
     while (lo < hi) { /* the last sampled text that is not above */
         uint32_t mid = lo + (hi - lo) / 2;
-        fer_rd r = from(s, s->first + s->sampled[mid]);
+        fer_rd r = from(s, s->first + places[mid]);
         if (rd_str(&r, &t) != FER_OK)
             return false;
         if (str_cmp(t, text) <= 0)
@@ -104,7 +143,7 @@ bool block_symbols_find(const block_symbols *s, fer_str text, uint32_t *ret)
     if (lo == 0)
         return false;
     uint32_t i = (lo - 1) * SYMBOL_STRIDE;
-    fer_rd r = from(s, s->first + s->sampled[lo - 1]);
+    fer_rd r = from(s, s->first + places[lo - 1]);
     for (; i < s->n; i++) {
         size_t place = (size_t)(r.p - s->file);
         if (rd_str(&r, &t) != FER_OK)

@@ -1,12 +1,14 @@
 /* block_symbols.h - the symbol table of an index: every text of its labels, ascending, by number.
  *
- * A view of mapped bytes and the places of every 8th text. In index version 1 a symbol is named by its
+ * A view of mapped bytes and the places of every 8th text, which are noted at the first look-up: the block that was just cut from
+ * the head may have as many texts as series, and mostly nobody asks for them. In index version 1 a symbol is named by its
  * place in the file, later by its number; both are uint32_t here.
  * Threads: any.
  */
 #ifndef FERULA_TSDB_BLOCK_SYMBOLS_H
 #define FERULA_TSDB_BLOCK_SYMBOLS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,10 +21,11 @@ enum { SYMBOL_STRIDE = 8 };
 typedef struct block_symbols {
     const uint8_t *file; /* of n_file bytes */
     size_t n_file;
-    bool by_place;     /* version 1 */
-    uint32_t n;        /* symbols */
-    size_t end;        /* of the last */
-    uint32_t *sampled; /* place of every 8th, from `first` on */
+    bool by_place; /* version 1 */
+    uint32_t n;    /* symbols */
+    size_t end;    /* of the last */
+    _Atomic(uint32_t *)
+        *sampled; /* place of every 8th, from `first` on; NULL in it until one is looked up */
     size_t first;
     fer_account *acct;
 } block_symbols;
