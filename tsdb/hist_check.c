@@ -50,22 +50,28 @@ static fer_code is_negative(uint32_t i, const char *count, fer_err *err)
 static fer_code check_buckets(const hist_side *side, bool is_float, uint64_t *sum, fer_err *err)
 {
     char text[NUM_TEXT_MAX + 1];
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < side->n_buckets; i++) {
-        if (is_float && side->buckets[i].f < 0) {
+    uint64_t count = 0, negative = 0, all = 0;
+    for (uint32_t i = 0; is_float && i < side->n_buckets; i++) {
+        if (side->buckets[i].f < 0) {
             text[num_format_g(text, side->buckets[i].f)] = '\0';
             return is_negative(i, text, err);
         }
-        if (is_float)
-            continue;
-        count += side->buckets[i].u;
-        if ((int64_t)count < 0) {
-            snprintf(text, sizeof text, "%" PRId64, (int64_t)count);
-            return is_negative(i, text, err);
-        }
-        *sum += count;
     }
-    return FER_OK;
+    if (is_float)
+        return FER_OK;
+    for (uint32_t i = 0; i < side->n_buckets; i++) {
+        count += side->buckets[i].u;
+        negative |= count; /* has the sign once any had it */
+        all += count;
+    }
+    *sum += all;
+    if ((int64_t)negative >= 0)
+        return FER_OK;
+    uint32_t first = 0;
+    for (count = side->buckets[0].u; (int64_t)count >= 0; count += side->buckets[first].u)
+        first++;
+    snprintf(text, sizeof text, "%" PRId64, (int64_t)count);
+    return is_negative(first, text, err);
 }
 
 static fer_code check_bounds(const hist_sample *s, fer_err *err)
@@ -174,21 +180,35 @@ fer_code hist_check(const hist_sample *s, fer_err *err)
 
 /* ---- identity ---- */
 
-static uint64_t mix_side(uint64_t hash, const hist_side *side, bool is_float)
+__extension__ typedef unsigned __int128 wide;
+
+/* What a bucket adds to the hash of its side: nothing, when it is empty. Sums wait for no other bucket's. */
+static inline uint64_t hash_bucket(uint64_t count, uint64_t place)
 {
-    hist_num count = {.u = 0};
-    int64_t index = 0;
-    uint32_t place = 0;
+    wide x = (wide)count * ((place ^ place >> 32) | 1);
+    return (uint64_t)x ^ (uint64_t)(x >> 64);
+}
+
+static inline uint64_t hash_side(const hist_side *side, bool is_float)
+{
+    const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = 0, count = 0, place = 0; /* the bucket's index times the step */
+    const hist_num *b = side->buckets;
     for (uint32_t i = 0; i < side->n_spans; i++) {
-        index += side->spans[i].offset;
-        for (uint32_t k = 0; k < side->spans[i].length; k++, index++, place++) {
-            count.u = is_float ? side->buckets[place].u : count.u + side->buckets[place].u;
-            if (is_float ? count.f == 0 : count.u == 0)
-                continue;
-            hash = fer_hash_mix(hash, count.u ^ (uint64_t)index << 40);
+        place += (uint64_t)(int64_t)side->spans[i].offset * step;
+        for (const hist_num *end = b + side->spans[i].length; b != end; b++, place += step) {
+            /* a float's two zeros are the same */
+            count = is_float ? b->f == 0 ? 0 : b->u : count + b->u;
+            hash += hash_bucket(count, place);
         }
     }
     return hash;
+}
+
+static inline uint64_t hash_sides(uint64_t hash, const hist_sample *s, bool is_float)
+{
+    hash = fer_hash_mix(hash, hash_side(&s->side[HIST_POS], is_float));
+    return fer_hash_mix(hash, hash_side(&s->side[HIST_NEG], is_float));
 }
 
 double hist_mark(const hist_sample *s)
@@ -201,8 +221,7 @@ double hist_mark(const hist_sample *s)
         hash = fer_hash_mix(hash, s->count.u);
         for (uint32_t i = 0; i < s->n_custom; i++)
             hash = fer_hash_mix(hash, f64_bits(s->custom[i]));
-        hash = mix_side(hash, &s->side[HIST_POS], s->is_float);
-        hash = mix_side(fer_hash_mix(hash, HIST_NEG), &s->side[HIST_NEG], s->is_float);
+        hash = s->is_float ? hash_sides(hash, s, true) : hash_sides(hash, s, false);
     }
     uint64_t mark = s->is_float ? HIST_MARK_FLOAT : HIST_MARK_INTEGER;
     return f64_of_bits(mark << 48 | hash >> 16);

@@ -236,6 +236,45 @@ static void a_name_guessed_wrong_is_read_again(void **state)
     }
 }
 
+/* Numbers of 1 to 10 bytes, packed in one piece or several, or each alone, and spans between them. */
+static void histograms_read_alike_however_their_arrays_are_cut(void **state)
+{
+    (void)state;
+    fer_rng_seeded r;
+    fer_rng_seeded_init(&r, 3);
+    for (int round = 0; round < 300; round++) {
+        fer_buf piece, h, series, msg;
+        fer_buf_init(&piece, 1 << 20, NULL);
+        fer_buf_init(&h, 1 << 20, NULL);
+        fer_buf_init(&series, 1 << 20, NULL);
+        fer_buf_init(&msg, 1 << 20, NULL);
+        put_label(&series, "__name__", "h");
+        for (uint64_t part = fer_rng_seeded_next(&r) % 12; part-- > 0;) {
+            const uint32_t num = fer_rng_seeded_next(&r) % 2 == 0 ? 9 : 12;
+            uint64_t n = fer_rng_seeded_next(&r) % 40;
+            fer_buf_clear(&piece);
+            put_varint(&piece, 1 << 3);
+            put_varint(&piece, n);
+            put_bytes(&h, num - 1, fer_buf_str(&piece));
+            if (n == 0) {
+                put_varint(&h, num << 3);
+                put_varint(&h, fer_rng_seeded_next(&r));
+            }
+            fer_buf_clear(&piece);
+            for (; n-- > 0;)
+                put_varint(&piece, fer_rng_seeded_next(&r) >> (fer_rng_seeded_next(&r) % 8 * 8));
+            put_bytes(&h, num, fer_buf_str(&piece));
+        }
+        put_bytes(&series, 4, fer_buf_str(&h));
+        put_bytes(&msg, 1, fer_buf_str(&series));
+        assert_true(model_compare(fer_buf_str(&msg)));
+        fer_buf_done(&piece);
+        fer_buf_done(&h);
+        fer_buf_done(&series);
+        fer_buf_done(&msg);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +284,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_skipped_and_the_rest_counted),
         cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
         cmocka_unit_test(a_name_guessed_wrong_is_read_again),
+        cmocka_unit_test(histograms_read_alike_however_their_arrays_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

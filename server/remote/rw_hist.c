@@ -1,4 +1,4 @@
-/* rw_hist.c - two walks over the fields: the first one sizes the arrays. */
+/* rw_hist.c - one walk over the fields. */
 #include "server/remote/rw_hist.h"
 
 #include <string.h>
@@ -6,22 +6,39 @@
 #include "server/remote/pb.h"
 #include "tsdb/hist_check.h"
 
-/* The numbers of one side as they stand on the wire; which of the two kinds counts is known at the end. */
+/* A repeated field as it stands on the wire, in the arena. */
+typedef struct wire_list {
+    void *v;
+    size_t n, cap;
+} wire_list;
+
+/* Which of the two kinds of buckets counts is known at the end. */
 typedef struct wire_side {
-    histogram_span *spans;
-    hist_num *deltas, *counts;
-    size_t n_spans, n_deltas, n_counts;
+    wire_list spans, deltas, counts;
 } wire_side;
 
 typedef struct wire_hist {
+    fer_arena *arena;
     wire_side side[HIST_SIDES];
-    double *custom;
-    size_t n_custom;
-    uint64_t count_int, zero_int, hint, time;
+    wire_list custom;
+    uint64_t count_int, zero_int, schema, hint, time;
     double count_float, zero_float, sum, zero_threshold;
-    int32_t schema;
     bool is_float, is_zero_float;
 } wire_hist;
+
+/* Room for `more` items behind the list's. */
+static inline fer_code need_room(wire_list *l, size_t more, size_t item_bytes, fer_arena *a)
+{
+    if (more <= l->cap - l->n)
+        return FER_OK;
+    size_t cap = l->n + more > 2 * l->cap ? l->n + more : 2 * l->cap;
+    void *v = fer_arena_grow(a, l->v, l->cap * item_bytes, cap * item_bytes);
+    if (v == NULL)
+        return FER_LIMIT;
+    l->v = v;
+    l->cap = cap;
+    return FER_OK;
+}
 
 static int32_t sint32_of(uint64_t v)
 {
@@ -31,8 +48,14 @@ static int32_t sint32_of(uint64_t v)
 
 static fer_code scan_span(fer_str msg, histogram_span *ret)
 {
+    enum { TAG_OFFSET = 0x08, TAG_LENGTH = 0x10, USUAL_BYTES = 4 };
     fer_rd r = rd_of(msg);
     *ret = (histogram_span){0, 0};
+    if (msg.n == USUAL_BYTES && r.p[0] == TAG_OFFSET && r.p[1] < 0x80 && r.p[2] == TAG_LENGTH &&
+        r.p[3] < 0x80) { /* as nearly all are */
+        *ret = (histogram_span){sint32_of(r.p[1]), r.p[3]};
+        return FER_OK;
+    }
     for (;;) {
         pb_field f = {0};
         fer_code c = pb_next(&r, &f);
@@ -50,6 +73,16 @@ static fer_code scan_span(fer_str msg, histogram_span *ret)
     }
 }
 
+static fer_code take_span(const pb_field *f, wire_list *to, fer_arena *a)
+{
+    enum { SPANS_USUAL = 4 };
+    if (f->type != PB_BYTES)
+        return FER_CORRUPT;
+    if (to->n == to->cap)
+        FER_TRY(need_room(to, SPANS_USUAL, sizeof(histogram_span), a));
+    return scan_span(f->bytes, (histogram_span *)to->v + to->n++);
+}
+
 /* Each ends with a byte below 0x80; one that does not end is found when they are read. */
 static size_t count_varints(fer_str bytes)
 {
@@ -59,76 +92,65 @@ static size_t count_varints(fer_str bytes)
     return n;
 }
 
-/* Numbers of a repeated field, packed or one alone. NULL: they are only counted. */
-static fer_code take_deltas(const pb_field *f, hist_num *to, size_t *n)
+/* Reads numbers of one byte or two, as nearly all are, up to four of eight bytes: to where a longer one stands, or the end is
+ * near. Returns what is behind the last in `to`. */
+static hist_num *take_short_deltas(fer_rd *r, hist_num *to)
 {
-    fer_rd r = rd_of(f->bytes);
-    uint64_t v = f->u;
+    enum { AT_ONCE = 4, LONGER = 0x8080 };
+    for (uint64_t w; rd_left(r) >= sizeof w;) {
+        memcpy(&w, r->p, sizeof w); /* little-endian */
+        for (int k = 0; k < AT_ONCE; k++) {
+            if ((w & LONGER) == LONGER)
+                return to;
+            uint64_t two = w >> 7 & 1;
+            (to++)->i = zigzag_get((w & 0x7f) | (w >> 1 & 0x3f80 & (0 - two)));
+            w >>= 8 << two;
+            r->p += 1 + two;
+        }
+    }
+    return to;
+}
+
+/* Numbers of a repeated field, packed or one alone. */
+static fer_code take_deltas(const pb_field *f, wire_list *to, fer_arena *a)
+{
     if (f->type == PB_VARINT) {
-        if (to != NULL)
-            to[*n].i = zigzag_get(v);
-        ++*n;
+        FER_TRY(need_room(to, 1, sizeof(hist_num), a));
+        ((hist_num *)to->v)[to->n++].i = zigzag_get(f->u);
         return FER_OK;
     }
     if (f->type != PB_BYTES)
         return FER_CORRUPT;
-    if (to == NULL) {
-        *n += count_varints(f->bytes);
+    if (f->bytes.n == 0)
         return FER_OK;
-    }
-    size_t at = *n;
+    FER_TRY(need_room(to, count_varints(f->bytes), sizeof(hist_num), a));
+    fer_rd r = rd_of(f->bytes);
+    hist_num *at = to->v;
+    at += to->n;
     while (r.p != r.end) {
-        if (*r.p < 0x80)
-            v = *r.p++;
-        else
-            FER_TRY(rd_uvarint(&r, &v));
-        to[at++].i = zigzag_get(v);
+        uint64_t v;
+        at = take_short_deltas(&r, at);
+        if (r.p == r.end)
+            break;
+        FER_TRY(rd_uvarint(&r, &v));
+        (at++)->i = zigzag_get(v);
     }
-    *n = at;
+    to->n = (size_t)(at - (hist_num *)to->v);
     return FER_OK;
 }
 
-static fer_code take_doubles(const pb_field *f, void *to, size_t *n)
+static fer_code take_doubles(const pb_field *f, wire_list *to, fer_arena *a)
 {
     fer_str bytes = f->type == PB_FIXED64 ? (fer_str){(const char *)&f->u, 8} : f->bytes;
     if ((f->type != PB_FIXED64 && f->type != PB_BYTES) || bytes.n % 8 != 0)
         return FER_CORRUPT;
-    if (to != NULL && bytes.n != 0)
-        memcpy((char *)to + *n * 8, bytes.p,
-               bytes.n); /* little-endian, as all machines we run on */
-    *n += bytes.n / 8;
+    if (bytes.n == 0)
+        return FER_OK;
+    FER_TRY(need_room(to, bytes.n / 8, sizeof(double), a));
+    memcpy((double *)to->v + to->n, bytes.p,
+           bytes.n); /* little-endian, as all machines we run on */
+    to->n += bytes.n / 8;
     return FER_OK;
-}
-
-static fer_code take_span(const pb_field *f, wire_side *side)
-{
-    histogram_span span;
-    if (f->type != PB_BYTES)
-        return FER_CORRUPT;
-    if (side->spans != NULL) {
-        FER_TRY(scan_span(f->bytes, &span));
-        side->spans[side->n_spans] = span;
-    }
-    side->n_spans++;
-    return FER_OK;
-}
-
-/* Fields 8 to 13 and 16. */
-static fer_code take_array(const pb_field *f, wire_hist *w)
-{
-    if (f->num == 16)
-        return take_doubles(f, w->custom, &w->n_custom);
-    wire_side *side = &w->side[f->num <= 10 ? HIST_NEG : HIST_POS];
-    switch (f->num) {
-    case 8:
-    case 11:
-        return take_span(f, side);
-    case 9:
-    case 12:
-        return take_deltas(f, side->deltas, &side->n_deltas);
-    default:
-        return take_doubles(f, side->counts, &side->n_counts);
-    }
 }
 
 static fer_code take_f64(const pb_field *f, double *ret)
@@ -139,55 +161,62 @@ static fer_code take_f64(const pb_field *f, double *ret)
     return FER_OK;
 }
 
-static fer_code take_field(const pb_field *f, wire_hist *w)
+static fer_code take_u64(const pb_field *f, uint64_t *ret)
 {
+    if (f->type != PB_VARINT)
+        return FER_CORRUPT;
+    *ret = f->u;
+    return FER_OK;
+}
+
+static inline fer_code take_field(const pb_field *f, wire_hist *w)
+{
+    wire_side *side = &w->side[f->num <= 10 ? HIST_NEG : HIST_POS];
+    uint64_t start; /* is looked for elsewhere */
     switch (f->num) {
+    case 1:
+        w->is_float = false;
+        return take_u64(f, &w->count_int);
     case 2:
         w->is_float = true;
         return take_f64(f, &w->count_float);
     case 3:
         return take_f64(f, &w->sum);
+    case 4:
+        return take_u64(f, &w->schema);
     case 5:
         return take_f64(f, &w->zero_threshold);
+    case 6:
+        w->is_zero_float = false;
+        return take_u64(f, &w->zero_int);
     case 7:
         w->is_zero_float = true;
         return take_f64(f, &w->zero_float);
-    default:
-        break;
-    }
-    if ((f->num >= 8 && f->num <= 13) || f->num == 16)
-        return take_array(f, w);
-    if (f->type != PB_VARINT)
-        return FER_CORRUPT;
-    switch (f->num) {
-    case 1:
-        w->is_float = false;
-        w->count_int = f->u;
-        break;
-    case 4:
-        w->schema = sint32_of(f->u);
-        break;
-    case 6:
-        w->is_zero_float = false;
-        w->zero_int = f->u;
-        break;
+    case 8:
+    case 11:
+        return take_span(f, &side->spans, w->arena);
+    case 9:
+    case 12:
+        return take_deltas(f, &side->deltas, w->arena);
+    case 10:
+    case 13:
+        return take_doubles(f, &side->counts, w->arena);
     case 14:
-        w->hint = f->u;
-        break;
+        return take_u64(f, &w->hint);
     case 15:
-        w->time = f->u;
-        break;
-    default: /* start_timestamp */
-        break;
+        return take_u64(f, &w->time);
+    case 16:
+        return take_doubles(f, &w->custom, w->arena);
+    default:
+        return take_u64(f, &start);
     }
-    return FER_OK;
 }
 
 static fer_code walk(fer_str msg, uint32_t last_field, wire_hist *w)
 {
     fer_rd r = rd_of(msg);
+    pb_field f = {0};
     for (;;) {
-        pb_field f = {0};
         fer_code c = pb_next(&r, &f);
         if (c == FER_END)
             return FER_OK;
@@ -197,34 +226,17 @@ static fer_code walk(fer_str msg, uint32_t last_field, wire_hist *w)
     }
 }
 
-/* Arrays of the sizes counted, which are counted again when they are filled. */
-static fer_code make_arrays(wire_hist *w, fer_arena *a)
-{
-    for (int k = 0; k < HIST_SIDES; k++) {
-        wire_side *side = &w->side[k];
-        side->spans = fer_arena_alloc(a, side->n_spans * sizeof *side->spans);
-        side->deltas = fer_arena_alloc(a, side->n_deltas * sizeof *side->deltas);
-        side->counts = fer_arena_alloc(a, side->n_counts * sizeof *side->counts);
-        if (side->spans == NULL || side->deltas == NULL || side->counts == NULL)
-            return FER_LIMIT;
-        side->n_spans = side->n_deltas = side->n_counts = 0;
-    }
-    w->custom = fer_arena_alloc(a, w->n_custom * sizeof *w->custom);
-    w->n_custom = 0;
-    return w->custom == NULL ? FER_LIMIT : FER_OK;
-}
-
 /* A count of the other kind is none. */
 static hist_sample sample_of(const wire_hist *w)
 {
     hist_sample s = {
         .is_float = w->is_float,
         .reset_hint = w->hint <= HISTOGRAM_GAUGE ? (uint8_t)w->hint : HISTOGRAM_RESET_UNKNOWN,
-        .schema = w->schema,
-        .n_custom = (uint32_t)w->n_custom,
+        .schema = sint32_of(w->schema),
+        .n_custom = (uint32_t)w->custom.n,
         .zero_threshold = w->zero_threshold,
         .sum = w->sum,
-        .custom = w->custom,
+        .custom = w->custom.v,
     };
     if (w->is_float) {
         s.count.f = w->count_float;
@@ -235,23 +247,21 @@ static hist_sample sample_of(const wire_hist *w)
     }
     for (int k = 0; k < HIST_SIDES; k++) {
         const wire_side *side = &w->side[k];
-        s.side[k] = (hist_side){side->spans, w->is_float ? side->counts : side->deltas,
-                                (uint32_t)side->n_spans,
-                                (uint32_t)(w->is_float ? side->n_counts : side->n_deltas)};
+        const wire_list *buckets = w->is_float ? &side->counts : &side->deltas;
+        s.side[k] =
+            (hist_side){side->spans.v, buckets->v, (uint32_t)side->spans.n, (uint32_t)buckets->n};
     }
     return s;
 }
 
 fer_code rw_scan_histogram(fer_str msg, uint32_t last_field, fer_arena *a, tsdb_hist_row *ret)
 {
-    wire_hist w = {0};
-    FER_TRY(walk(msg, last_field, &w));
-    FER_TRY(make_arrays(&w, a));
+    wire_hist w = {.arena = a};
     FER_TRY(walk(msg, last_field, &w));
     ret->t = (int64_t)w.time;
     ret->h = sample_of(&w);
     ret->refuse = STR("");
-    fer_err err = {0};
+    fer_err err;
     if (hist_check(&ret->h, &err) == FER_OK)
         return hist_lower(&ret->h, a) ? FER_OK : FER_LIMIT;
     ret->refuse = fer_arena_dup(a, str_of(err.msg));

@@ -277,19 +277,100 @@ static inline void bits_put_varbit_uint(bits_out *out, uint64_t v)
     bits_put(out, v, varbit_payload(ones));
 }
 
-static inline bool varbit_int_fits(int64_t v, unsigned k)
+/* How many bits the payload of a signed number needs. */
+static inline unsigned varbit_int_bits(int64_t v)
 {
-    return k == 0 ? v == 0 : v >= -((INT64_C(1) << (k - 1)) - 1) && v <= INT64_C(1) << (k - 1);
+    uint64_t less = (uint64_t)v - 1; /* a number in two's complement */
+    less = (less ^ (0 - (less >> 63))) << 1 | 1;
+    return v == 0 ? 0 : 64 - (unsigned)__builtin_clzll(less);
+}
+
+/* The class whose payload has that many bits. */
+static inline unsigned varbit_ones(unsigned bits)
+{
+    static const uint8_t ones[65] = {0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5,
+                                     5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7,
+                                     7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+                                     7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8, 8};
+    return ones[bits];
+}
+
+/* A signed varbit number of a class below VARBIT_LONG in one piece: its bits, of which there are *ret_bits. */
+enum { VARBIT_LONG = 7 };
+static inline uint64_t varbit_int_code(int64_t v, unsigned ones, unsigned *ret_bits)
+{
+    unsigned k = varbit_payload(ones);
+    *ret_bits = ones + 1 + k;
+    return ((UINT64_C(2) << ones) - 2) << k | ((uint64_t)v & ((UINT64_C(1) << k) - 1));
 }
 
 static inline void bits_put_varbit_int(bits_out *out, int64_t v)
 {
-    unsigned ones = 0;
-    while (ones < 8 && !varbit_int_fits(v, varbit_payload(ones)))
-        ones++;
-    unsigned k = varbit_payload(ones);
+    unsigned ones = varbit_ones(varbit_int_bits(v)), bits;
+    if (ones < VARBIT_LONG) {
+        uint64_t code = varbit_int_code(v, ones, &bits);
+        bits_put(out, code, bits);
+        return;
+    }
     bits_put_ones(out, ones, 8);
-    bits_put(out, k == 64 ? (uint64_t)v : (uint64_t)v & ((UINT64_C(1) << k) - 1), k);
+    bits_put(out, ones == 8 ? (uint64_t)v : (uint64_t)v & (UINT64_MAX >> 8), varbit_payload(ones));
+}
+
+/* A writer of signed varbit numbers one behind the other: what is not yet a whole byte stays in a register. */
+typedef struct bits_run {
+    uint8_t *p;
+    uint64_t w; /* `n` bits, below 8, which come first at p */
+    unsigned n;
+} bits_run;
+
+/* Room for at least `extra` bytes behind the last. */
+static inline void bits_need(bits_out *out, size_t extra)
+{
+    size_t need = out->n / 8 + extra;
+    if (out->cap >= need)
+        return;
+    out->cap = need + need / 4;
+    out->p = fer_realloc(out->p, out->cap);
+}
+
+/* For `count` numbers at most. */
+static inline bits_run bits_run_begin(bits_out *out, size_t count)
+{
+    enum { CODE_BYTES_MAX = 9, STORE_BYTES = 8 };
+    bits_need(out, count * CODE_BYTES_MAX + STORE_BYTES);
+    bits_run r = {.p = out->p + out->n / 8, .n = out->n % 8};
+    r.w = r.n == 0 ? 0 : (uint64_t)*r.p << 56;
+    return r;
+}
+
+/* 1 <= k <= 56. */
+static inline void bits_run_put(bits_run *r, uint64_t v, unsigned k)
+{
+    r->n += k;
+    r->w |= v << (64 - r->n);
+    be64_put(r->p, r->w);
+    r->p += r->n / 8;
+    r->w <<= r->n & ~7U;
+    r->n %= 8;
+}
+
+static inline void bits_run_varbit_int(bits_run *r, int64_t v)
+{
+    unsigned ones = varbit_ones(varbit_int_bits(v)), bits;
+    if (__builtin_expect(ones < VARBIT_LONG, 1)) {
+        uint64_t code = varbit_int_code(v, ones, &bits);
+        bits_run_put(r, code, bits);
+        return;
+    }
+    bits_run_put(r, ones == 8 ? 0xff : 0xfe, 8);
+    if (ones == 8)
+        bits_run_put(r, (uint64_t)v >> 56, 8);
+    bits_run_put(r, (uint64_t)v & (UINT64_MAX >> 8), 56);
+}
+
+static inline void bits_run_end(bits_out *out, const bits_run *r)
+{
+    out->n = (size_t)(r->p - out->p) * 8 + r->n;
 }
 
 /* The value code of `delta`, the differing bits. */

@@ -13,26 +13,14 @@ struct hist_chunk {
     uint16_t n;
     uint8_t header; /* hist_header */
     hist_state state;
-    /* owned; what state.last points to */
-    histogram_span *spans[HIST_SIDES];
-    double *custom;
+    char *numbers; /* owned: all that the state points to, in one piece */
 };
 
 /* ---- memory ---- */
 
-static void *copy_of(const void *p, size_t n)
-{
-    return n == 0 ? NULL : memcpy(fer_alloc(n), p, n);
-}
-
 static void release(hist_chunk *c)
 {
-    for (int k = 0; k < HIST_SIDES; k++) {
-        fer_free(c->spans[k]);
-        fer_free(c->state.values[k]);
-        fer_free(c->state.codes[k]);
-    }
-    fer_free(c->custom);
+    fer_free(c->numbers);
     fer_free(c->out.p);
 }
 
@@ -44,46 +32,96 @@ void hist_chunk_free(hist_chunk *c)
     fer_free(c);
 }
 
+/* The next n bytes of a block, and what fills them up to a whole word. */
+static void *take(char **at, size_t n)
+{
+    void *ret = *at;
+    *at += (n + 7) & ~(size_t)7;
+    return ret;
+}
+
+static void *take_copy(char **at, const void *p, size_t n)
+{
+    return n == 0 ? NULL : memcpy(take(at, n), p, n);
+}
+
+/* Bytes of what the state of a chunk with the layout of s points to, at most. */
+static size_t numbers_bytes(const hist_sample *s)
+{
+    size_t n = hist_copy_bytes(s);
+    for (int k = 0; k < HIST_SIDES; k++)
+        n += hist_codes_bytes(s->is_float, s->side[k].n_buckets) + 7;
+    return n;
+}
+
 static void take_layout(hist_chunk *c, const hist_sample *s)
 {
-    hist_sample *last = &c->state.last;
+    hist_state *state = &c->state;
+    hist_sample *last = &state->last;
+    char *at = c->numbers = fer_alloc(numbers_bytes(s));
     *last = *s;
     for (int k = 0; k < HIST_SIDES; k++) {
         const hist_side *side = &s->side[k];
-        c->spans[k] = copy_of(side->spans, side->n_spans * sizeof *side->spans);
-        c->state.values[k] = copy_of(side->buckets, side->n_buckets * sizeof *side->buckets);
-        c->state.codes[k] = fer_calloc(side->n_buckets, sizeof *c->state.codes[k]);
-        hist_codes_init(c->state.codes[k], side->n_buckets);
-        last->side[k].spans = c->spans[k];
-        last->side[k].buckets = c->state.values[k];
+        uint32_t n = side->n_buckets;
+        state->values[k] = take_copy(&at, side->buckets, n * sizeof *side->buckets);
+        void *codes = take(&at, hist_codes_bytes(s->is_float, n));
+        state->codes[k] = hist_codes_of(codes, s->is_float, n);
+        last->side[k].spans = take_copy(&at, side->spans, side->n_spans * sizeof *side->spans);
+        last->side[k].buckets = state->values[k];
     }
-    c->custom = copy_of(s->custom, s->n_custom * sizeof *s->custom);
-    last->custom = c->custom;
+    last->custom = take_copy(&at, s->custom, s->n_custom * sizeof *s->custom);
 }
 
 /* ---- numbers ---- */
 
-static void put_change(bits_out *out, hist_num *v, hist_code *c, hist_num now, bool is_float)
+static void put_integer(bits_out *out, hist_num *v, uint64_t *delta, hist_num now)
 {
-    if (is_float) {
-        bits_put_xor(out, &c->window, now.u ^ v->u);
-    } else {
-        uint64_t delta = now.u - v->u;
-        bits_put_varbit_int(out, (int64_t)(delta - c->delta));
-        c->delta = delta;
-    }
+    uint64_t d = now.u - v->u;
+    bits_put_varbit_int(out, (int64_t)(d - *delta));
+    *delta = d;
     *v = now;
 }
 
-/* ---- samples: s has the chunk's layout ---- */
-
-/* Of a stale marker only the sum is kept. */
-static hist_sample as_written(const hist_sample *s)
+static void put_float(bits_out *out, hist_num *v, bits_window *w, hist_num now)
 {
-    if (!hist_is_stale(s))
-        return *s;
-    return (hist_sample){.is_float = s->is_float, .sum = s->sum};
+    bits_put_xor(out, w, now.u ^ v->u);
+    *v = now;
 }
+
+static void put_count(bits_out *out, hist_num *v, hist_code *c, hist_num now, bool is_float)
+{
+    if (is_float)
+        put_float(out, v, &c->window, now);
+    else
+        put_integer(out, v, &c->delta, now);
+}
+
+static void put_integers(bits_out *out, hist_num *v, uint64_t *deltas, const hist_num *now,
+                         uint32_t n)
+{
+    bits_run run = bits_run_begin(out, n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t d = now[i].u - v[i].u;
+        bits_run_varbit_int(&run, (int64_t)(d - deltas[i]));
+        deltas[i] = d;
+        v[i] = now[i];
+    }
+    bits_run_end(out, &run);
+}
+
+static void put_buckets(bits_out *out, hist_state *state, const hist_sample *s)
+{
+    for (int k = 0; k < HIST_SIDES; k++) {
+        const hist_side *side = &s->side[k];
+        if (!s->is_float)
+            put_integers(out, state->values[k], state->codes[k].deltas, side->buckets,
+                         side->n_buckets);
+        for (uint32_t i = 0; s->is_float && i < side->n_buckets; i++)
+            put_float(out, &state->values[k][i], &state->codes[k].windows[i], side->buckets[i]);
+    }
+}
+
+/* ---- samples: s has the chunk's layout ---- */
 
 static void put_first(hist_chunk *c, int64_t t, const hist_sample *s)
 {
@@ -120,25 +158,25 @@ static void put_later(hist_chunk *c, int64_t t, const hist_sample *s)
         bits_put_varbit_int(out, 0); /* no change of the counts, and none is kept: only stale */
         bits_put_varbit_int(out, 0); /* markers can follow */
     } else {
-        put_change(out, &state->last.count, &state->count, s->count, s->is_float);
-        put_change(out, &state->last.zero_count, &state->zero_count, s->zero_count, s->is_float);
+        put_count(out, &state->last.count, &state->count, s->count, s->is_float);
+        put_count(out, &state->last.zero_count, &state->zero_count, s->zero_count, s->is_float);
     }
     bits_put_xor(out, &state->sum.window, f64_bits(s->sum) ^ f64_bits(state->last.sum));
     state->last.sum = s->sum;
-    for (int k = 0; k < HIST_SIDES; k++)
-        for (uint32_t i = 0; i < s->side[k].n_buckets; i++)
-            put_change(out, &state->values[k][i], &state->codes[k][i], s->side[k].buckets[i],
-                       s->is_float);
+    put_buckets(out, state, s);
 }
 
-static void put_sample(hist_chunk *c, int64_t t, const hist_sample *given)
+/* Of a stale marker only the sum is kept. */
+static void put_sample(hist_chunk *c, int64_t t, const hist_sample *s)
 {
     assert(c->n < UINT16_MAX && (c->n == 0 || t > c->state.t));
-    hist_sample s = as_written(given);
+    const hist_sample stale = {.is_float = s->is_float, .sum = s->sum};
+    if (hist_is_stale(s))
+        s = &stale;
     if (c->n == 0)
-        put_first(c, t, &s);
+        put_first(c, t, s);
     else
-        put_later(c, t, &s);
+        put_later(c, t, s);
     c->n++;
     be16_put(c->out.p, c->n);
 }
@@ -186,21 +224,18 @@ static bool has_same_spans(const hist_sample *a, const hist_sample *b)
     return true;
 }
 
-/* Whether a bucket of b has less than that of a, in one layout. */
+/* Whether a bucket of b has less than that of a, in one layout. Counts of integers are not negative, so their differences do
+ * not overflow. */
 static bool is_bucket_less(const hist_side *a, const hist_side *b, bool is_float)
 {
-    int64_t x = 0, y = 0;
+    uint64_t more = 0, below = 0;
     for (uint32_t i = 0; i < a->n_buckets; i++) {
         if (is_float && b->buckets[i].f < a->buckets[i].f)
             return true;
-        if (is_float)
-            continue;
-        x = (int64_t)((uint64_t)x + a->buckets[i].u);
-        y = (int64_t)((uint64_t)y + b->buckets[i].u);
-        if (y < x)
-            return true;
+        more += b->buckets[i].u - a->buckets[i].u;
+        below |= more; /* has the sign once any had it */
     }
-    return false;
+    return !is_float && (int64_t)below < 0;
 }
 
 static bool is_bucket_reset(const hist_sample *a, const hist_sample *b)
@@ -297,7 +332,7 @@ static void choose_spans(widened *w, const hist_chunk *c, int k)
     hist_side *side = &w->s.side[k];
     bool is_gauge = w->s.reset_hint == HISTOGRAM_GAUGE;
     if (!w->chunk_lacks) {
-        side->spans = c->spans[k];
+        side->spans = c->state.last.side[k].spans;
         side->n_spans = c->state.last.side[k].n_spans;
     } else if (m->b_lacks || (is_gauge && w->sample_lacks)) {
         side->spans = m->spans;
@@ -395,6 +430,25 @@ hist_chunk *hist_chunk_append(hist_chunk *c, int64_t t, const hist_sample *s)
     return c;
 }
 
+static void prefetch(const void *p, size_t n)
+{
+    enum { LINE = 64, LINES_MAX = 16 };
+    for (size_t at = 0; at < n && at < (size_t)LINE * LINES_MAX; at += LINE)
+        __builtin_prefetch((const char *)p + at, 1);
+}
+
+void hist_chunk_prefetch(const hist_chunk *c)
+{
+    prefetch(c, sizeof *c);
+}
+
+void hist_chunk_prefetch_numbers(const hist_chunk *c)
+{
+    prefetch(c->numbers, numbers_bytes(&c->state.last));
+    __builtin_prefetch(c->out.p, 1); /* the count */
+    __builtin_prefetch(c->out.p + c->out.n / 8, 1);
+}
+
 uint8_t hist_chunk_encoding(const hist_chunk *c)
 {
     return c->state.last.is_float ? CHUNK_FLOAT_HISTOGRAM : CHUNK_HISTOGRAM;
@@ -418,11 +472,5 @@ const hist_sample *hist_chunk_last(const hist_chunk *c, int64_t *ret_t)
 
 size_t hist_chunk_memory(const hist_chunk *c)
 {
-    size_t n = sizeof *c + c->out.cap + c->state.last.n_custom * sizeof *c->custom;
-    for (int k = 0; k < HIST_SIDES; k++) {
-        const hist_side *side = &c->state.last.side[k];
-        n += side->n_spans * sizeof *side->spans;
-        n += side->n_buckets * (sizeof *c->state.values[k] + sizeof *c->state.codes[k]);
-    }
-    return n;
+    return sizeof *c + c->out.cap + numbers_bytes(&c->state.last);
 }

@@ -82,6 +82,11 @@ void hist_chunk_free(hist_chunk *c);
  * complete and as it was. */
 FER_NEVER_NULL hist_chunk *hist_chunk_append(hist_chunk *c, int64_t t, const hist_sample *s);
 
+/* For those who append to many chunks in turn: has the processor fetch what the next append will need, the second what the first
+ * had fetched tells of. */
+void hist_chunk_prefetch(const hist_chunk *c);
+void hist_chunk_prefetch_numbers(const hist_chunk *c);
+
 uint8_t hist_chunk_encoding(const hist_chunk *c);
 /* Valid until the next append. */
 fer_str hist_chunk_bytes(const hist_chunk *c);

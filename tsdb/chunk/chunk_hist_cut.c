@@ -26,14 +26,16 @@ void hist_cut_begin(hist_cut *k, int64_t t, int64_t range_ms)
 
 bool hist_cut_is_due(hist_cut *k, int64_t t, size_t bytes, uint32_t n, int64_t range_ms)
 {
-    int64_t latest = k->is_planned ? range_end(k->mint, range_ms) : k->next_at;
-    if (!k->is_planned && bytes >= CUT_BYTES / 4) {
+    const bool was_planned = k->is_planned;
+    const int64_t planned = k->next_at;
+    if (!was_planned && bytes >= CUT_BYTES / 4) {
         k->next_at = foreseen_end(k->mint, k->maxt, k->next_at, (double)CUT_BYTES / (double)bytes);
         k->is_planned = true;
     }
     /* The count in the header must not overflow, however small samples are. */
     bool is_full = t >= k->next_at || bytes >= (size_t)CUT_BYTES * 2 || n == UINT16_MAX;
-    return is_full && (n >= CUT_SAMPLES_MIN || t >= latest);
+    return is_full &&
+           (n >= CUT_SAMPLES_MIN || t >= (was_planned ? range_end(k->mint, range_ms) : planned));
 }
 
 void hist_cut_appended(hist_cut *k, int64_t t, bool began, int64_t range_ms)

@@ -2,7 +2,8 @@
  *
  * The samples of a chunk have one layout, which they share; their counts lie in rows. An integer bucket is stored as a difference thrice
  * over: to the bucket before, to the sample before, and to what that one differed by. Sums do not mind their order, so of each bucket
- * its count and what the count grew by last are kept, and one pass over a sample's codes gives its row.
+ * its count and what the count grew by last are kept where the reader has the bucket and its last difference, and one pass over a
+ * sample's codes gives its row.
  */
 #include "tsdb/chunk/chunk_hist_step.h"
 
@@ -12,10 +13,8 @@ typedef struct columns {
     hist_iter it;
     samples *out;
     histogram like; /* what samples have in common */
-    uint64_t *growth
-        [HIST_SIDES]; /* integer buckets: what counts grew by; the counts are it.state.values */
-    histogram *h;     /* the next sample's */
-    double *row;      /* its positive buckets, and behind them the negative ones */
+    histogram *h;   /* the next sample's */
+    double *row;    /* its positive buckets, and behind them the negative ones */
     uint32_t n_row, rows_left;
 } columns;
 
@@ -75,10 +74,10 @@ static bool has_bmi(void)
 
 #endif
 
-static void next_floats(bits_in *in, hist_num *value, hist_code *c, uint32_t n, double *ret)
+static void next_floats(bits_in *in, hist_num *value, bits_window *w, uint32_t n, double *ret)
 {
     for (uint32_t i = 0; i < n && !in->bad; i++) {
-        hist_change_get(in, &value[i], &c[i], true);
+        hist_float_get(in, &value[i], &w[i]);
         ret[i] = value[i].f;
     }
 }
@@ -90,11 +89,11 @@ static void read_row(columns *c)
     for (int k = 0; k < HIST_SIDES; k++) {
         uint32_t n = s->last.side[k].n_buckets;
         if (c->it.is_float)
-            next_floats(&c->it.in, s->values[k], s->codes[k], n, ret);
+            next_floats(&c->it.in, s->values[k], s->codes[k].windows, n, ret);
         else if (has_bmi())
-            next_counts_bmi(&c->it.in, s->values[k], c->growth[k], n, ret);
+            next_counts_bmi(&c->it.in, s->values[k], s->codes[k].deltas, n, ret);
         else
-            next_counts(&c->it.in, s->values[k], c->growth[k], n, ret);
+            next_counts(&c->it.in, s->values[k], s->codes[k].deltas, n, ret);
         ret += n;
     }
 }
@@ -126,20 +125,16 @@ static fer_code more_rows(columns *c)
 }
 
 /* From the first sample's differences between buckets to counts. */
-static fer_code begin_columns(columns *c)
+static void begin_columns(columns *c)
 {
     hist_state *s = &c->it.state;
     c->like = layout_of(&s->last);
     c->n_row = c->like.n_pos + c->like.n_neg;
     for (int k = 0; k < HIST_SIDES && !c->it.is_float; k++) {
         uint32_t n = s->last.side[k].n_buckets;
-        c->growth[k] = fer_arena_calloc(c->it.arena, n, sizeof *c->growth[k]);
-        if (c->growth[k] == NULL)
-            return FER_LIMIT;
         for (uint32_t i = 1; i < n; i++)
             s->values[k][i].u += s->values[k][i - 1].u;
     }
-    return FER_OK;
 }
 
 static fer_code next_row(columns *c)
@@ -202,7 +197,7 @@ static fer_code decode_reserved(columns *c, int64_t mint, int64_t maxt)
 static fer_code decode_rows(columns *c, int64_t mint, int64_t maxt)
 {
     fer_code code;
-    FER_TRY(begin_columns(c));
+    begin_columns(c);
     for (; (code = next_row(c)) == FER_OK && c->it.t <= maxt; c->it.i++)
         if (c->it.t >= mint)
             FER_TRY(deliver_row(c));

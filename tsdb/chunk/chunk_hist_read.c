@@ -11,7 +11,7 @@
 #include "tsdb/chunk/chunk_hist_step.h"
 
 /* The changes of integer buckets, most of which are short. */
-static void get_buckets(bits_in *in, hist_num *v, hist_code *c, uint32_t n)
+static void get_buckets(bits_in *in, hist_num *v, uint64_t *deltas, uint32_t n)
 {
     for (uint32_t i = 0; i < n && !in->bad;) {
         bits_fast f = bits_fast_of(in);
@@ -20,12 +20,13 @@ static void get_buckets(bits_in *in, hist_num *v, hist_code *c, uint32_t n)
         while (is_short && i < n && bits_fill(&f))
             for (unsigned k = 0;
                  k < BITS_FILL && i < n && (is_short = bits_fast_varbit(&f, &change)); k++, i++) {
-                c[i].delta += (uint64_t)change;
-                v[i].u += c[i].delta;
+                deltas[i] += (uint64_t)change;
+                v[i].u += deltas[i];
             }
         bits_fast_done(in, &f);
         if (i < n) { /* a long one, or near the end of the bytes */
-            hist_change_get(in, &v[i], &c[i], false);
+            deltas[i] += (uint64_t)bits_varbit_int(in);
+            v[i].u += deltas[i];
             i++;
         }
     }
@@ -36,10 +37,10 @@ static fer_code make_room(hist_iter *it)
     for (int k = 0; k < HIST_SIDES; k++) {
         uint32_t n = it->state.last.side[k].n_buckets;
         it->state.values[k] = fer_arena_alloc(it->arena, n * sizeof *it->state.values[k]);
-        it->state.codes[k] = fer_arena_alloc(it->arena, n * sizeof *it->state.codes[k]);
-        if (it->state.values[k] == NULL || it->state.codes[k] == NULL)
+        void *codes = fer_arena_alloc(it->arena, hist_codes_bytes(it->is_float, n));
+        if (it->state.values[k] == NULL || codes == NULL)
             return FER_LIMIT;
-        hist_codes_init(it->state.codes[k], n);
+        it->state.codes[k] = hist_codes_of(codes, it->is_float, n);
         it->state.last.side[k].buckets = it->state.values[k];
     }
     return FER_OK;
@@ -74,9 +75,9 @@ static void read_buckets(hist_iter *it)
     for (int k = 0; k < HIST_SIDES; k++) {
         uint32_t n = s->last.side[k].n_buckets;
         if (!it->is_float)
-            get_buckets(in, s->values[k], s->codes[k], n);
+            get_buckets(in, s->values[k], s->codes[k].deltas, n);
         for (uint32_t i = 0; it->is_float && i < n && !in->bad; i++)
-            hist_change_get(in, &s->values[k][i], &s->codes[k][i], true);
+            hist_float_get(in, &s->values[k][i], &s->codes[k].windows[i]);
     }
 }
 

@@ -7,15 +7,10 @@
 
 #include "tsdb/chunk/chunk_hist.h"
 
-/* The next value of a number. */
-static inline void hist_change_get(bits_in *in, hist_num *v, hist_code *c, bool is_float)
+/* The next value of a float. */
+static inline void hist_float_get(bits_in *in, hist_num *v, bits_window *w)
 {
-    if (is_float) {
-        v->u ^= bits_xor(in, &c->window);
-        return;
-    }
-    c->delta += (uint64_t)bits_varbit_int(in);
-    v->u += c->delta;
+    v->u ^= bits_xor(in, w);
 }
 
 /* Adds the changes of time, count and zero count of an integer histogram. */
@@ -45,8 +40,8 @@ static inline void hist_step_begin(hist_iter *it)
         hist_step_integers(it);
     } else {
         s->t_delta += (uint64_t)bits_varbit_int(in);
-        hist_change_get(in, &s->last.count, &s->count, true);
-        hist_change_get(in, &s->last.zero_count, &s->zero_count, true);
+        hist_float_get(in, &s->last.count, &s->count.window);
+        hist_float_get(in, &s->last.zero_count, &s->zero_count.window);
     }
     s->t = (int64_t)((uint64_t)s->t + s->t_delta);
     s->last.sum = f64_of_bits(f64_bits(s->last.sum) ^ bits_xor(in, &s->sum.window));

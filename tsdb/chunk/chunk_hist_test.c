@@ -363,6 +363,59 @@ static void truncations_are_refused_and_flipped_bits_do_no_harm(void **state)
     golden_done(&g);
 }
 
+/* ---- numbers ---- */
+
+/* As bits.h tells it, bit by bit. */
+static void put_plainly(bits_out *out, int64_t v)
+{
+    static const unsigned payload[] = {0, 3, 6, 9, 12, 18, 25, 56, 64};
+    unsigned ones = 0;
+    for (; ones < 8; ones++) {
+        int64_t half = ones == 0 ? 0 : INT64_C(1) << (payload[ones] - 1);
+        if (ones == 0 ? v == 0 : v >= 1 - half && v <= half)
+            break;
+    }
+    for (unsigned i = 0; i < ones; i++)
+        bits_put(out, 1, 1);
+    if (ones < 8)
+        bits_put(out, 0, 1);
+    for (unsigned i = payload[ones]; i-- > 0;)
+        bits_put(out, (uint64_t)v >> i & 1, 1);
+}
+
+/* Both ways of writing them, from each bit of a byte on. */
+static void numbers_take_the_shortest_code_that_holds_them(void **state)
+{
+    (void)state;
+    int64_t v[65 * 6];
+    size_t n = 0;
+    for (unsigned bit = 0; bit < 64; bit++)
+        for (int64_t d = -1; d <= 1; d++) {
+            v[n++] = (int64_t)((UINT64_C(1) << bit) + (uint64_t)d);
+            v[n++] = (int64_t)(0 - (UINT64_C(1) << bit) + (uint64_t)d);
+        }
+    for (unsigned before = 0; before < 8; before++) {
+        bits_out plain = {0}, each = {0}, together = {0};
+        bits_put(&plain, 0, before);
+        bits_put(&each, 0, before);
+        bits_put(&together, 0, before);
+        bits_run run = bits_run_begin(&together, n);
+        for (size_t i = 0; i < n; i++) {
+            put_plainly(&plain, v[i]);
+            bits_put_varbit_int(&each, v[i]);
+            bits_run_varbit_int(&run, v[i]);
+        }
+        bits_run_end(&together, &run);
+        assert_int_equal(each.n, plain.n);
+        assert_int_equal(together.n, plain.n);
+        assert_memory_equal(each.p, plain.p, bits_bytes(&plain));
+        assert_memory_equal(together.p, plain.p, bits_bytes(&plain));
+        fer_free(plain.p);
+        fer_free(each.p);
+        fer_free(together.p);
+    }
+}
+
 static void a_layout_that_lies_takes_no_memory(void **state)
 {
     (void)state;
@@ -410,6 +463,7 @@ int main(void)
         cmocka_unit_test(resolutions_of_the_future_are_reduced_to_what_queries_know),
         cmocka_unit_test(a_schema_that_nobody_knows_is_said_so),
         cmocka_unit_test(truncations_are_refused_and_flipped_bits_do_no_harm),
+        cmocka_unit_test(numbers_take_the_shortest_code_that_holds_them),
         cmocka_unit_test(a_layout_that_lies_takes_no_memory),
         cmocka_unit_test(a_budget_that_is_spent_refuses),
     };

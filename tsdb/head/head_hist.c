@@ -10,6 +10,20 @@ static head_hist *open_of(const head *h, const pub_rec *s)
     return slab_ptr(&h->chunks, s->open);
 }
 
+void head_prefetch_hist(const head *h, uint32_t slot)
+{
+    const pub_rec *s = head_pub_rec(h, slot);
+    if (s->open != 0 && s->is_hist)
+        hist_chunk_prefetch(open_of(h, s)->c);
+}
+
+void head_prefetch_hist_numbers(const head *h, uint32_t slot)
+{
+    const pub_rec *s = head_pub_rec(h, slot);
+    if (s->open != 0 && s->is_hist)
+        hist_chunk_prefetch_numbers(open_of(h, s)->c);
+}
+
 /* The account follows what the chunk holds. */
 static void charge(head *h, head_hist *x)
 {

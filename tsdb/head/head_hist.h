@@ -20,6 +20,10 @@ typedef struct head_hist {
 /* Appends to the open chunk, or cuts it where Prometheus does. t is above the series' last; s is sound (hist_check.h)
  * and copied. */
 void head_append_hist(head *h, uint32_t slot, int64_t t, const hist_sample *s);
+/* For a sample that will come to a series of which head_prefetch_open() fetched the head_hist: has its chunk fetched, then what
+ * that points to. */
+void head_prefetch_hist(const head *h, uint32_t slot);
+void head_prefetch_hist_numbers(const head *h, uint32_t slot);
 /* The open chunk, which is one of histograms. */
 static inline const hist_chunk *head_hist_open(const head *h, const pub_rec *s)
 {

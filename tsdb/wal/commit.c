@@ -11,6 +11,8 @@ enum {
     KEEP_BYTES = 2 * 1024 * 1024, /* a batch above this gives its memory back */
     PREFETCH_RECORD = 24,         /* samples ahead */
     PREFETCH_CHUNK = 12,
+    PREFETCH_HIST = 8,
+    PREFETCH_NUMBERS = 4,
     DELETION_RECORD_BYTES = 128 * 1024
 };
 #define MS_NS 1000000ULL
@@ -333,16 +335,28 @@ static void publish_late(head *h, const batch *b, late_count *ret)
     }
 }
 
+/* What the samples behind the i-th will need. */
+static inline void fetch_ahead(const head *h, const batch *b, size_t i)
+{
+    const batch_sample *s = &b->s[i];
+    size_t left = b->n - i;
+    if (left > PREFETCH_RECORD)
+        __builtin_prefetch(head_pub_rec(h, s[PREFETCH_RECORD].slot & ~BATCH_HIST), 1);
+    if (left > PREFETCH_CHUNK)
+        head_prefetch_open(h, s[PREFETCH_CHUNK].slot & ~BATCH_HIST);
+    if (left > PREFETCH_HIST && s[PREFETCH_HIST].slot & BATCH_HIST)
+        head_prefetch_hist(h, s[PREFETCH_HIST].slot & ~BATCH_HIST);
+    if (left > PREFETCH_NUMBERS && s[PREFETCH_NUMBERS].slot & BATCH_HIST)
+        head_prefetch_hist_numbers(h, s[PREFETCH_NUMBERS].slot & ~BATCH_HIST);
+}
+
 /* Makes the batch's samples visible, as one. */
 static void publish(committer *c, const batch *b, late_count *ret)
 {
     head *h = c->h;
     fer_mutex_lock(&h->publish);
     for (size_t i = 0; i < b->n; i++) {
-        if (i + PREFETCH_RECORD < b->n)
-            __builtin_prefetch(head_pub_rec(h, b->s[i + PREFETCH_RECORD].slot & ~BATCH_HIST), 1);
-        if (i + PREFETCH_CHUNK < b->n)
-            head_prefetch_open(h, b->s[i + PREFETCH_CHUNK].slot & ~BATCH_HIST);
+        fetch_ahead(h, b, i);
         const batch_sample *s = &b->s[i];
         if (s->slot & BATCH_HIST)
             head_append_hist(h, s->slot & ~BATCH_HIST, s->t, s->hist);

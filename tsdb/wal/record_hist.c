@@ -19,33 +19,43 @@
  */
 #include "tsdb/wal/record_hist.h"
 
+#include <string.h>
+
 #include "base/varint.h"
 #include "tsdb/samples.h"
 
 /* ---- encoding ---- */
 
-static void put_u64(fer_buf *out, uint64_t v)
+/* Each returns what is behind what it wrote. */
+
+static inline uint8_t *put_u64(uint8_t *to, uint64_t v)
 {
-    uint8_t bytes[8];
-    be64_put(bytes, v);
-    fer_buf_put(out, bytes, sizeof bytes);
+    be64_put(to, v);
+    return to + 8;
 }
 
-static void put_uvarint(fer_buf *out, uint64_t v)
+static inline uint8_t *put_uvarint(uint8_t *to, uint64_t v)
 {
-    uint8_t bytes[VARINT_MAX];
-    fer_buf_put(out, bytes, uvarint_put(bytes, v));
+    return to + uvarint_put(to, v);
 }
 
-static void put_varint(fer_buf *out, int64_t v)
+static inline uint8_t *put_varint(uint8_t *to, int64_t v)
 {
-    put_uvarint(out, zigzag_put(v));
+    return to + varint_put(to, v);
 }
 
-static void put_str(fer_buf *out, fer_str s)
+static uint8_t *put_str(uint8_t *to, fer_str s)
 {
-    put_uvarint(out, s.n);
-    fer_buf_puts(out, s);
+    to = put_uvarint(to, s.n);
+    if (s.n != 0)
+        memcpy(to, s.p, s.n);
+    return to + s.n;
+}
+
+/* What was written at fer_buf_room() is of the buffer now. */
+static void took_room(fer_buf *out, const uint8_t *end)
+{
+    out->n = (size_t)((const char *)end - out->p);
 }
 
 record_type record_type_of_histogram(const hist_sample *s)
@@ -58,83 +68,95 @@ record_type record_type_of_histogram(const hist_sample *s)
 
 void record_based_begin(fer_buf *out, record_type type, record_base base)
 {
-    fer_buf_putc(out, (char)type);
-    put_u64(out, base.ref);
-    put_u64(out, (uint64_t)base.t);
-}
-
-static void put_place(fer_buf *out, record_base base, uint64_t ref, int64_t t)
-{
-    put_varint(out, (int64_t)(ref - base.ref));
-    put_varint(out, (int64_t)((uint64_t)t - (uint64_t)base.t));
-}
-
-static void put_count(fer_buf *out, hist_num v, bool is_float)
-{
-    if (is_float)
-        put_u64(out, v.u);
-    else
-        put_uvarint(out, v.u);
-}
-
-static void put_spans(fer_buf *out, const hist_side *side)
-{
-    put_uvarint(out, side->n_spans);
-    for (uint32_t i = 0; i < side->n_spans; i++) {
-        put_varint(out, side->spans[i].offset);
-        put_uvarint(out, side->spans[i].length);
-    }
-}
-
-static void put_buckets(fer_buf *out, const hist_side *side, bool is_float)
-{
-    put_uvarint(out, side->n_buckets);
-    uint8_t *to = (uint8_t *)fer_buf_room(out, (size_t)side->n_buckets * VARINT_MAX);
+    enum { BASE_BYTES = 1 + 2 * 8 };
+    uint8_t *to = (uint8_t *)fer_buf_room(out, BASE_BYTES);
     if (to == NULL)
         return; /* the buffer knows that it is full */
-    size_t n = 0;
-    for (uint32_t i = 0; i < side->n_buckets; i++) {
-        if (is_float) {
-            be64_put(to + n, side->buckets[i].u);
-            n += 8;
-        } else {
-            n += varint_put(to + n, side->buckets[i].i);
-        }
-    }
-    out->n += n;
+    *to = (uint8_t)type;
+    took_room(out, put_u64(put_u64(to + 1, base.ref), (uint64_t)base.t));
+}
+
+static uint8_t *put_place(uint8_t *to, record_base base, uint64_t ref, int64_t t)
+{
+    to = put_varint(to, (int64_t)(ref - base.ref));
+    return put_varint(to, (int64_t)((uint64_t)t - (uint64_t)base.t));
+}
+
+static inline uint8_t *put_count(uint8_t *to, hist_num v, bool is_float)
+{
+    return is_float ? put_u64(to, v.u) : put_uvarint(to, v.u);
+}
+
+static uint8_t *put_spans(uint8_t *to, const hist_side *side)
+{
+    to = put_uvarint(to, side->n_spans);
+    for (uint32_t i = 0; i < side->n_spans; i++)
+        to = put_uvarint(put_varint(to, side->spans[i].offset), side->spans[i].length);
+    return to;
+}
+
+static uint8_t *put_buckets(uint8_t *to, const hist_side *side, bool is_float)
+{
+    const hist_num *b = side->buckets;
+    const uint32_t n = side->n_buckets;
+    to = put_uvarint(to, n);
+    for (uint32_t i = 0; is_float && i < n; i++)
+        to = put_u64(to, b[i].u);
+    for (uint32_t i = 0; !is_float && i < n; i++)
+        to = put_varint(to, b[i].i);
+    return to;
+}
+
+/* At most. */
+static size_t histogram_bytes(const hist_sample *s)
+{
+    enum { NUMBERS = 13 }; /* that each histogram has, lengths of arrays among them */
+    size_t n = NUMBERS;
+    for (int k = 0; k < HIST_SIDES; k++)
+        n += 2 * (size_t)s->side[k].n_spans + s->side[k].n_buckets;
+    return (n + s->n_custom) * VARINT_MAX;
 }
 
 void record_histogram_add(fer_buf *out, record_base base, uint64_t ref, int64_t t,
                           const hist_sample *s)
 {
-    put_place(out, base, ref, t);
-    fer_buf_putc(out, (char)s->reset_hint);
-    put_varint(out, s->schema);
-    put_u64(out, f64_bits(s->zero_threshold));
-    put_count(out, s->zero_count, s->is_float);
-    put_count(out, s->count, s->is_float);
-    put_u64(out, f64_bits(s->sum));
-    for (int k = 0; k < HIST_SIDES; k++)
-        put_spans(out, &s->side[k]);
-    for (int k = 0; k < HIST_SIDES; k++)
-        put_buckets(out, &s->side[k], s->is_float);
-    if (s->schema != HIST_SCHEMA_CUSTOM)
+    uint8_t *to = (uint8_t *)fer_buf_room(out, histogram_bytes(s));
+    if (to == NULL)
         return;
-    put_uvarint(out, s->n_custom);
-    for (uint32_t i = 0; i < s->n_custom; i++)
-        put_u64(out, f64_bits(s->custom[i]));
+    to = put_place(to, base, ref, t);
+    *to++ = s->reset_hint;
+    to = put_varint(to, s->schema);
+    to = put_u64(to, f64_bits(s->zero_threshold));
+    to = put_count(to, s->zero_count, s->is_float);
+    to = put_count(to, s->count, s->is_float);
+    to = put_u64(to, f64_bits(s->sum));
+    for (int k = 0; k < HIST_SIDES; k++)
+        to = put_spans(to, &s->side[k]);
+    for (int k = 0; k < HIST_SIDES; k++)
+        to = put_buckets(to, &s->side[k], s->is_float);
+    if (s->schema == HIST_SCHEMA_CUSTOM) {
+        to = put_uvarint(to, s->n_custom);
+        for (uint32_t i = 0; i < s->n_custom; i++)
+            to = put_u64(to, f64_bits(s->custom[i]));
+    }
+    took_room(out, to);
 }
 
 void record_exemplar_add(fer_buf *out, record_base base, uint64_t ref, int64_t t, double v,
                          labels ls)
 {
-    put_place(out, base, ref, t);
-    put_u64(out, f64_bits(v));
-    put_uvarint(out, ls.n);
-    for (size_t i = 0; i < ls.n; i++) {
-        put_str(out, ls.l[i].name);
-        put_str(out, ls.l[i].value);
-    }
+    enum { NUMBERS = 4 };
+    size_t bytes = (NUMBERS + 2 * ls.n) * VARINT_MAX;
+    for (size_t i = 0; i < ls.n; i++)
+        bytes += ls.l[i].name.n + ls.l[i].value.n;
+    uint8_t *to = (uint8_t *)fer_buf_room(out, bytes);
+    if (to == NULL)
+        return;
+    to = put_u64(put_place(to, base, ref, t), f64_bits(v));
+    to = put_uvarint(to, ls.n);
+    for (size_t i = 0; i < ls.n; i++)
+        to = put_str(put_str(to, ls.l[i].name), ls.l[i].value);
+    took_room(out, to);
 }
 
 /* ---- decoding ---- */
