@@ -47,13 +47,6 @@ struct http_parser {
 
 /* ---- bytes ---- */
 
-bool http_token_byte(unsigned char c)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != 0 && strchr(others, c) != NULL);
-}
-
 bool http_is_token(fer_str s)
 {
     for (size_t i = 0; i < s.n; i++)

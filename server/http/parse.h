@@ -88,8 +88,12 @@ void http_parser_body_filled(http_parser *p, size_t n);
 /* In FAILED: the status to answer, and the text behind "400 Bad Request: " (may be ""; static). */
 int http_parser_failure(const http_parser *p, const char **ret_text);
 
-/* Letters that may stand in a token (RFC 9110 section 5.6.2). */
-bool http_token_byte(unsigned char c);
+/* Letters that may stand in a token (RFC 9110 section 5.6.2): digits, letters and !#$%&'*+-.^_`|~, a bit each. */
+static inline bool http_token_byte(unsigned char c)
+{
+    static const uint64_t token[4] = {UINT64_C(0x03ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+    return (token[c / 64] >> c % 64 & 1) != 0;
+}
 bool http_is_token(fer_str s);
 /* ASCII without regard to case. */
 bool http_str_ieq(fer_str a, fer_str b);
