@@ -129,6 +129,10 @@ def by_time(data, with_values):
     return sorted((p[0], json.dumps(p[1]) if with_values else "") for series in data["result"] for p in points(series))
 
 
+def metrics(answer):
+    return {tuple(sorted(series["metric"].items())) for series in (answer[1].get("data") or {}).get("result", ())}
+
+
 def ties_in_order(result):
     """An ordered vector with the series of equal value in the order of their labels."""
     ret = []
@@ -239,6 +243,8 @@ class Comparison:
         if not chosen or ours[0] != 200:
             return False
         with_values = chosen[1] != "limitk"
+        if not with_values and "[" in query and metrics(ours) <= set().union(*map(metrics, (theirs, *others))):
+            return True  # what a subquery makes of series that chance chose
         return any(a[0] == 200 and by_time(a[1]["data"], with_values) == by_time(ours[1]["data"], with_values)
                    for a in (theirs, *others))
 
