@@ -275,6 +275,21 @@ static void histograms_read_alike_however_their_arrays_are_cut(void **state)
     }
 }
 
+static void a_number_of_an_array_that_does_not_end_is_an_error(void **state)
+{
+    (void)state;
+    static const char cut[] = {9 << 3 | 2, 1, (char)0x80};
+    fer_buf series, msg;
+    fer_buf_init(&series, 1 << 20, NULL);
+    fer_buf_init(&msg, 1 << 20, NULL);
+    put_label(&series, "__name__", "h");
+    put_bytes(&series, 4, (fer_str){cut, sizeof cut});
+    put_bytes(&msg, 1, fer_buf_str(&series));
+    assert_false(model_compare(fer_buf_str(&msg))); /* refused by both */
+    fer_buf_done(&series);
+    fer_buf_done(&msg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +300,7 @@ int main(void)
         cmocka_unit_test(every_cut_and_every_flip_reads_as_protobuf_c_reads_it),
         cmocka_unit_test(a_name_guessed_wrong_is_read_again),
         cmocka_unit_test(histograms_read_alike_however_their_arrays_are_cut),
+        cmocka_unit_test(a_number_of_an_array_that_does_not_end_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

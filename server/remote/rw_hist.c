@@ -121,9 +121,10 @@ static fer_code take_deltas(const pb_field *f, wire_list *to, fer_arena *a)
     }
     if (f->type != PB_BYTES)
         return FER_CORRUPT;
-    if (f->bytes.n == 0)
-        return FER_OK;
-    FER_TRY(need_room(to, count_varints(f->bytes), sizeof(hist_num), a));
+    size_t n = count_varints(f->bytes);
+    if (n == 0)
+        return f->bytes.n == 0 ? FER_OK : FER_CORRUPT; /* the only one does not end */
+    FER_TRY(need_room(to, n, sizeof(hist_num), a));
     fer_rd r = rd_of(f->bytes);
     hist_num *at = to->v;
     at += to->n;

@@ -312,8 +312,9 @@ static inline void bits_put_varbit_int(bits_out *out, int64_t v)
         bits_put(out, code, bits);
         return;
     }
-    bits_put_ones(out, ones, 8);
-    bits_put(out, ones == 8 ? (uint64_t)v : (uint64_t)v & (UINT64_MAX >> 8), varbit_payload(ones));
+    bool whole = ones != VARBIT_LONG; /* 64 bits, or 56 */
+    bits_put_ones(out, whole ? 8 : VARBIT_LONG, 8);
+    bits_put(out, whole ? (uint64_t)v : (uint64_t)v & (UINT64_MAX >> 8), whole ? 64 : 56);
 }
 
 /* A writer of signed varbit numbers one behind the other: what is not yet a whole byte stays in a register. */
