@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/thread.h"
+#include "server/http/parse.h"
 #include "server/remote/body.h"
 #include "server/remote/durable.h"
 #include "server/remote/rw1.h"
@@ -141,13 +142,13 @@ typedef struct content {
     rw_encoding encoding;
 } content;
 
-static fer_str trim(fer_str s)
+/* Names of types, parameters and codings are the same in any case; a parameter's value may stand in quotes (RFC 9110
+ * sections 5.6.6, 8.3.1, 8.4.1). */
+
+static fer_str unquoted(fer_str s)
 {
-    while (s.n != 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = str_from(s, 1);
-    while (s.n != 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
+    bool quoted = s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"';
+    return quoted ? (fer_str){s.p + 1, s.n - 2} : s;
 }
 
 /* What of a request is stored. */
@@ -192,8 +193,9 @@ static bool proto_of(fer_str type, fer_str params, http_req *r, fer_str *ret)
                 STR_FMT(param), STR_FMT(type));
             return false;
         }
-        if (str_eq(trim(str_head(param, (size_t)(eq - param.p))), STR("proto")))
-            *ret = trim(str_from(param, (size_t)(eq + 1 - param.p)));
+        fer_str name = str_head(param, (size_t)(eq - param.p));
+        if (http_str_ieq(http_str_trim(name), STR("proto")))
+            *ret = unquoted(http_str_trim(str_from(param, name.n + 1)));
     }
     return true;
 }
@@ -207,7 +209,7 @@ static bool check_type(http_req *r, app_rw_message *ret)
         return true;
     const char *semi = memchr(type.p, ';', type.n);
     fer_str media = str_head(type, semi == NULL ? type.n : (size_t)(semi - type.p));
-    if (!str_eq(trim(media), STR("application/x-protobuf"))) {
+    if (!http_str_ieq(http_str_trim(media), STR("application/x-protobuf"))) {
         http_reply_text(
             r, 415,
             "expected application/x-protobuf as the first (media) part, got %.*s content-type",
@@ -246,8 +248,8 @@ static bool check_headers(const app *a, http_req *r, content *ret)
     if (!check_type(r, &ret->message) || !check_accepted(a, r, ret->message))
         return false;
     fer_str encoding = http_req_header(r, "Content-Encoding");
-    ret->encoding = str_eq(encoding, STR("zstd")) ? RW_ZSTD : RW_SNAPPY;
-    if (ret->encoding == RW_ZSTD || encoding.n == 0 || str_eq(encoding, STR("snappy")))
+    ret->encoding = http_str_ieq(encoding, STR("zstd")) ? RW_ZSTD : RW_SNAPPY;
+    if (ret->encoding == RW_ZSTD || encoding.n == 0 || http_str_ieq(encoding, STR("snappy")))
         return true;
     put_written(r, ret->message, nothing);
     http_reply_text(r, 415,

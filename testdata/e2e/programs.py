@@ -10,6 +10,7 @@ cannot be had, `peer()` skips the calling test with the reason. Only the standar
 
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -154,6 +155,11 @@ class Ferula(Program):
             ],
             port,
         )
+
+    def fail_writes(self, fail=True):
+        """From now on no byte can be written to a file (EFBIG), or again as many as before."""
+        _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (0 if fail else hard, hard))
 
     def __exit__(self, *exc):
         super().__exit__(*exc)
