@@ -2,10 +2,12 @@
 #include "server/otlp/receive.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "base/thread.h"
 #include "server/config/live.h"
+#include "server/http/parse.h"
 #include "server/otlp/json.h"
 #include "server/otlp/scan.h"
 #include "server/remote/body.h"
@@ -15,7 +17,8 @@
 enum {
     ARENA_BYTES_MAX = 256 * 1024 * 1024,
     TEXT_BYTES_MAX = 16 * 1024,
-    WORK_KEEP = 4,                     /* kept for reuse */
+    JSON_GROWTH = 4, /* a number of two bytes in a list of JSON, comma included, is one of eight */
+    WORK_KEEP = 4,   /* kept for reuse */
     WORK_KEEP_BYTES = 8 * 1024 * 1024, /* a larger one is freed */
 };
 
@@ -54,7 +57,7 @@ static work *work_new(app *a)
     work *w = fer_calloc(1, sizeof *w);
     w->arena = fer_arena_new(&a->memory_ingest, ARENA_BYTES_MAX);
     fer_buf_init(&w->decoded, RW_DECODED_BYTES_MAX, &a->memory_ingest);
-    fer_buf_init(&w->message, RW_DECODED_BYTES_MAX, &a->memory_ingest);
+    fer_buf_init(&w->message, (size_t)JSON_GROWTH * RW_DECODED_BYTES_MAX, &a->memory_ingest);
     rw_request_init(&w->request, &a->memory_ingest);
     w->names = otlp_name_cache_new();
     return w;
@@ -128,13 +131,45 @@ typedef struct content {
     bool json, gzip;
 } content;
 
+static const char json_type[] = "application/json", protobuf_type[] = "application/x-protobuf";
+
+/* Whatever its parameters are. */
+static bool is_media_type(fer_str header, const char *type)
+{
+    const char *semi = memchr(header.p, ';', header.n);
+    fer_str media = str_head(header, semi == NULL ? header.n : (size_t)(semi - header.p));
+    return http_str_ieq(http_str_trim(media), str_of(type));
+}
+
+/* A failure as the protocol has it: google.rpc.Status { string message = 2; }, in the form of the request. */
+static void reply_status(http_req *r, bool json, int status, fer_str why)
+{
+    fer_buf body;
+    fer_buf_init(&body, 8 * TEXT_BYTES_MAX, NULL);
+    if (json) {
+        fer_buf_puts(&body, STR("{\"message\":"));
+        text_json(&body, why);
+        fer_buf_putc(&body, '}');
+    } else {
+        pb_put_bytes(&body, 2, why);
+    }
+    http_reply_buf(r, status, json ? json_type : protobuf_type, &body);
+}
+
+/* What may succeed later. */
+static void reply_later(http_req *r, bool json, const char *why)
+{
+    http_resp_header(r, "Retry-After", STR(BUSY_RETRY_AFTER));
+    reply_status(r, json, 503, str_of(why));
+}
+
 static bool check_headers(http_req *r, content *ret)
 {
     fer_str type = http_req_header(r, "Content-Type");
     fer_str encoding = http_req_header(r, "Content-Encoding");
-    ret->json = str_eq(type, STR("application/json"));
-    ret->gzip = str_eq(encoding, STR("gzip"));
-    if (!ret->json && !str_eq(type, STR("application/x-protobuf"))) {
+    ret->json = is_media_type(type, json_type);
+    ret->gzip = http_str_ieq(encoding, STR("gzip"));
+    if (!ret->json && !is_media_type(type, protobuf_type)) {
         http_reply_text(r, 400,
                         "unsupported content type: %.*s, supported: [application/json, "
                         "application/x-protobuf]",
@@ -143,9 +178,11 @@ static bool check_headers(http_req *r, content *ret)
     }
     if (ret->gzip || encoding.n == 0)
         return true;
-    http_reply_text(r, 400,
-                    "unsupported compression: %.*s. Only \"gzip\" or no compression supported",
-                    STR_FMT(encoding));
+    char why[256];
+    int n = snprintf(why, sizeof why,
+                     "unsupported compression: %.*s. Only \"gzip\" or no compression supported",
+                     (int)(encoding.n < 128 ? encoding.n : 128), encoding.p);
+    reply_status(r, ret->json, 400, (fer_str){why, (size_t)n});
     return false;
 }
 
@@ -182,13 +219,13 @@ static void put_partial(fer_buf *out, const answer *w)
 static void send_answer(durable_reply *d)
 {
     const answer *w = (const answer *)d;
-    const char *type = w->json ? "application/json" : "application/x-protobuf";
+    const char *type = w->json ? json_type : protobuf_type;
     if (w->refused == 0) {
         http_reply(d->r, 200, type, w->json ? STR("{}") : STR(""));
         return;
     }
     if (w->nothing) {
-        http_reply_text(d->r, 400, "%.*s", STR_FMT(w->text));
+        reply_status(d->r, w->json, 400, w->text);
         return;
     }
     fer_buf body;
@@ -196,6 +233,11 @@ static void send_answer(durable_reply *d)
     put_partial(&body, w);
     http_reply(d->r, 200, type, fer_buf_str(&body));
     fer_buf_done(&body);
+}
+
+static void send_refusal(durable_reply *d, const char *why)
+{
+    reply_later(d->r, ((const answer *)d)->json, why);
 }
 
 /* The first reasons, a line each. */
@@ -248,6 +290,7 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
     if (ans == NULL)
         return fer_fail_budget(err, "OTLP request");
     durable_reply_init(&ans->reply, r, send_answer);
+    ans->reply.refuse = send_refusal;
     ans->json = of->json;
     tsdb_report rep = {0};
     const tsdb_rows rows = {q->rows,    q->n_rows,    q->hists,
@@ -300,12 +343,13 @@ void otlp_handle(http_req *r, void *arg)
     fer_err err;
     work *w = work_take(o);
     fer_code code = receive(o, r, &of, w, &options, &err);
+    bool too_large = of.gzip && w->decoded.n == w->decoded.max;
     work_give(o, w);
     config_free(c);
     if (code == FER_INVALID)
-        http_reply_text(r, 400, "%s", err.msg);
+        reply_status(r, of.json, too_large ? 413 : 400, str_of(err.msg));
     else if (code != FER_OK)
-        reply_busy(r, err.msg);
+        reply_later(r, of.json, err.msg);
 }
 
 void otlp_stats_get(const otlp_receiver *o, otlp_stats *ret)

@@ -2,7 +2,8 @@
  *
  * Source: OTLP specification 1.x, "OTLP/HTTP Response"; REMOTE.md section 6. Answers: 200 when everything is
  * durable; 200 with a partial success, which names the first reasons, when some points can never be stored and the
- * rest is durable; 400 when nothing of the request can be; 503 with Retry-After when memory or disk run short.
+ * rest is durable; 400 when nothing of the request can be; 413 for one too large; 503 with Retry-After when memory or disk run
+ * short. These have a Status, in the form of the request, as their body.
  * Threads: the handler runs on ingest workers, any number at once.
  */
 #ifndef FERULA_SERVER_OTLP_RECEIVE_H

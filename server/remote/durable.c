@@ -9,7 +9,7 @@ void durable_reply_init(durable_reply *d, http_req *r, void (*send)(durable_repl
 
 void reply_busy(http_req *r, const char *why)
 {
-    http_resp_header(r, "Retry-After", STR("5"));
+    http_resp_header(r, "Retry-After", STR(BUSY_RETRY_AFTER));
     http_reply_text(r, 503, "%s", why);
 }
 
@@ -21,12 +21,14 @@ static void side_done(durable_reply *d)
         d->send(d);
         return;
     }
+    const char *why =
+        d->outcome == FER_NOSPACE
+            ? "no space left on device: the request is not durable yet"
+            : "the write-ahead log could not be written: the request is not durable yet";
     if (d->refuse != NULL)
-        d->refuse(d);
-    reply_busy(d->r,
-               d->outcome == FER_NOSPACE
-                   ? "no space left on device: the request is not durable yet"
-                   : "the write-ahead log could not be written: the request is not durable yet");
+        d->refuse(d, why);
+    else
+        reply_busy(d->r, why);
 }
 
 void durable_reply_committed(void *arg, fer_code outcome)

@@ -15,8 +15,8 @@ struct durable_reply {
     http_req *r;
     /* Sends the answer that the handler prepared: called when outcome is FER_OK. */
     void (*send)(durable_reply *d);
-    /* Adds headers to the 503 that is sent otherwise; may be NULL. */
-    void (*refuse)(durable_reply *d);
+    /* Sends a 503 otherwise, as reply_busy() does where it is NULL. */
+    void (*refuse)(durable_reply *d, const char *why);
     fer_code outcome;
     _Atomic int sides;
 };
@@ -26,6 +26,9 @@ void durable_reply_init(durable_reply *d, http_req *r, void (*send)(durable_repl
 void durable_reply_committed(void *arg, fer_code outcome);
 /* The handler's side. Afterwards the reply is not its own any more. */
 void durable_reply_prepared(durable_reply *d);
+
+/* Of a 503: when to try again, in seconds. */
+#define BUSY_RETRY_AFTER "5"
 
 /* 503 with Retry-After. */
 void reply_busy(http_req *r, const char *why);

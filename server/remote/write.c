@@ -280,9 +280,10 @@ static void send_answer(durable_reply *d)
         http_reply_text(d->r, w->status, "%.*s", STR_FMT(w->text));
 }
 
-static void head_refusal(durable_reply *d)
+static void send_refusal(durable_reply *d, const char *why)
 {
     put_written(d->r, ((const answer *)d)->message, nothing);
+    reply_busy(d->r, why);
 }
 
 static void put_count(fer_buf *out, uint64_t n, const char *what)
@@ -376,7 +377,7 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     if (ans == NULL)
         return fer_fail_budget(err, "remote write");
     durable_reply_init(&ans->reply, r, send_answer);
-    ans->reply.refuse = head_refusal;
+    ans->reply.refuse = send_refusal;
     ans->message = of->message;
     ans->status = 204;
     tsdb_report rep = {0};

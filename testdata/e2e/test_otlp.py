@@ -53,6 +53,37 @@ EXPECTED = dict([
 ])
 
 
+def varint_of(data):
+    """The number the bytes begin with, and what is behind it."""
+    value = shift = 0
+    for i, byte in enumerate(data):
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, data[i + 1:]
+    raise AssertionError(f"no number: {data}")
+
+
+def message_of(headers, body):
+    """{field: number or bytes} of a protobuf answer, the object of one in JSON."""
+    if headers["Content-Type"] == "application/json":
+        return json.loads(body)
+    fields = {}
+    while body:
+        tag, body = varint_of(body)
+        fields[tag >> 3], body = varint_of(body)
+        if tag & 7 == 2:
+            n = fields[tag >> 3]
+            fields[tag >> 3], body = body[:n], body[n:]
+    return fields
+
+
+def why(headers, body):
+    """The text of a Status."""
+    message = message_of(headers, body)
+    return message["message"] if "message" in message else message[2].decode()
+
+
 def everything(server):
     answer = server.instant('{__name__=~".+"}[1h]', time=NOW / 1000 + 120)
     return {tuple(sorted(s["metric"].items())): s["values"] for s in answer}
@@ -254,38 +285,69 @@ class Answers(unittest.TestCase):
             status, _, text = server.request(PATH, method="POST", body=b"", headers=PROTOBUF)
             self.assertEqual((404, b"otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n"), (status, text))
 
+    def answer(self, body, headers, **more):
+        """(status, the Status' text), in the form of the request."""
+        status, got, text = self.server.send(body, headers, **more)
+        self.assertEqual(headers["Content-Type"], got["Content-Type"])
+        return status, why(got, text)
+
     def test_headers(self):
-        for headers, word in [({"Content-Type": "text/plain"}, b"unsupported content type: text/plain"),
-                              ({**PROTOBUF, "Content-Encoding": "br"}, b"unsupported compression: br"),
-                              ({**PROTOBUF, "Content-Encoding": "gzip"}, b"gzip: ")]:
-            status, _, text = self.server.send(b"x", headers)
-            self.assertEqual(400, status)
-            self.assertIn(word, text)
+        status, got, text = self.server.send(b"x", {"Content-Type": "text/plain"})
+        self.assertEqual((400, b"unsupported content type: text/plain, supported: [application/json, application/x-protobuf]\n"), (status, text))
+        for headers in (PROTOBUF, JSON):
+            self.assertEqual((400, 'unsupported compression: br. Only "gzip" or no compression supported'),
+                             self.answer(b"x", headers, **{"Content-Encoding": "br"}))
+            self.assertEqual((400, "gzip: incorrect header check"), self.answer(b"xy", headers, **{"Content-Encoding": "gzip"}))
+        for content_type, body in (("Application/X-Protobuf", b""), ("application/json; charset=utf-8", b"{}")):
+            status, got, text = self.server.send(gzip.compress(body), {"Content-Type": content_type, "Content-Encoding": "GZIP"})
+            self.assertEqual((200, body, content_type.partition(";")[0].lower()), (status, text, got["Content-Type"]))
 
     def test_malformed(self):
         body = otlp.encode(otlp.REQUEST, ONE_OF_EACH)
-        status, _, text = self.server.send(body[:-3], PROTOBUF)
-        self.assertEqual((400, b"proto: malformed ExportMetricsServiceRequest in the field at byte 0\n"), (status, text))
-        status, _, text = self.server.send(b'{"resourceMetrics": 3}', JSON)
-        self.assertEqual((400, b"json: a list is expected at byte 20\n"), (status, text))
+        self.assertEqual((400, "proto: malformed ExportMetricsServiceRequest in the field at byte 0"), self.answer(body[:-3], PROTOBUF))
+        self.assertEqual((400, "json: a list is expected at byte 20"), self.answer(b'{"resourceMetrics": 3}', JSON))
+
+    def test_too_large(self):
+        body = gzip.compress(bytes(33 << 20))
+        for headers in (PROTOBUF, JSON):
+            self.assertEqual((413, "gzip: decoded length is above the limit of 33554432 bytes"), self.answer(body, headers, **{"Content-Encoding": "gzip"}))
+        # Numbers of JSON may take four times as much in protobuf.
+        counts = ",".join(["0"] * 5_000_000)
+        body = '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"h","histogram":{"dataPoints":[{"bucketCounts":[%s]}]}}]}]}]}' % counts
+        self.assertEqual(400, self.answer(body.encode(), JSON)[0])
+
+    def test_an_empty_request_is_a_success(self):
+        self.assertEqual((200, b""), self.server.send(b"", PROTOBUF)[::2])
+        self.assertEqual((200, b"{}"), self.server.send(b"{}", JSON)[::2])
 
     def test_nothing_of_the_request_can_be_stored(self):
         delta = request(resource({}, counter("delta", [point(NOW, 1), point(NOW + 1, 2)], temporality=1)))
-        status, _, text = self.server.send(json.dumps(delta).encode(), JSON)
-        self.assertEqual((400, b'invalid temporality and type combination for metric "delta"\n'), (status, text))
+        for body, headers in ((json.dumps(delta).encode(), JSON), (otlp.encode(otlp.REQUEST, delta), PROTOBUF)):
+            self.assertEqual((400, 'invalid temporality and type combination for metric "delta"'), self.answer(body, headers))
 
     def test_part_of_the_request_can_be_stored(self):
         late = NOW + 3600_000 * 24
         body = request(resource({}, counter("delta2", [point(NOW, 1), point(NOW + 1, 2)], temporality=1),
                                 gauge("good", [point(NOW, 1)]), gauge("late", [point(late, 1)])))
-        status, _, text = self.server.send(json.dumps(body).encode(), JSON)
-        answer = json.loads(text)["partialSuccess"]
-        self.assertEqual((200, "3"), (status, answer["rejectedDataPoints"]))
-        self.assertIn('invalid temporality and type combination for metric "delta2"', answer["errorMessage"])
-        self.assertIn('too far in the future for series {__name__="late"}', answer["errorMessage"])
-        status, _, text = self.server.send(otlp.encode(otlp.REQUEST, body), PROTOBUF)
-        self.assertEqual((200, b"\x0a", b"\x08\x03\x12"), (status, text[:1], text[3:6] if text[1] >= 0x80 else text[2:5]))
+        reasons = ('invalid temporality and type combination for metric "delta2"\n'
+                   'out of bounds: timestamp is too far in the future for series {__name__="late"}')
+        status, got, text = self.server.send(json.dumps(body).encode(), JSON)
+        self.assertEqual((200, {"partialSuccess": {"rejectedDataPoints": "3", "errorMessage": reasons}}), (status, message_of(got, text)))
+        status, got, text = self.server.send(otlp.encode(otlp.REQUEST, body), PROTOBUF)
+        partial = message_of(got, text)
+        self.assertEqual((200, {1: 3, 2: reasons.encode()}), (status, message_of(got, partial[1])))
         self.assertEqual(["1"], [s["value"][1] for s in self.server.instant("good", time=NOW / 1000)])
+
+    def test_what_may_succeed_later(self):
+        with Server() as server:
+            for fail, expected in ((True, 503), (False, 200)):
+                server.fail_writes(fail)
+                for body, headers in ((json.dumps(ONE_OF_EACH).encode(), JSON), (otlp.encode(otlp.REQUEST, ONE_OF_EACH), PROTOBUF)):
+                    status, got, text = server.send(body, headers)
+                    self.assertEqual((expected, "5" if fail else None, headers["Content-Type"]), (status, got["Retry-After"], got["Content-Type"]))
+                    if fail:
+                        self.assertEqual("the write-ahead log could not be written: the request is not durable yet", why(got, text))
+            self.assertEqual(EXPECTED, everything(server))
 
 
 def delta_of(k, t):
