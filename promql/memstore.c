@@ -197,7 +197,8 @@ typedef struct mem_selection {
     memstore *store;
     syms *syms;
     memstore_series **series;
-    label_id *ids; /* of the series asked for last; room for the longest label set */
+    label_id *ids;              /* of the series asked for last; room for the longest label set */
+    const label_choice *choice; /* the labels to give; NULL: all */
 } mem_selection;
 
 static bool series_matches(const memstore_series *s, const matcher *m, size_t nm)
@@ -228,18 +229,63 @@ static bool has_data(const memstore_series *s, int64_t mint, int64_t maxt)
     return i < s->samples.n && s->samples.t[i] <= maxt;
 }
 
+static bool is_listed(const fer_str *names, size_t n, fer_str name)
+{
+    size_t i = 0;
+    while (i < n && !str_eq(names[i], name))
+        i++;
+    return i < n;
+}
+
 static const label_id *selection_ids(selection *base, size_t i, size_t *ret_n)
 {
     mem_selection *s = (mem_selection *)base;
     labels ls = s->series[i]->labels;
+    size_t n = 0;
     for (size_t k = 0; k < ls.n; k++) {
-        s->ids[k].name = syms_intern_stable(s->syms, ls.l[k].name);
-        s->ids[k].value = syms_intern_stable(s->syms, ls.l[k].value);
-        if (s->ids[k].name == SYM_NONE || s->ids[k].value == SYM_NONE)
+        if (s->choice != NULL &&
+            is_listed(s->choice->names, s->choice->n, ls.l[k].name) == s->choice->others)
+            continue;
+        s->ids[n].name = syms_intern_stable(s->syms, ls.l[k].name);
+        s->ids[n].value = syms_intern_stable(s->syms, ls.l[k].value);
+        if (s->ids[n].name == SYM_NONE || s->ids[n].value == SYM_NONE)
             return NULL;
+        n++;
     }
-    *ret_n = ls.n;
+    *ret_n = n;
     return s->ids;
+}
+
+/* Its labels from k on that are no metric's; .n 0 ends. */
+static fer_str next_rest(labels ls, size_t *k)
+{
+    static const fer_str metric[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
+    while (*k < ls.n && is_listed(metric, 3, ls.l[*k].name))
+        ++*k;
+    return *k < ls.n ? ls.l[*k].name : (fer_str){NULL, 0};
+}
+
+/* The same for many series, so that they are compared. */
+static uint64_t rest_hash(const selection *base, size_t i)
+{
+    labels ls = ((const mem_selection *)base)->series[i]->labels;
+    uint64_t n = 0;
+    for (size_t k = 0; next_rest(ls, &k).n != 0; k++)
+        n++;
+    return n << 32 | n;
+}
+
+static bool rest_equal(const selection *base, size_t i, size_t k)
+{
+    const mem_selection *s = (const mem_selection *)base;
+    labels x = s->series[i]->labels, y = s->series[k]->labels;
+    for (size_t a = 0, b = 0;; a++, b++) {
+        fer_str p = next_rest(x, &a), q = next_rest(y, &b);
+        if (!str_eq(p, q) || (p.n != 0 && !str_eq(x.l[a].value, y.l[b].value)))
+            return false;
+        if (p.n == 0)
+            return true;
+    }
 }
 
 static fer_code copy_sample(const samples *from, size_t i, samples *out)
@@ -266,7 +312,9 @@ static fer_code read_series(selection *base, size_t i, int64_t mint, int64_t max
     return FER_OK;
 }
 
-static const selection_ops mem_selection_ops = {selection_ids, read_series};
+static const selection_ops mem_selection_ops = {.labels = selection_ids, .read = read_series};
+static const selection_ops mem_choice_ops = {
+    .labels = selection_ids, .read = read_series, .rest_hash = rest_hash, .rest_equal = rest_equal};
 
 static int by_labels(const void *a, const void *b)
 {
@@ -297,7 +345,8 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     if (h->limit != 0 && n > h->limit)
         n = (size_t)h->limit;
 
-    *s = (mem_selection){.base = {&mem_selection_ops, n},
+    *s = (mem_selection){.base = {h->labels == NULL ? &mem_selection_ops : &mem_choice_ops, n},
+                         .choice = h->labels,
                          .store = store,
                          .syms = q->base.ctx.syms,
                          .series = series,

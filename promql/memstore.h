@@ -3,7 +3,7 @@
  * Holds typed samples (floats, stale markers, histograms) and start timestamps, and answers through
  * tsdb/querier.h as the database does: unsorted selections come in the order the series were made,
  * which is not label order. Series without samples in the range asked for are selected too, as blocks
- * may do; reading them gives nothing.
+ * may do; reading them gives nothing. Labels that nobody will look at are left out.
  *
  * Threads: filling is for one thread; then any number of queriers may read.
  * Lifetime: label texts and histograms live until memstore_free(), and outlive the queries.

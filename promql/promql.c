@@ -107,7 +107,7 @@ static fer_code prepare(run *r)
     FER_TRY(promql_prepare(p->e, &t, q->scratch, &r->p, q->err));
     FER_TRY(query_grid(q, t.start_ms, t.end_ms, p->step_ms == 0 ? 1 : p->step_ms, &r->g));
     FER_TRY(per_step_counts(r));
-    eval_ctx ec = {&r->g, &r->count};
+    eval_ctx ec = {.g = &r->g, .count = &r->count};
     if (r->p->kind == EXPR_MATRIX || r->p->kind == EXPR_SUBQUERY)
         FER_TRY(raw_range_build(q, r->p, ec, &r->raw));
     else if (r->p->kind != EXPR_STRING)

@@ -208,7 +208,8 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
     return selection_labels(s->sel[m->source], m->index, ret_n);
 }
 
-static const selection_ops merge_selection_ops = {selection_labels_of, selection_read_of};
+static const selection_ops merge_selection_ops = {.labels = selection_labels_of,
+                                                  .read = selection_read_of};
 
 /* ---- the querier ---- */
 
@@ -220,6 +221,7 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
         return querier_select(q->sources[0].q, hints, m, nm, ret, err);
     select_hints h = *hints;
     h.sorted = true;
+    h.labels = NULL; /* what is one series is told by all of them */
     merge_selection *s = ARENA_NEW(base->ctx.arena, merge_selection);
     if (s == NULL)
         return no_memory(err);

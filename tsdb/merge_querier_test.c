@@ -54,7 +54,7 @@ static fer_code table_read(selection *base, size_t i, int64_t mint, int64_t maxt
     return FER_OK;
 }
 
-static const selection_ops table_selection_ops = {table_labels, table_read};
+static const selection_ops table_selection_ops = {.labels = table_labels, .read = table_read};
 
 static fer_code table_select(querier *base, const select_hints *h, const matcher *m, size_t nm,
                              selection **ret, fer_err *err)

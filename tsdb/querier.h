@@ -30,6 +30,13 @@ typedef struct query_ctx {
     bool sweep;         /* one pass over much data: mapped bytes are forgotten behind the reader */
 } query_ctx;
 
+/* Labels by name: those listed, or all but those. */
+typedef struct label_choice {
+    const fer_str *names;
+    size_t n;
+    bool others;
+} label_choice;
+
 typedef struct select_hints {
     int64_t mint, maxt; /* what will be read, ms, both ends inclusive */
     int64_t step_ms;    /* 0 for instant */
@@ -39,6 +46,8 @@ typedef struct select_hints {
     uint64_t limit;     /* at most so many series, 0 = all */
     /* Of each series only the newest sample in [mint, maxt] counts: the others may be left out. */
     bool newest_only;
+    /* The labels that will be looked at, __name__, __type__ and __unit__ among them; NULL: all. Others may be left out. */
+    const label_choice *labels;
 } select_hints;
 
 /* A growing list of texts (warnings) in an arena. */
@@ -78,6 +87,10 @@ typedef struct selection_ops {
      */
     fer_code (*read)(selection *s, size_t i, int64_t mint, int64_t maxt, samples *out,
                      fer_err *err);
+    /* Where labels() leaves some out (select_hints.labels), these look at all of a series but __name__, __type__ and
+     * __unit__: a hash of them, and whether two series have the same. NULL where labels() gives all. */
+    uint64_t (*rest_hash)(const selection *s, size_t i);
+    bool (*rest_equal)(const selection *s, size_t i, size_t k);
 } selection_ops;
 
 struct selection {

@@ -320,7 +320,7 @@ fer_code aggregate_build(query *q, const plan *p, eval_ctx ec, oper **ret)
         return QUERY_NOMEM(q);
     g->kind = p->e->u.aggregate.op;
     FER_TRY(grouping_make(q, &p->e->u.aggregate, &g->by));
-    FER_TRY(oper_build(q, p->args[0], ec, &g->of));
+    FER_TRY(grouping_input(q, p, ec, &g->of));
     g->o.unique = true;
     g->o.nameless = grouping_nameless(q, &g->by, g->of);
     *ret = &g->o;

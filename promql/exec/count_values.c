@@ -118,7 +118,7 @@ fer_code count_values_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     g->label_dropped = g->by.without && g->label == q->sym_name;
     for (size_t i = 0; g->by.without && i < g->by.names.n; i++)
         g->label_dropped = g->label_dropped || g->by.names.ids[i] == g->label;
-    FER_TRY(oper_build(q, p->args[0], ec, &g->of));
+    FER_TRY(grouping_input(q, p, ec, &g->of));
     g->o.unique = true;
     label_id l = {g->label, 1};
     g->o.nameless = grouping_nameless(q, &g->by, g->of) && !lset_has_metric(q, (lset){&l, 1});

@@ -1,10 +1,19 @@
 /* grouping.c - groups of an aggregation. */
 #include "promql/exec/grouping.h"
 
+#include "promql/exec/label_need.h"
+
 fer_code grouping_make(query *q, const expr_aggregate *a, grouping *ret)
 {
     *ret = (grouping){.without = a->without};
     return lset_names_make(q, a->grouping, a->n_grouping, &ret->names);
+}
+
+fer_code grouping_input(query *q, const plan *p, eval_ctx ec, oper **ret)
+{
+    if ((ec.labels = label_need_of(q, &p->e->u.aggregate)) == NULL)
+        return QUERY_NOMEM(q);
+    return oper_build(q, p->args[0], ec, ret);
 }
 
 fer_code grouping_labels(query *q, grouping *g, lset s)
@@ -15,13 +24,13 @@ fer_code grouping_labels(query *q, grouping *g, lset s)
 
 fer_code grouping_find(query *q, grouping *g, lset s, uint32_t *ret, bool *ret_new)
 {
-    if (!g->without && g->names.n == 0 && g->map.n == 1) { /* one group for all */
-        *ret = 0;
-        *ret_new = false;
-        return FER_OK;
-    }
     FER_TRY(grouping_labels(q, g, s));
-    return lset_map_add(q, &g->map, lset_of(&g->buf), ret, ret_new);
+    *ret_new = false;
+    if (g->map.n == 0 ||
+        !lset_eq(lset_of(&g->buf), g->map.keys[g->last])) /* mostly that of the series before */
+        FER_TRY(lset_map_add(q, &g->map, lset_of(&g->buf), &g->last, ret_new));
+    *ret = g->last;
+    return FER_OK;
 }
 
 bool grouping_nameless(const query *q, const grouping *g, const oper *of)

@@ -8,10 +8,13 @@ typedef struct grouping {
     bool without;
     lset_names names;
     lset_buf buf;
-    lset_map map; /* group label sets to group numbers */
+    lset_map map;  /* group label sets to group numbers */
+    uint32_t last; /* found */
 } grouping;
 
 FER_MUST_CHECK fer_code grouping_make(query *q, const expr_aggregate *a, grouping *ret);
+/* The operator whose series an aggregation groups; no more labels than that takes are asked of it. */
+FER_MUST_CHECK fer_code grouping_input(query *q, const plan *p, eval_ctx ec, oper **ret);
 /* The labels of the group of s, in g->buf. */
 FER_MUST_CHECK fer_code grouping_labels(query *q, grouping *g, lset s);
 /* The number of the group of s, *ret_new when s is its first series. */

@@ -1,5 +1,6 @@
 /* oper.c - which operator serves which node. */
 #include "promql/exec/hist_column.h"
+#include "promql/exec/label_need.h"
 
 void *oper_new(query *q, size_t size, const plan *p, const grid *g,
                fer_code (*next)(oper *o, vec *ret))
@@ -163,6 +164,8 @@ fer_code oper_build(query *q, const plan *p, eval_ctx ec, oper **ret)
         return empty_build(q, p, ec, ret);
     if (p->once && ec.g->n > 1)
         return repeat_build(q, p, ec, ret);
+    if (!label_need_passes(q, p))
+        ec.labels = NULL;
 
     switch (p->kind) {
     case EXPR_NUMBER:

@@ -61,6 +61,7 @@ typedef struct query {
 typedef struct eval_ctx {
     const grid *g;
     counter *count;
+    const label_choice *labels; /* that will be looked at (label_need.h); NULL: all */
 } eval_ctx;
 
 /* Zeroed memory from the scratch arena, NULL with q->err filled past the budget. */

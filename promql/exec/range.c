@@ -7,14 +7,10 @@
 #include "promql/exec/ahead.h"
 #include "promql/exec/range_hist.h"
 #include "promql/exec/subquery.h"
+#include "promql/exec/twins.h"
 #include "promql/func_range.h"
 
 enum { RANGE_SCALARS_MAX = 2 };
-
-/* What a series loses with its name. */
-typedef struct metric_id {
-    uint32_t name, type, unit;
-} metric_id;
 
 typedef struct range_op {
     oper o;
@@ -38,10 +34,8 @@ typedef struct range_op {
     vec out;
     ahead_reader ahead;
     lset_buf labels;
-    lset_guard guard;
-    metric_id metric;      /* of all series given so far */
-    uint64_t *given;       /* which of the selection, until there are two metrics; NULL: none yet */
-    bool many_metrics;     /* `guard` has all that were given */
+    twins twins;
+    lset_guard guard;      /* of a subquery's series */
     range_hist *hists;     /* made when the first histogram is met */
     uint64_t overlaps;     /* of the current series */
     uint32_t checked_name; /* whether it looks like a counter's is known */
@@ -471,54 +465,14 @@ static fer_code evaluate(range_op *r, const range_series *s)
     return apply(r, total);
 }
 
-static metric_id metric_of(const query *q, lset s)
+/* Two series that become one without their names are an error. `s` is the present one, whose labels may be no longer valid
+ * afterwards; those in r->labels are what is left of them. */
+static fer_code check_unique(range_op *r, const range_series *s)
 {
-    return (metric_id){lset_get(s, q->sym_name), lset_get(s, q->sym_type),
-                       lset_get(s, q->sym_unit)};
-}
-
-static bool is_same_metric(metric_id a, metric_id b)
-{
-    return a.name == b.name && a.type == b.type && a.unit == b.unit;
-}
-
-/* The series given so far, without names, go to the guard. */
-static fer_code guard_given(range_op *r)
-{
-    source_cursor at = *range_input_cursor(r->in);
-    for (size_t i = bits_next(r->given, 0, at.i); i < at.i; i = bits_next(r->given, i + 1, at.i)) {
-        lset s;
-        source_cursor one = {.s = at.s, .i = i + 1};
-        FER_TRY(cursor_labels(r->o.q, &one, &s));
-        FER_TRY(lset_drop_metric(r->o.q, &r->labels, s));
-        FER_TRY(lset_guard_add(r->o.q, &r->guard, lset_of(&r->labels), NULL));
-        FER_TRY(query_work(r->o.q, AHEAD_SERIES_WORK));
-    }
-    r->many_metrics = true;
-    return FER_OK;
-}
-
-/* Two series that become one without their names are an error. Series of one metric cannot, so that sets
- * are looked up only once there is a second. `s` is the present one's labels, `dropped` those in r->labels. */
-static fer_code check_unique(range_op *r, range_series *s)
-{
-    query *q = r->o.q;
     const source_cursor *at = range_input_cursor(r->in);
-    if (at != NULL && !r->many_metrics) {
-        metric_id m = metric_of(q, s->labels);
-        bool first = r->given == NULL;
-        if (first && (r->given = QUERY_ARRAY(q, uint64_t, bits_words(at->s->sel->n))) == NULL)
-            return QUERY_NOMEM(q);
-        r->metric = first ? m : r->metric;
-        if (is_same_metric(m, r->metric)) {
-            bits_set(r->given, at->i - 1);
-            return FER_OK;
-        }
-        FER_TRY(guard_given(r));
-        FER_TRY(range_input_labels(r->in, s));
-        FER_TRY(lset_drop_metric(q, &r->labels, s->labels));
-    }
-    return lset_guard_add(q, &r->guard, lset_of(&r->labels), NULL);
+    if (at != NULL)
+        return twins_add(r->o.q, &r->twins, at, s->labels);
+    return lset_guard_add(r->o.q, &r->guard, lset_of(&r->labels), NULL);
 }
 
 /* The labels of the result, and what the operator says about it. */

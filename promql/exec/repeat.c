@@ -61,7 +61,7 @@ fer_code repeat_build(query *q, const plan *p, eval_ctx ec, oper **ret)
         return QUERY_NOMEM(q);
     r->g = (grid){ec.g->start, ec.g->step, 1};
     r->parent = ec.count;
-    FER_TRY(oper_build(q, p, (eval_ctx){&r->g, &r->count}, &r->of));
+    FER_TRY(oper_build(q, p, (eval_ctx){.g = &r->g, .count = &r->count}, &r->of));
     r->o.unique = r->of->unique;
     r->o.nameless = r->of->nameless;
     *ret = &r->o;

@@ -356,7 +356,8 @@ static fer_code build(query *q, const plan *p, const plan *sel, eval_ctx ec, sel
     source_range range = {.mint = mint,
                           .maxt = maxt,
                           .step_ms = query_step(q, ec.g),
-                          .newest_only = ec.g->n == 1 && kind != SELECT_SMOOTHED};
+                          .newest_only = ec.g->n == 1 && kind != SELECT_SMOOTHED,
+                          .labels = ec.labels};
     FER_TRY(source_use(q, sel, &sel->e->u.selector, range, &s->cur));
     *ret = &s->o;
     return FER_OK;

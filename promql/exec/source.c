@@ -62,8 +62,9 @@ fer_code source_use(query *q, const plan *p, const expr_selector *sel, source_ra
             at = &(*at)->next;
         *at = s;
     }
-    /* Two readers of the newest sample may look at different times. */
+    /* Two readers of the newest sample may look at different times, and at different labels. */
     s->hints.newest_only = s->uses == 0 && range.newest_only;
+    s->hints.labels = s->uses == 0 ? range.labels : NULL;
     s->uses++;
     s->hints.mint = mint < s->hints.mint ? mint : s->hints.mint;
     s->hints.maxt = maxt > s->hints.maxt ? maxt : s->hints.maxt;

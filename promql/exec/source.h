@@ -31,7 +31,8 @@ typedef struct source_cursor {
 typedef struct source_range {
     int64_t mint, maxt; /* inclusive */
     int64_t step_ms;
-    bool newest_only; /* the newest sample is enough */
+    bool newest_only;           /* the newest sample is enough */
+    const label_choice *labels; /* of eval_ctx */
 } source_range;
 
 /* Registers a reader and gives it a cursor at the first series. */

@@ -63,7 +63,8 @@ static fer_code open_selector(range_input *in)
         mint = ms_sub(mint, q->lookback_ms);
     if (sel->smoothed)
         maxt = ms_add(maxt, q->lookback_ms);
-    source_range range = {.mint = mint, .maxt = maxt, .step_ms = query_step(q, in->ec.g)};
+    source_range range = {
+        .mint = mint, .maxt = maxt, .step_ms = query_step(q, in->ec.g), .labels = in->ec.labels};
     return source_use(q, in->p, sel, range, &in->cur);
 }
 
@@ -81,7 +82,7 @@ static fer_code open_subquery(range_input *in)
         if (in->count.read_at == NULL)
             return QUERY_NOMEM(q);
     }
-    return oper_build(q, in->p->args[0], (eval_ctx){&in->g, &in->count}, &in->of);
+    return oper_build(q, in->p->args[0], (eval_ctx){.g = &in->g, .count = &in->count}, &in->of);
 }
 
 fer_code range_input_new(query *q, const plan *p, eval_ctx ec, range_input **ret)

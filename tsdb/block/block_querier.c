@@ -284,7 +284,8 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     return FER_OK;
 }
 
-static const selection_ops block_selection_ops = {selection_labels_of, selection_read_of};
+static const selection_ops block_selection_ops = {.labels = selection_labels_of,
+                                                  .read = selection_read_of};
 
 /* ---- select ---- */
 

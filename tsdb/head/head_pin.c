@@ -49,6 +49,18 @@ bool head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, hea
     return true;
 }
 
+void head_pin_prefetch(const head *h, const head_pin *pin)
+{
+    enum { LINE = 64, LINES_MAX = 4 };
+    if (pin->n_full != 0)
+        __builtin_prefetch(slab_ptr(&h->chunks, pin->full));
+    if (pin->open == 0 || pin->is_hist)
+        return;
+    const uint8_t *p = slab_ptr(&h->chunks, pin->open);
+    for (unsigned at = 0; at < pin->bytes && at < LINES_MAX * LINE; at += LINE)
+        __builtin_prefetch(p + at);
+}
+
 const full_chunk *head_pin_full(const head *h, const head_pin *pin)
 {
     return pin->n_full == 0 ? NULL : ((const full_list *)slab_ptr(&h->chunks, pin->full))->c;

@@ -38,6 +38,8 @@ typedef struct head_pin {
 /* Pins the chunks that may have samples in [mint, maxt]. False when the arena of hist, where copies go, refuses. */
 bool head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, head_hist_pins *hist,
                    head_pin *ret);
+/* Has the processor fetch what reading the series will look at first: in a large head that is far away. */
+void head_pin_prefetch(const head *h, const head_pin *pin);
 /* The full chunks pinned: n_full of them. */
 const full_chunk *head_pin_full(const head *h, const head_pin *pin);
 /* Writes pin->bytes bytes of the open chunk, which is one of floats, with its count in front. */

@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "base/str_sort.h"
+#include "tsdb/head/head_choice.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_order.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
 #include "tsdb/head/ooo_read.h"
+
+enum { READ_AHEAD = 4 }; /* series whose chunks are fetched while one is read */
 
 /* Pair id to the query's label ids: open addressing, at most half full. */
 typedef struct pair_map_entry {
@@ -67,8 +70,9 @@ typedef struct head_selection {
     head_hist_pins hist; /* of the series */
     ooo_pins ooo;        /* of the series that have samples out of order */
     bool newest_only;
-    label_id *ids;   /* of the last labels call */
-    uint32_t *pairs; /* what they stand for */
+    head_choice choice; /* wanted NULL: all labels are given */
+    label_id *ids;      /* of the last labels call */
+    uint32_t *pairs;    /* what they stand for */
     size_t n_ids;
 } head_selection;
 
@@ -175,18 +179,35 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
         return NULL;
     pair_cursor c = head_pairs(s->view->names, s->series[i].pin.labels);
     size_t n = 0;
-    for (uint32_t pair; pair_cursor_next(&c, &pair); n++) {
-        if (n < s->n_ids && s->pairs[n] == pair)
-            continue; /* most are those of the series looked at before */
-        if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n])) {
-            s->n_ids = 0;
-            return NULL;
+    for (uint32_t pair; pair_cursor_next(&c, &pair);) {
+        if (s->choice.wanted != NULL && !head_choice_has(s->choice.wanted, pair))
+            continue;
+        /* Most are those of the series looked at before. */
+        if (n >= s->n_ids || s->pairs[n] != pair) {
+            if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n])) {
+                s->n_ids = 0;
+                return NULL;
+            }
+            s->pairs[n] = pair;
         }
-        s->pairs[n] = pair;
+        n++;
     }
     s->n_ids = n > s->n_ids ? n : s->n_ids;
     *ret_n = n;
     return s->ids;
+}
+
+static uint64_t rest_hash_of(const selection *base, size_t i)
+{
+    const head_selection *s = (const head_selection *)base;
+    return head_rest_hash(s->view->names, &s->choice, s->series[i].pin.labels);
+}
+
+static bool rest_equal_of(const selection *base, size_t i, size_t k)
+{
+    const head_selection *s = (const head_selection *)base;
+    return head_rest_equal(s->view->names, &s->choice, s->series[i].pin.labels,
+                           s->series[k].pin.labels);
 }
 
 /* ---- samples ---- */
@@ -255,6 +276,8 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const head_selection *s = (const head_selection *)base;
     const head *h = s->q->h;
     const head_pin *pin = &s->series[i].pin;
+    if (i + READ_AHEAD < base->n)
+        head_pin_prefetch(h, &s->series[i + READ_AHEAD].pin);
     int64_t newest_t = s->series[i].newest_t;
     const pinned_stones *gone = stones_of(s, pin);
     const ooo_pin *ooo = ooo_pins_find(&s->ooo, pin);
@@ -274,7 +297,21 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     return FER_OK;
 }
 
-static const selection_ops head_selection_ops = {selection_labels_of, selection_read_of};
+static const selection_ops head_selection_ops = {.labels = selection_labels_of,
+                                                 .read = selection_read_of};
+static const selection_ops head_choice_ops = {.labels = selection_labels_of,
+                                              .read = selection_read_of,
+                                              .rest_hash = rest_hash_of,
+                                              .rest_equal = rest_equal_of};
+
+/* Leaves out the labels that nobody will look at. Under mu. */
+static bool choose_labels(head_selection *s, const label_choice *c)
+{
+    if (c == NULL || !head_choice_pays(s->view->names, s->base.n))
+        return true;
+    s->base.ops = &head_choice_ops;
+    return head_choice_make(s->view->names, c, s->q->base.ctx.arena, &s->choice);
+}
 
 /* ---- select ---- */
 
@@ -431,7 +468,7 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
             !ooo_pins_add(&s->ooo, h, list.v[i], q->base.ctx.arena))
             return no_memory(err);
     s->base.n = list.n;
-    return FER_OK;
+    return choose_labels(s, hints->labels) ? FER_OK : no_memory(err);
 }
 
 static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)

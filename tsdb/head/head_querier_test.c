@@ -451,6 +451,54 @@ static void an_empty_head_answers_empty(void **state)
     test_query_end(&q);
 }
 
+/* ---- labels that nobody looks at ---- */
+
+/* By the texts of test_labels(): the labels of a series, what of them is chosen, and which series is the same without metric. */
+static const struct {
+    const char *raw, *chosen, *others;
+    int like;
+} chosen_cases[] = {
+    {"__name__=a,job=x,pod=1", "__name__=a,job=x", "__name__=a,pod=1", -1},
+    {"__name__=b,job=x,pod=1", "__name__=b,job=x", "__name__=b,pod=1", 0},
+    {"__name__=a,pod=1", "__name__=a", "__name__=a,pod=1", -1},
+    {"__name__=a,job=1,pod=x", "__name__=a,job=1", "__name__=a,pod=x", -1},
+    {"__name__=a,__type__=c,__unit__=s,job=x,pod=1", "__name__=a,__type__=c,job=x",
+     "__name__=a,__type__=c,__unit__=s,pod=1", 0},
+    {"__name__=c,pod=1", "__name__=c", "__name__=c,pod=1", 2},
+    {"__name__=a,job=x,pod=1,zone=z", "__name__=a,job=x", "__name__=a,pod=1,zone=z", -1},
+};
+
+static void expect_chosen(test_db *t, const label_choice *c)
+{
+    test_query q;
+    test_query_begin(&q, t->db, INT64_MIN, INT64_MAX);
+    select_hints h = {.mint = INT64_MIN, .maxt = INT64_MAX, .labels = c};
+    selection *s;
+    assert_int_equal(querier_select(q.q, &h, NULL, 0, &s, NULL), FER_OK);
+    assert_int_equal(s->n, COUNT(chosen_cases));
+    for (size_t i = 0; i < s->n; i++) {
+        assert_string_equal(test_labels(&q, s, i),
+                            c->others ? chosen_cases[i].others : chosen_cases[i].chosen);
+        for (size_t k = 0; k < s->n; k++) {
+            int a = chosen_cases[i].like < 0 ? (int)i : chosen_cases[i].like;
+            int b = chosen_cases[k].like < 0 ? (int)k : chosen_cases[k].like;
+            assert_int_equal(s->ops->rest_equal(s, i, k), a == b);
+            assert_int_equal(s->ops->rest_hash(s, i) == s->ops->rest_hash(s, k), a == b);
+        }
+    }
+    test_query_end(&q);
+}
+
+static void labels_that_nobody_looks_at_are_left_out(void **state)
+{
+    test_db *t = *state;
+    for (size_t i = 0; i < COUNT(chosen_cases); i++)
+        test_write1(t, chosen_cases[i].raw, TEST_NOW, 1);
+    const fer_str names[] = {STR("job"), STR("none"), STR("__name__"), STR("__type__")};
+    expect_chosen(t, &(label_choice){names, 4, false});
+    expect_chosen(t, &(label_choice){names, 2, true});
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -465,6 +513,7 @@ int main(void)
         TEST(memory_of_a_query_is_limited),
         TEST(names_and_values_are_sorted_unique_and_of_matching_series),
         TEST(an_empty_head_answers_empty),
+        TEST(labels_that_nobody_looks_at_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
