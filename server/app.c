@@ -330,9 +330,29 @@ static int64_t ooo_window_ms(app *a)
     return ms;
 }
 
+/* With the series that a checkpoint leaves out goes what the log told of their families. */
+static void follow_checkpoints(app *a)
+{
+    tsdb *db = app_db(a);
+    tsdb_maintenance_stats st;
+    if (db == NULL)
+        return;
+    tsdb_maintenance_stats_get(db, &st);
+    if (st.checkpoints != a->checkpoints_seen)
+        metadata_store_log_again(rw_metadata_store(a->receiver));
+    a->checkpoints_seen = st.checkpoints;
+}
+
+static void take_metadata(void *arg, const metadata_family *m)
+{
+    app *a = arg;
+    metadata_store_put(rw_metadata_store(a->receiver), m);
+}
+
 static void give_memory_back(void *arg)
 {
     app *a = arg;
+    follow_checkpoints(a);
     rw_receiver_rest(a->receiver);
     otlp_receiver_rest(a->otlp);
     fer_mem_rest();
@@ -364,6 +384,8 @@ static fer_code open_db(keeper *k)
         .ooo_window_ms = ooo_window_ms(a),
         .on_rest = give_memory_back,
         .on_rest_arg = a,
+        .on_metadata = take_metadata,
+        .on_metadata_arg = a,
     };
     tsdb *db;
     FER_TRY(tsdb_open(&t, &a->replay, &db, &k->open_err));

@@ -112,6 +112,7 @@ typedef struct app {
     web_gate *gatekeeper; /* NULL without --web.config.file */
     char *route_prefix;   /* "" or "/x" */
     rw_receiver *receiver;
+    uint64_t checkpoints_seen; /* maintenance's thread */
     otlp_receiver *otlp;
     query_gate *gate;      /* --query.max-concurrency */
     query_gate *read_gate; /* --storage.remote.read-concurrent-limit */

@@ -113,8 +113,9 @@ static fer_code fill(tsdb *db, tsdb_progress *progress, fer_err *err)
     fer_free(chunks_dir);
     if (code != FER_OK)
         return code;
-    const replay_source from = {db->o.fs, db->wal_dir, db->wbl_dir, db->o.clock,
-                                db->o.replay_threads};
+    const replay_source from = {
+        db->o.fs,          db->wal_dir,          db->wbl_dir, db->o.clock, db->o.replay_threads,
+        db->o.on_metadata, db->o.on_metadata_arg};
     FER_TRY(replay_log(&db->h, &from, progress, &db->replay, err));
     log_replay(db);
     /* As Prometheus does: the log still has series whose samples are all in blocks. */

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/vfs.h"
+#include "tsdb/family.h"
 #include "tsdb/head/exemplars.h"
 #include "tsdb/head/ooo_delta.h"
 #include "tsdb/hist_sample.h"
@@ -60,6 +61,9 @@ typedef struct tsdb_options {
     /* Called by tsdb_run_maintenance() after each pass: a time to give back memory that is kept for later; may be NULL. */
     void (*on_rest)(void *arg);
     void *on_rest_arg;
+    /* Called by tsdb_open() with what the log tells of families of metrics, of one perhaps several times: the last holds. May be NULL. */
+    void (*on_metadata)(void *arg, const metadata_family *m);
+    void *on_metadata_arg;
     bool no_lockfile;
     /* Takes no lock, makes, changes and removes no file; the log is read into memory. Nothing can be staged. */
     bool read_only;
@@ -123,6 +127,9 @@ typedef struct tsdb_rows {
     size_t n_exemplars;
     const tsdb_start *starts; /* in the order of their rows in the request */
     size_t n_starts;
+    /* What goes into the log with a series of the family; `logged` is set where the head has one. */
+    metadata_family *metadata;
+    size_t n_metadata;
 } tsdb_rows;
 
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints

@@ -293,10 +293,19 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
     ans->reply.refuse = send_refusal;
     ans->json = of->json;
     tsdb_report rep = {0};
-    const tsdb_rows rows = {q->rows,    q->n_rows,    q->hists,
-                            q->n_hists, q->exemplars, q->n_exemplar_rows};
+    metadata_store *store = rw_metadata_store(o->a->receiver);
+    size_t n_metadata = metadata_store_put_all(store, q->metadata, q->n_metadata);
+    const tsdb_rows rows = {q->rows,
+                            q->n_rows,
+                            q->hists,
+                            q->n_hists,
+                            q->exemplars,
+                            q->n_exemplar_rows,
+                            .metadata = q->metadata,
+                            .n_metadata = n_metadata};
     FER_TRY(tsdb_stage_rows(app_db(o->a), &rows, otlp_labels, NULL, w->arena, &rep,
                             durable_reply_committed, &ans->reply, err));
+    metadata_store_staged(store, q->metadata, n_metadata);
     ans->refused = refused->points + rep.n_rejected;
     ans->nothing = rep.accepted == 0;
     if (ans->refused != 0)
@@ -316,8 +325,6 @@ static fer_code receive(otlp_receiver *o, http_req *r, const content *of, work *
     FER_TRY(decode(w, r, of, &msg, err));
     FER_TRY(otlp_scan(msg, options, fingerprint, app_db(o->a), w->names, w->arena, &w->request,
                       &refused, err));
-    for (size_t i = 0; i < w->request.n_metadata; i++)
-        metadata_store_put(rw_metadata_store(o->a->receiver), &w->request.metadata[i]);
     return stage(o, r, of, w, &refused, err);
 }
 

@@ -66,19 +66,17 @@ static fer_str copy_text(char **at, fer_str s)
 
 static entry *new_entry(metadata_store *s, const metadata_family *m)
 {
-    fer_str family = str_head(m->family, METADATA_TEXT_BYTES_MAX);
-    fer_str help = str_head(m->help, METADATA_TEXT_BYTES_MAX);
-    fer_str unit = str_head(m->unit, METADATA_TEXT_BYTES_MAX);
-    size_t bytes = sizeof(entry) + family.n + help.n + unit.n;
+    size_t bytes = sizeof(entry) + m->family.n + m->help.n + m->unit.n;
     if (!fer_account_charge(s->acct, bytes))
         return NULL;
     entry *e = fer_alloc(bytes);
     char *at = (char *)(e + 1);
     e->bytes = bytes;
     e->m.type = m->type;
-    e->m.family = copy_text(&at, family);
-    e->m.help = copy_text(&at, help);
-    e->m.unit = copy_text(&at, unit);
+    e->m.logged = m->logged;
+    e->m.family = copy_text(&at, m->family);
+    e->m.help = copy_text(&at, m->help);
+    e->m.unit = copy_text(&at, m->unit);
     return e;
 }
 
@@ -101,27 +99,93 @@ static bool same(const metadata_family *a, const metadata_family *b)
     return a->type == b->type && str_eq(a->help, b->help) && str_eq(a->unit, b->unit);
 }
 
+static entry *find(const metadata_store *s, fer_str family)
+{
+    size_t i = lower_bound(s, family);
+    return i < s->n && str_eq(s->v[i]->m.family, family) ? s->v[i] : NULL;
+}
+
+static void insert(metadata_store *s, entry *e)
+{
+    size_t i = lower_bound(s, e->m.family);
+    memmove(s->v + i + 1, s->v + i, (s->n - i) * sizeof *s->v);
+    s->v[i] = e;
+    s->n++;
+}
+
+static metadata_family cut(const metadata_family *m)
+{
+    metadata_family ret = *m;
+    ret.family = str_head(m->family, METADATA_TEXT_BYTES_MAX);
+    ret.help = str_head(m->help, METADATA_TEXT_BYTES_MAX);
+    ret.unit = str_head(m->unit, METADATA_TEXT_BYTES_MAX);
+    return ret;
+}
+
+/* What stands there then; NULL where there is no room. Its texts are cut. */
+static const entry *put(metadata_store *s, const metadata_family *m)
+{
+    entry *known = find(s, m->family);
+    if (known != NULL && same(&known->m, m))
+        return known;
+    if (known == NULL && !make_room(s))
+        return NULL;
+    entry *e = new_entry(s, m);
+    if (e == NULL)
+        return NULL;
+    if (known != NULL) {
+        s->v[lower_bound(s, m->family)] = e;
+        free_entry(s, known);
+    } else {
+        insert(s, e);
+    }
+    return e;
+}
+
 void metadata_store_put(metadata_store *s, const metadata_family *m)
 {
+    const metadata_family short_one = cut(m);
     if (m->family.n == 0)
         return;
     fer_mutex_lock(&s->mu);
-    size_t i = lower_bound(s, str_head(m->family, METADATA_TEXT_BYTES_MAX));
-    bool known =
-        i < s->n && str_eq(s->v[i]->m.family, str_head(m->family, METADATA_TEXT_BYTES_MAX));
-    if ((known && same(&s->v[i]->m, m)) || (!known && !make_room(s))) {
-        fer_mutex_unlock(&s->mu);
+    put(s, &short_one);
+    fer_mutex_unlock(&s->mu);
+}
+
+size_t metadata_store_put_all(metadata_store *s, metadata_family *v, size_t n)
+{
+    size_t left = 0;
+    if (n == 0)
+        return 0;
+    fer_mutex_lock(&s->mu);
+    for (size_t i = 0; i < n; i++) {
+        const metadata_family m = cut(&v[i]);
+        const entry *e = m.family.n == 0 ? NULL : put(s, &m);
+        if (e != NULL && !e->m.logged)
+            v[left++] = m;
+    }
+    fer_mutex_unlock(&s->mu);
+    return left;
+}
+
+void metadata_store_staged(metadata_store *s, const metadata_family *v, size_t n)
+{
+    if (n == 0)
         return;
+    fer_mutex_lock(&s->mu);
+    for (size_t i = 0; i < n; i++) {
+        entry *e = find(s, v[i].family);
+        if (e != NULL && same(&e->m, &v[i]))
+            e->m.logged = e->m.logged || v[i].logged;
     }
-    entry *e = new_entry(s, m);
-    if (e != NULL && known) {
-        free_entry(s, s->v[i]);
-        s->v[i] = e;
-    } else if (e != NULL) {
-        memmove(s->v + i + 1, s->v + i, (s->n - i) * sizeof *s->v);
-        s->v[i] = e;
-        s->n++;
-    }
+    fer_mutex_unlock(&s->mu);
+}
+
+void metadata_store_log_again(metadata_store *s)
+{
+    fer_mutex_lock(&s->mu);
+    for (size_t i = 0; i < s->n; i++)
+        s->v[i]->m.logged = false;
     fer_mutex_unlock(&s->mu);
 }
 

@@ -1,6 +1,6 @@
 /* metadata.h - type, help and unit of metric families, as senders tell them.
  *
- * One entry a family, the newest wins. Bounded: beyond METADATA_FAMILIES_MAX or the account's budget
+ * One entry a family, the newest wins; durable through the log, as soon as it knows a series of the family. Bounded: beyond METADATA_FAMILIES_MAX or the account's budget
  * new families are left out (metadata is advice, never worth refusing samples for).
  * Threads: any.
  */
@@ -10,22 +10,22 @@
 #include <stdint.h>
 
 #include "base/mem.h"
-#include "base/str.h"
+#include "tsdb/family.h"
 
 enum { METADATA_FAMILIES_MAX = 100000, METADATA_TEXT_BYTES_MAX = 4096 };
 
 typedef struct metadata_store metadata_store;
 
-typedef struct metadata_family {
-    fer_str family;
-    uint32_t type; /* prometheus.MetricMetadata.MetricType */
-    fer_str help, unit;
-} metadata_family;
-
 metadata_store *metadata_store_new(fer_account *acct);
 void metadata_store_free(metadata_store *s);
 /* Copies the texts, cut at METADATA_TEXT_BYTES_MAX. */
 void metadata_store_put(metadata_store *s, const metadata_family *m);
+/* The same for n of them. Those that are not in the log yet come to the front of the array, their texts cut likewise; returns how many.
+ * When they are staged metadata_store_staged() takes notice of what was logged. */
+size_t metadata_store_put_all(metadata_store *s, metadata_family *v, size_t n);
+void metadata_store_staged(metadata_store *s, const metadata_family *v, size_t n);
+/* The log has forgotten series, and what it told of families with them: all are to be logged again. */
+void metadata_store_log_again(metadata_store *s);
 /* Calls fn for each family in name order until it returns false, under the store's lock; with a
  * `family` that is not empty for this one only. */
 void metadata_store_each(metadata_store *s, fer_str family,

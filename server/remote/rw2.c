@@ -22,9 +22,6 @@
 
 enum { SAMPLE_FIELDS = 3, REFS_MAX = 2 * LABELS_MAX, TEXT_BYTES_MAX = 4096 };
 
-/* MetricType of 2.0; the numbers are those of 1.0. */
-enum { TYPE_HISTOGRAM = 3, TYPE_GAUGE_HISTOGRAM = 4, TYPE_SUMMARY = 5 };
-
 void rw2_symbols_init(rw2_symbols *s, fer_account *acct)
 {
     *s = (rw2_symbols){.acct = acct};
@@ -374,20 +371,6 @@ static rw2_symbol *name_of(rw2_symbols *s, fer_str refs)
         if (str_eq(s->v[name].text, STR("__name__")))
             return &s->v[value];
     return NULL;
-}
-
-/* The series of a histogram or summary bear the family's name with an ending. */
-static fer_str family_of(fer_str name, uint32_t type)
-{
-    static const char *const endings[] = {"_bucket", "_count", "_sum", "_gcount", "_gsum"};
-    if (type != TYPE_HISTOGRAM && type != TYPE_GAUGE_HISTOGRAM && type != TYPE_SUMMARY)
-        return name;
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        fer_str ending = str_of(endings[i]);
-        if (name.n > ending.n && str_has_suffix(name, ending))
-            return str_head(name, name.n - ending.n);
-    }
-    return name;
 }
 
 /* Passes on what a series tells about its family, unless the same was told before. */

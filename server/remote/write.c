@@ -371,8 +371,7 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     FER_TRY(rw_decode(&s->decoder, of->encoding, http_req_body(r), &s->decoded, err));
     FER_TRY(scan_message(db, s, of->message, err));
     const rw_request *q = &s->request;
-    for (size_t i = 0; i < q->n_metadata; i++)
-        metadata_store_put(w->metadata, &q->metadata[i]);
+    size_t n_metadata = metadata_store_put_all(w->metadata, q->metadata, q->n_metadata);
     answer *ans = ARENA_NEW(http_req_arena(r), answer);
     if (ans == NULL)
         return fer_fail_budget(err, "remote write");
@@ -383,9 +382,11 @@ static fer_code receive(rw_receiver *w, http_req *r, const content *of, scratch 
     tsdb_report rep = {0};
     tsdb_labels_fn parse = of->message == APP_RW_V2 ? rw2_labels : rw1_labels;
     const tsdb_rows rows = {q->rows,      q->n_rows,          q->hists,  q->n_hists,
-                            q->exemplars, q->n_exemplar_rows, q->starts, q->n_starts};
+                            q->exemplars, q->n_exemplar_rows, q->starts, q->n_starts,
+                            q->metadata,  n_metadata};
     FER_TRY(tsdb_stage_rows(db, &rows, parse, &s->symbols, s->arena, &rep, durable_reply_committed,
                             &ans->reply, err));
+    metadata_store_staged(w->metadata, q->metadata, n_metadata);
     ans->stored =
         (written){rep.accepted - rep.hists_accepted, rep.hists_accepted, rep.exemplars_accepted};
     count(w, q, &rep);

@@ -50,7 +50,7 @@ class Histograms(unittest.TestCase):
         port = programs.free_port()
         cls.port = port
         cls.prometheus = programs.Prometheus(cls.config(True), "--web.enable-lifecycle",
-                                             "--enable-feature=native-histograms,exemplar-storage", suite="sid", port=port)
+                                             "--enable-feature=native-histograms,exemplar-storage,metadata-wal-records", suite="sid", port=port)
         cls.addClassCleanup(cls.prometheus.__exit__)
         cls.prometheus.start()
         time.sleep(RUN_S)
@@ -59,6 +59,7 @@ class Histograms(unittest.TestCase):
             f.start()
         time.sleep(RUN_S)
         cls.at = time.time()
+        cls.metadata = cls.prometheus.api("metadata")
         cls.prometheus.reload(cls.config(False))
         cls.wait_until_sent()
 
@@ -160,6 +161,9 @@ class Histograms(unittest.TestCase):
         with programs.Ferula("--enable-feature=exemplar-storage", data=self.copy(self.prometheus.data)) as server:
             self.expect_same(server, "the sender's directory")
             self.assertEqual(self.exemplars(server, "nh_int"), self.exemplars(self.prometheus, "nh_int"))
+            ours = server.api("metadata")  # of its log
+            self.assertGreater(len(self.metadata), 100)
+            self.assertEqual({name: ours.get(name) for name in self.metadata}, self.metadata)
 
 
 if __name__ == "__main__":

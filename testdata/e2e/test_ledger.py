@@ -191,6 +191,7 @@ class Ledger(unittest.TestCase):
                 # By turns, so that the other protocol meets series that the one has made.
                 self.write_and_kill(server, first, "--kind", "mixed", "--late", str(LATE), "--protocol", str(2 - kill % 2), "--rate", str(RATE // 2), before_kill=self.check_metadata)
                 server.start()
+                self.check_metadata(server)
                 stored = self.stored(server)
                 self.check(stored, expected)
                 self.check_exemplars(server)

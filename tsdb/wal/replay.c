@@ -35,6 +35,7 @@ typedef struct second_ref {
 
 typedef struct replayer {
     head *h;
+    const replay_source *from;
     replay_lanes *lanes;
     second_ref *second;
     size_t n_second, cap_second;
@@ -178,10 +179,23 @@ static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt
     return FER_OK;
 }
 
+static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+{
+    replayer *r = arg;
+    label l[LABELS_MAX];
+    uint32_t slot = ref_map_get(&r->refs, ref);
+    if (slot == SLOT_NONE || r->from->on_metadata == NULL)
+        return FER_OK;
+    fer_str name = labels_get(head_labels(r->h, slot, l), STR("__name__"));
+    const metadata_family m = {family_of(name, type), type, help, unit, true};
+    r->from->on_metadata(r->from->on_metadata_arg, &m);
+    return FER_OK;
+}
+
 static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str rec)
 {
-    static const uint64_t read_types =
-        1U << RECORD_SERIES | 1U << RECORD_SAMPLES | 1U << RECORD_TOMBSTONES;
+    static const uint64_t read_types = 1U << RECORD_SERIES | 1U << RECORD_SAMPLES |
+                                       1U << RECORD_TOMBSTONES | 1U << RECORD_METADATA;
     static const uint64_t hist_types =
         1U << RECORD_HISTOGRAM_SAMPLES | 1U << RECORD_FLOAT_HISTOGRAM_SAMPLES |
         1U << RECORD_CUSTOM_HISTOGRAM_SAMPLES | 1U << RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES |
@@ -197,8 +211,11 @@ static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str 
         r->skipped_types |= UINT64_C(1) << (type < 64 ? type : 0);
         return FER_OK;
     }
-    record_visitor v = {
-        .arg = r, .series = on_series, .sample = on_sample, .tombstone = on_tombstone};
+    record_visitor v = {.arg = r,
+                        .series = on_series,
+                        .sample = on_sample,
+                        .tombstone = on_tombstone,
+                        .metadata = on_metadata};
     const record_hist_visitor hv = {
         .arg = r, .sample = on_sample_st, .histogram = on_histogram, .exemplar = on_exemplar};
     fer_err err = {0};
@@ -299,7 +316,7 @@ static fer_code read_ooo(replayer *r, vfs *fs, const char *wbl_dir, fer_err *err
 static fer_code read_all(head *h, const replay_source *from, tsdb_progress *progress,
                          replay_stats *stats, fer_err *err)
 {
-    replayer r = {.h = h, .stats = stats, .record = fer_arena_new(NULL, 0)};
+    replayer r = {.h = h, .from = from, .stats = stats, .record = fer_arena_new(NULL, 0)};
     vfs *fs = from->fs;
     const char *wal_dir = from->wal_dir;
     fer_code code = FER_OK;

@@ -31,7 +31,9 @@ typedef struct replay_source {
     const char *wal_dir;
     const char *wbl_dir; /* of samples out of order, read after the other (wbl_replay.h) */
     fer_clock *clock;
-    unsigned threads; /* beside the caller's */
+    unsigned threads;                                         /* beside the caller's */
+    void (*on_metadata)(void *arg, const metadata_family *m); /* may be NULL */
+    void *on_metadata_arg;
 } replay_source;
 
 FER_MUST_CHECK fer_code replay_log(head *h, const replay_source *from, tsdb_progress *progress,

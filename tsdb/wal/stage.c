@@ -20,6 +20,7 @@
 #include "tsdb/hist_check.h"
 #include "tsdb/samples.h"
 #include "tsdb/wal/record_hist.h"
+#include "tsdb/wal/stage_metadata.h"
 
 enum {
     PREFETCH_TABLE = 8,
@@ -679,6 +680,7 @@ fer_code stage_request_take(committer *c, const stage_request *req, tsdb_report 
     batch_end_record(&s.b->hists, 0);
     batch_end_record(&s.b->exemplars, 0);
     batch_end_record(&s.b->ooo, 0);
+    stage_metadata(h, s.b, req->rows.metadata, req->rows.n_metadata);
     if (s.max_t > h->staged_max)
         h->staged_max = s.max_t;
     committer_add_wait(c, req->done, req->done_arg);
