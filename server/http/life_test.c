@@ -397,10 +397,13 @@ static void a_stop_lets_requests_finish(void **state)
     work_reset();
     int idle = kit_connect(&k), busy = kit_connect(&k), sending = kit_connect(&k);
     kit_puts(idle, "GET /hello" H "\r\n");
+    /* The answer to the first tells that the second has begun too. */
+    kit_puts(sending, "GET /hello" H "\r\nPOST /length" H "Content-Length: 6\r\n\r\nabc");
     kit_answer a;
     kit_read(idle, &a, false);
     kit_done(&a);
-    kit_puts(sending, "POST /length" H "Content-Length: 6\r\n\r\nabc");
+    kit_read(sending, &a, false);
+    kit_done(&a);
     kit_puts(busy, "GET /work" H "\r\n");
     await_inside(1);
     http_server_stop(k.s, 5000);
