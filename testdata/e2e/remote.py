@@ -83,6 +83,22 @@ def histogram(t_ms, n=1, bad=False):
             + b"\x30" + varint(n) + field(11, b"\x10\x03") + field(12, numbers) + b"\x78" + varint(t_ms))
 
 
+def doubles(number, values):
+    return field(number, struct.pack(f"<{len(values)}d", *values))
+
+
+def float_histogram(t_ms, v):
+    """Of schema 1 with 2.5 v observations in two buckets and the zero bucket."""
+    return (b"\x11" + struct.pack("<d", 2.5 * v) + b"\x19" + struct.pack("<d", 3 * v) + b"\x20\x02\x29" + struct.pack("<d", 0.001)
+            + b"\x39" + struct.pack("<d", v / 2) + field(11, b"\x10\x02") + doubles(13, [v, v]) + b"\x78" + varint(t_ms))
+
+
+def custom_histogram(t_ms, n):
+    """Of custom buckets: n up to 0.5, twice as many above."""
+    return (b"\x08" + varint(3 * n) + b"\x19" + struct.pack("<d", 4 * n) + b"\x20\x69" + field(11, b"\x10\x02")
+            + field(12, varint(2 * n) + varint(2 * n)) + b"\x78" + varint(t_ms) + doubles(16, [0.5]))
+
+
 def exemplar2(value, t_ms):
     return field(4, b"\x11" + struct.pack("<d", value) + b"\x18" + varint(t_ms))
 

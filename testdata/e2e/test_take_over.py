@@ -193,5 +193,108 @@ class TakeOver(unittest.TestCase):
                     server.kill()
 
 
+class AllTypes(unittest.TestCase):
+    """Floats, native histograms of integers, of floats and of custom buckets, exemplars, and samples out of order, in a directory that
+    changes owners, however they pack their log (Ferula does not). What is there must be what was acknowledged."""
+
+    maxDiff = 2000
+    OWN = {"storage": {"tsdb": {"out_of_order_time_window": "30m"}, "exemplars": {"max_exemplars": 10000}}}
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="all-types-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.data = os.path.join(self.folder, "data")
+        self.config = os.path.join(self.folder, "ferula.yml")
+        with open(self.config, "w", encoding="ascii") as file:
+            json.dump(self.OWN, file)
+        self.at = int(programs.time.time()) - 1200
+        self.expected, self.exemplars = {}, []
+
+    def ferula(self):
+        return programs.Ferula("--enable-feature=exemplar-storage", f"--config.file={self.config}", data=self.data)
+
+    def prometheus(self, *flags, suite="sid"):
+        config = self.OWN if suite == "sid" else {}
+        return programs.Prometheus(json.dumps(config), "--web.enable-remote-write-receiver", "--enable-feature=native-histograms,exemplar-storage", *flags,
+                                   suite=suite, data=self.data)
+
+    def zstd(self):
+        return self.prometheus("--storage.tsdb.wal-compression-type=zstd")
+
+    def plain(self):
+        return self.prometheus("--no-storage.tsdb.wal-compression")
+
+    def put(self, server, name, kind, k):
+        """Sample k, by 2.0; k may be behind others."""
+        t, n = (self.at + k) * 1000, k % 50 + 1
+        request, told = remote.Request2(), (1, 0, 0)
+        if kind is None:
+            request.add({"__name__": name}, [(t, n)])
+            self.expected[name, t] = float(n)
+        else:
+            request.add({"__name__": name}, [], tail=remote.field(3, kind(t, n)))
+            told = (0, 1, 0)
+            count, total = {"histogram": (5, 7), "float_histogram": (2.5, 3), "custom_histogram": (3, 4)}[kind.__name__]
+            self.expected[name, t] = count * n, total * n, 2 if kind is remote.custom_histogram else 3 if kind is remote.float_histogram else 4
+        self.assertEqual(remote.write2(server, request), (204, "", told), (name, k))
+
+    def put_exemplar(self, server, k):
+        t = (self.at + k) * 1000
+        request = remote.Request2()
+        labels = remote.field(1, remote.varint(request.ref("trace_id")) + remote.varint(request.ref(f"t{k}")))
+        tail = remote.field(4, labels + remote.exemplar2(k, t)[2:])
+        self.assertEqual(remote.write2(server, request.add({"__name__": "f"}, [(t, k)], tail=tail)), (204, "", (1, 0, 1)))
+        self.expected["f", t] = float(k)
+        self.exemplars.append((t, {"trace_id": f"t{k}"}, str(k)))
+
+    def check(self, server, histograms=True):
+        found = {}
+        for s in server.instant('{__name__=~".+"}[1h]', time=self.at + 1200):
+            for t, v in s.get("values", []) + s.get("histograms", []):
+                key = s["metric"]["__name__"], round(t * 1000)
+                self.assertNotIn(key, found, "a sample twice")
+                found[key] = (float(v["count"]), float(v["sum"]), len(v["buckets"])) if isinstance(v, dict) else float(v)
+        expected = {k: v for k, v in self.expected.items() if histograms or not isinstance(v, tuple)}
+        self.assertEqual({k: v for k, v in found.items() if k in expected}, expected)
+        self.assertEqual(found.keys(), self.expected.keys())
+        stored = [(round(e["timestamp"] * 1000), e["labels"], e["value"])
+                  for s in server.api("query_exemplars", query="f", start=self.at, end=self.at + 1200) for e in s["exemplars"]]
+        self.assertEqual(stored, self.exemplars)
+
+    def test_with_3_5(self):
+        for turn, owner in enumerate((self.zstd, self.ferula, self.plain, self.ferula, self.prometheus)):
+            with owner() as server:
+                self.check(server)
+                first = 100 * turn + 60
+                for k in range(first, first + 12):
+                    for name, kind in (("h", remote.histogram), ("fh", remote.float_histogram), ("ch", remote.custom_histogram)):
+                        self.put(server, name, kind, k)
+                    self.put_exemplar(server, k)
+                for k in range(first - 1, first - 40, -3):
+                    for name, kind in (("f", None), ("h", remote.histogram), ("fh", remote.float_histogram), ("ch", remote.custom_histogram)):
+                        self.put(server, name, kind, k)
+                self.check(server)
+                if turn % 3 != 2:
+                    server.kill()
+        self.assertTrue(os.listdir(os.path.join(self.data, "wbl")))
+
+    def test_with_2_42(self):
+        """Which knows 1.0 and exponential histograms, and hands those out mixed up."""
+        old = lambda *flags: self.prometheus(*flags, suite="release")  # noqa: E731
+        packed, plain = (lambda: old("--storage.tsdb.wal-compression")), (lambda: old("--no-storage.tsdb.wal-compression"))
+        for turn, owner in enumerate((packed, self.ferula, plain, self.ferula)):
+            with owner() as server:
+                self.check(server, histograms=turn % 2 == 1)
+                for k in range(100 * turn, 100 * turn + 12):
+                    t, n = (self.at + k) * 1000, k % 50 + 1
+                    self.assertEqual(remote.write(
+                        server, remote.series({"__name__": "f"}, [(t, n)]), remote.series({"__name__": "h"}, [], remote.field(4, remote.histogram(t, n))),
+                        remote.series({"__name__": "fh"}, [], remote.field(4, remote.float_histogram(t, n)))), (204, ""))
+                    self.expected.update({("f", t): float(n), ("h", t): (5 * n, 7 * n, 4), ("fh", t): (2.5 * n, 3 * n, 3)})
+                self.check(server, histograms=turn % 2 == 1)
+                if turn % 3 != 2:
+                    server.kill()
+
+
 if __name__ == "__main__":
     unittest.main()
