@@ -3,9 +3,10 @@
  *    header (5) | symbols | series, each at a multiple of 16 | [label indices of old writers] |
  *    postings lists, each at a multiple of 4 | postings offset table | table of contents (52)
  *
- * The postings offset table is the way in: name, value, place of the list. Writers since version 2 sort it, so
- * every 32nd entry of a name is kept and the rest is walked. A table out of order (version 1, or a stranger's)
- * is sorted here and kept whole; the rest of the code sees a stride of 1.
+ * The postings offset table is the way in: name, value, place of the list. Writers since version 2 sort it, so the
+ * place of every 32nd entry of a name is kept and the rest is walked; they are noted when one of its values is looked up
+ * first, since a block just cut from the head may have as many values as series, and mostly nobody asks for them. A table
+ * out of order (version 1, or a stranger's) is sorted here, and the places of all its entries kept.
  */
 #include "tsdb/block/block_index.h"
 
@@ -110,24 +111,17 @@ static inline fer_code read_entry(fer_rd *r, table_entry *ret)
     return rd_uvarint(r, &ret->off);
 }
 
-/* Entries come through here in order of name and value. */
-static void take_entry(block_index *x, const table_entry *e, uint32_t place, size_t cap[2])
+/* Entries come through here in order of name and value; `at`: index_name.first. */
+static void take_entry(block_index *x, const table_entry *e, uint32_t at, size_t *cap)
 {
     if (x->n_names == 0 || !str_eq(x->names[x->n_names - 1].text, e->name)) {
-        if (x->n_names == cap[0]) {
-            cap[0] = cap[0] == 0 ? 16 : cap[0] * 2;
-            x->names = fer_realloc(x->names, cap[0] * sizeof *x->names);
+        if (x->n_names == *cap) {
+            *cap = *cap == 0 ? 16 : *cap * 2;
+            x->names = fer_realloc(x->names, *cap * sizeof *x->names);
         }
-        x->names[x->n_names++] = (index_name){e->name, x->n_places, 0};
+        x->names[x->n_names++] = (index_name){.text = e->name, .first = at};
     }
-    index_name *name = &x->names[x->n_names - 1];
-    if (name->n++ % x->stride == 0) {
-        if (x->n_places == cap[1]) {
-            cap[1] = cap[1] == 0 ? 64 : cap[1] * 2;
-            x->places = fer_realloc(x->places, cap[1] * sizeof *x->places);
-        }
-        x->places[x->n_places++] = place;
-    }
+    x->names[x->n_names - 1].n++;
     if (e->name.n == 0 && e->value.n == 0)
         x->all = e->off;
 }
@@ -157,14 +151,14 @@ static fer_code walk_table(const block_index *x, size_t *ret_n, bool *ret_sorted
 
 static void take_sorted(block_index *x)
 {
-    size_t cap[2] = {0, 0};
+    size_t cap = 0;
     fer_rd r = rd_of(x->table);
     const uint8_t *begin = r.p;
     for (table_entry e;;) {
         uint32_t place = (uint32_t)(r.p - begin);
         if (rd_left(&r) == 0 || read_entry(&r, &e) != FER_OK)
             return;
-        take_entry(x, &e, place, cap);
+        take_entry(x, &e, place, &cap);
     }
 }
 
@@ -181,23 +175,22 @@ static int by_entry(const void *a, const void *b, void *arg)
 
 static void take_unsorted(block_index *x, size_t n)
 {
-    size_t cap[2] = {0, 0}, i = 0;
-    uint32_t *order = fer_alloc(n * sizeof *order);
+    size_t cap = 0, i = 0;
+    x->order = fer_alloc(n * sizeof *x->order);
     fer_rd r = rd_of(x->table);
     const uint8_t *begin = r.p;
     table_entry e;
     for (uint32_t place = 0; i < n && read_entry(&r, &e) == FER_OK; i++) {
-        order[i] = place;
+        x->order[i] = place;
         place = (uint32_t)(r.p - begin);
     }
-    qsort_r(order, i, sizeof *order, by_entry, x);
-    x->stride = 1;
-    for (size_t k = 0; k < i; k++) {
-        r = rd_of(str_from(x->table, order[k]));
+    qsort_r(x->order, i, sizeof *x->order, by_entry, x);
+    x->n_order = i;
+    for (uint32_t k = 0; k < i; k++) {
+        r = rd_of(str_from(x->table, x->order[k]));
         if (read_entry(&r, &e) == FER_OK)
-            take_entry(x, &e, order[k], cap);
+            take_entry(x, &e, k, &cap);
     }
-    fer_free(order);
 }
 
 static fer_code read_table(block_index *x, fer_err *err)
@@ -214,7 +207,6 @@ static fer_code read_table(block_index *x, fer_err *err)
     FER_TRY(walk_table(x, &n, &sorted, err));
     if (n != be32_get((const uint8_t *)body.p))
         return fer_fail(err, FER_CORRUPT, "index: postings offset table: wrong count");
-    x->stride = INDEX_VALUE_STRIDE;
     if (sorted)
         take_sorted(x);
     else
@@ -224,8 +216,62 @@ static fer_code read_table(block_index *x, fer_err *err)
 
 static size_t bytes_held(const block_index *x)
 {
-    return x->n_names * sizeof *x->names + x->n_places * sizeof *x->places;
+    return x->n_names * sizeof *x->names + x->n_order * sizeof *x->order;
 }
+
+/* ---- places ---- */
+
+static uint32_t n_places(const index_name *name)
+{
+    return (name->n + INDEX_VALUE_STRIDE - 1) / INDEX_VALUE_STRIDE;
+}
+
+/* false: the file does not give what it gave when it was opened. */
+static bool note_places(const block_index *x, const index_name *name, uint32_t *places)
+{
+    fer_rd r = rd_of(str_from(x->table, name->first));
+    const uint8_t *begin = r.p - name->first;
+    table_entry e;
+    for (uint32_t i = 0; i < name->n; i++) {
+        if (i % INDEX_VALUE_STRIDE == 0)
+            places[i / INDEX_VALUE_STRIDE] = (uint32_t)(r.p - begin);
+        if (read_entry(&r, &e) != FER_OK)
+            return false;
+    }
+    return true;
+}
+
+static const uint32_t *make_places(const block_index *x, index_name *name)
+{
+    uint32_t *places = fer_alloc(n_places(name) * sizeof *places), *there = NULL;
+    if (!note_places(x, name, places)) {
+        fer_free(places);
+        return NULL;
+    }
+    if (!atomic_compare_exchange_strong(&name->places, &there, places)) {
+        fer_free(places); /* another thread was first */
+        return there;
+    }
+    fer_account_force(x->acct, n_places(name) * sizeof *places);
+    return places;
+}
+
+/* NULL: they cannot be had. */
+static const uint32_t *places_of(const block_index *x, index_name *name)
+{
+    const uint32_t *there = atomic_load_explicit(&name->places, memory_order_acquire);
+    return there != NULL ? there : make_places(x, name);
+}
+
+static void drop_places(const block_index *x, index_name *name)
+{
+    uint32_t *places = atomic_load(&name->places);
+    if (places != NULL)
+        fer_account_release(x->acct, n_places(name) * sizeof *places);
+    fer_free(places);
+}
+
+/* ---- */
 
 static fer_code open_parts(block_index *x, fer_err *err)
 {
@@ -257,8 +303,10 @@ void block_index_close(block_index *x)
 {
     fer_account_release(x->acct, bytes_held(x));
     block_symbols_close(&x->symbols);
+    for (size_t i = 0; i < x->n_names; i++)
+        drop_places(x, &x->names[i]);
     fer_free(x->names);
-    fer_free(x->places);
+    fer_free(x->order);
     vfs_unmap(&x->map);
     *x = (block_index){0};
 }
@@ -404,23 +452,25 @@ size_t block_index_name(const block_index *x, fer_str name)
     return INDEX_NONE;
 }
 
-static fer_code entry_at(const block_index *x, size_t place, fer_rd *ret_behind, table_entry *ret)
+static fer_code entry_at(const block_index *x, uint32_t place, fer_rd *ret_behind, table_entry *ret)
 {
-    fer_rd r = rd_of(str_from(x->table, x->places[place]));
-    FER_TRY(read_entry(&r, ret));
-    if (ret_behind != NULL)
-        *ret_behind = r;
-    return FER_OK;
+    *ret_behind = rd_of(str_from(x->table, place));
+    return read_entry(ret_behind, ret);
 }
 
 fer_code block_index_value(const block_index *x, size_t name, fer_str value, uint64_t *ret_off)
 {
-    const index_name *nm = &x->names[name];
-    size_t lo = 0, hi = (nm->n + x->stride - 1) / x->stride;
+    index_name *nm = &x->names[name];
+    const uint32_t *places = x->order != NULL ? x->order + nm->first : places_of(x, nm);
+    uint32_t stride = x->order != NULL ? 1 : INDEX_VALUE_STRIDE;
+    if (places == NULL)
+        return FER_CORRUPT;
+    size_t lo = 0, hi = (nm->n + stride - 1) / stride;
     table_entry e;
+    fer_rd r;
     while (lo < hi) { /* the last kept entry that is not above */
         size_t mid = lo + (hi - lo) / 2;
-        FER_TRY(entry_at(x, nm->first + mid, NULL, &e));
+        FER_TRY(entry_at(x, places[mid], &r, &e));
         if (str_cmp(e.value, value) <= 0)
             lo = mid + 1;
         else
@@ -428,11 +478,10 @@ fer_code block_index_value(const block_index *x, size_t name, fer_str value, uin
     }
     if (lo == 0)
         return FER_NOTFOUND;
-    fer_rd r;
-    FER_TRY(entry_at(x, nm->first + lo - 1, &r, &e));
-    uint32_t left = nm->n - (uint32_t)(lo - 1) * x->stride;
-    if (left > x->stride)
-        left = x->stride;
+    FER_TRY(entry_at(x, places[lo - 1], &r, &e));
+    uint32_t left = nm->n - (uint32_t)(lo - 1) * stride;
+    if (left > stride)
+        left = stride;
     for (;;) {
         int c = str_cmp(e.value, value);
         if (c == 0)
@@ -445,16 +494,19 @@ fer_code block_index_value(const block_index *x, size_t name, fer_str value, uin
 
 void index_values_begin(index_values *v, const block_index *x, size_t name)
 {
-    *v = (index_values){.x = x, .place = x->names[name].first, .n = x->names[name].n};
+    *v = (index_values){.x = x, .name = &x->names[name]};
+    if (x->order == NULL)
+        v->r = rd_of(str_from(x->table, v->name->first));
 }
 
 fer_code index_values_next(index_values *v, fer_str *ret_value, uint64_t *ret_off)
 {
-    if (v->i == v->n)
+    if (v->i == v->name->n)
         return FER_END;
     table_entry e;
-    if (v->i++ % v->x->stride == 0)
-        v->r = rd_of(str_from(v->x->table, v->x->places[v->place++]));
+    if (v->x->order != NULL)
+        v->r = rd_of(str_from(v->x->table, v->x->order[v->name->first + v->i]));
+    v->i++;
     FER_TRY(read_entry(&v->r, &e));
     *ret_value = e.value;
     *ret_off = e.off;

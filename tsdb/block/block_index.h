@@ -11,6 +11,8 @@
 #ifndef FERULA_TSDB_BLOCK_INDEX_H
 #define FERULA_TSDB_BLOCK_INDEX_H
 
+#include <stdatomic.h>
+
 #include "base/varint.h"
 #include "base/vfs.h"
 #include "tsdb/block/block_symbols.h"
@@ -32,8 +34,10 @@ typedef struct index_toc {
 /* A label name in the postings offset table. */
 typedef struct index_name {
     fer_str text;
-    size_t first; /* of its places */
-    uint32_t n;   /* values */
+    uint32_t first; /* its first entry: where in the table or, if there is an order, which of it */
+    uint32_t n;     /* values */
+    _Atomic(uint32_t *)
+        places; /* of every 32nd entry, in the table; NULL until a value is looked up */
 } index_name;
 
 typedef struct block_index {
@@ -44,10 +48,9 @@ typedef struct block_index {
     fer_str table;     /* entries of the postings offset table */
     index_name *names; /* ascending */
     size_t n_names;
-    uint32_t *places; /* of every stride-th entry of each name, in the table */
-    size_t n_places;
-    uint32_t stride; /* INDEX_VALUE_STRIDE; 1 where the table is not sorted */
-    uint64_t all;    /* offset of the list of all series; 0: there is none */
+    uint32_t *order; /* places of all entries, sorted, where the table is not; NULL where it is */
+    size_t n_order;
+    uint64_t all; /* offset of the list of all series; 0: there is none */
     fer_account *acct;
 } block_index;
 
@@ -109,8 +112,8 @@ FER_MUST_CHECK fer_code block_index_value(const block_index *x, size_t name, fer
 /* The values of a name, ascending. */
 typedef struct index_values {
     const block_index *x;
-    size_t place; /* next of x->places */
-    uint32_t i, n;
+    const index_name *name;
+    uint32_t i;
     fer_rd r;
 } index_values;
 

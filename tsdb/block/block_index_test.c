@@ -226,8 +226,10 @@ static void written_is_read(void **state)
     assert_true(opened > 0);
     symbols_are_found(&x); /* whose places are noted now */
     assert_int_equal(fer_account_used(&acct) - opened, (x.symbols.n / SYMBOL_STRIDE + 1) * 4);
+    opened = fer_account_used(&acct);
+    values_are(&x, "a", SERIES); /* so are those of the values of a name */
+    assert_int_equal(fer_account_used(&acct) - opened, (SERIES / INDEX_VALUE_STRIDE + 1) * 4);
     values_are(&x, "__name__", 1);
-    values_are(&x, "a", SERIES);
     values_are(&x, "b", 6);
     assert_int_equal(block_index_name(&x, STR("c")), INDEX_NONE);
     index_postings all, one;
