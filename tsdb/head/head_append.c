@@ -229,9 +229,10 @@ static bool must_cut(pub_rec *s, int64_t t)
 }
 
 /* Moves the open chunk, its whole bytes, to an item with room for `need` bytes. */
-static void grow_open(head *h, pub_rec *s, size_t whole, size_t need)
+static void move_open(head *h, pub_rec *s, size_t whole, size_t need)
 {
-    slab_ref ref = slab_alloc(&h->chunks, need + (need < 64 ? need / 2 : 32));
+    size_t more = need + (need < 64 ? need / 2 : 32);
+    slab_ref ref = slab_alloc(&h->chunks, need > s->cap ? more : s->cap);
     memcpy(slab_ptr(&h->chunks, ref), slab_ptr(&h->chunks, s->open), whole);
     head_retire(h, s->open);
     s->open = ref;
@@ -243,8 +244,8 @@ static void grow_open(head *h, pub_rec *s, size_t whole, size_t need)
 static inline void put_open(head *h, pub_rec *s, uint32_t from, const uint8_t *aside,
                             uint32_t bytes)
 {
-    if (from + bytes > s->cap)
-        grow_open(h, s, from, from + bytes);
+    if (from + bytes > s->cap || slab_is_sparse(&h->chunks, s->open))
+        move_open(h, s, from, from + bytes);
     uint8_t *to = (uint8_t *)slab_ptr(&h->chunks, s->open) + from;
     if (bytes <= 8 && from + 8 <= s->cap)
         memcpy(to, aside, 8);

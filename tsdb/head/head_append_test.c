@@ -112,9 +112,42 @@ static void chunks_are_those_of_prometheus(void **state)
     assert_int_equal(chunks, 43);
 }
 
+/* Chunks that grow at different rates lie between each other, and outgrow one size after the other. */
+static void open_chunks_take_at_most_half_beyond_their_bytes(void **state)
+{
+    (void)state;
+    enum { SERIES = 20000, SAMPLES = 100 };
+    fer_hash_key key = {{1}};
+    static head h;
+    head_init(&h, NULL, 0, 7200000, &key, NULL);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%u", (unsigned)i);
+        const label l = {STR("a"), str_of(number)};
+        head_key k;
+        uint32_t slot;
+        assert_int_equal(head_find_labels(&h, (labels){&l, 1}, &k, &slot, NULL), FER_OK);
+        assert_int_equal(head_create(&h, &k, 0, &slot, NULL), FER_OK);
+    }
+    fer_mutex_lock(&h.publish);
+    for (int64_t t = 0; t < SAMPLES; t++) {
+        size_t used = 0;
+        for (uint32_t slot = 0; slot < SERIES; slot++) {
+            head_append(&h, slot, t * 1000,
+                        (double)(t * (slot % 97) + t * t * slot % (1 + slot % 97)));
+            used += xor_bytes(&head_pub_rec(&h, slot)->app);
+        }
+        size_t held = (size_t)atomic_load(&h.chunks.bytes);
+        assert_true(t < SAMPLES / 2 || held <= used / 2 * 3);
+    }
+    fer_mutex_unlock(&h.publish);
+    head_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_chunks_take_at_most_half_beyond_their_bytes),
         cmocka_unit_test_setup_teardown(chunks_are_those_of_prometheus, open_golden, close_golden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

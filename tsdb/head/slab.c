@@ -1,8 +1,8 @@
 /* slab.c - size classes, regions and their free lists.
  *
  * Class sizes: 8, 16, ... 128; then eight steps to each doubling: 144, 160, ... 256, 288, ... 8192.
- * A region with room is in its class' list; a full one is in none. Freed items are linked through
- * their first two bytes.
+ * A region with room is in its class' list, a sparse one in another; a full one is in none. Freed items are linked
+ * through their first two bytes.
  */
 #include "tsdb/head/slab.h"
 
@@ -85,14 +85,21 @@ void slab_done(slab *s)
     memset(s->pages, 0, sizeof s->pages);
 }
 
+/* The list the region is in, or is to be in. */
+static uint32_t *list_of(slab *s, const slab_region *r)
+{
+    return r->sparse ? &s->sparse[r->cls] : &s->room[r->cls];
+}
+
 static void link_region(slab *s, uint32_t number)
 {
     slab_region *r = slab_region_of(s, number);
+    uint32_t *first = list_of(s, r);
     r->prev = 0;
-    r->next = s->room[r->cls];
+    r->next = *first;
     if (r->next != 0)
         slab_region_of(s, r->next)->prev = number;
-    s->room[r->cls] = number;
+    *first = number;
 }
 
 static void unlink_region(slab *s, uint32_t number)
@@ -101,9 +108,16 @@ static void unlink_region(slab *s, uint32_t number)
     if (r->prev != 0)
         slab_region_of(s, r->prev)->next = r->next;
     else
-        s->room[r->cls] = r->next;
+        *list_of(s, r) = r->next;
     if (r->next != 0)
         slab_region_of(s, r->next)->prev = r->prev;
+}
+
+static void set_sparse(slab *s, uint32_t number, bool sparse)
+{
+    unlink_region(s, number);
+    slab_region_of(s, number)->sparse = sparse;
+    link_region(s, number);
 }
 
 /* Few items take little: the first regions of a class are small. */
@@ -158,6 +172,18 @@ static uint32_t new_region(slab *s, unsigned cls)
     return number;
 }
 
+/* A region of the class to take an item from. */
+static uint32_t region_with_room(slab *s, unsigned cls)
+{
+    if (s->room[cls] != 0)
+        return s->room[cls];
+    uint32_t number = s->sparse[cls];
+    if (number == 0)
+        return new_region(s, cls);
+    set_sparse(s, number, false);
+    return number;
+}
+
 static slab_ref alloc_large(slab *s, size_t n)
 {
     assert(n <= SLAB_LARGE_MAX);
@@ -166,9 +192,15 @@ static slab_ref alloc_large(slab *s, size_t n)
     return number << 13;
 }
 
+/* All its items were handed out at least once. */
+static bool is_used_up(const slab_region *r)
+{
+    return (size_t)(r->fresh + 1) * class_bytes(r->cls) > r->bytes;
+}
+
 static bool is_full(const slab_region *r)
 {
-    return r->free_unit == 0 && (size_t)(r->fresh + 1) * class_bytes(r->cls) > r->bytes;
+    return r->free_unit == 0 && is_used_up(r);
 }
 
 slab_ref slab_alloc(slab *s, size_t n)
@@ -176,9 +208,7 @@ slab_ref slab_alloc(slab *s, size_t n)
     if (n > SLAB_ITEM_MAX)
         return alloc_large(s, n);
     unsigned cls = class_of(n);
-    uint32_t number = s->room[cls];
-    if (number == 0)
-        number = new_region(s, cls);
+    uint32_t number = region_with_room(s, cls);
     slab_region *r = slab_region_of(s, number);
 
     uint32_t unit;
@@ -211,6 +241,14 @@ static void give_back(slab *s, uint32_t number)
     free_region(s, number);
 }
 
+/* With the item just freed, and there are others that have room. */
+static bool becomes_sparse(const slab_region *r)
+{
+    size_t quarter = r->bytes / 4, item = class_bytes(r->cls);
+    return !r->sparse && r->live * item <= 3 * quarter && (r->live + 1) * item > 3 * quarter &&
+           (r->next != 0 || r->prev != 0) && is_used_up(r);
+}
+
 void slab_free(slab *s, slab_ref ref)
 {
     if (ref == 0)
@@ -228,8 +266,10 @@ void slab_free(slab *s, slab_ref ref)
     memcpy(r->p + (size_t)unit * SLAB_UNIT_BYTES, &r->free_unit, sizeof r->free_unit);
     r->free_unit = (uint16_t)(unit + 1);
     r->live--;
-    if (r->live == 0 && (r->next != 0 || r->prev != 0))
+    if (r->live == 0 && (r->sparse || r->next != 0 || r->prev != 0))
         give_back(s, number);
+    else if (becomes_sparse(r))
+        set_sparse(s, number, true);
 }
 
 void slab_trim(slab *s, unsigned cls)
@@ -278,6 +318,15 @@ static void join_pages(slab *s, const slab *part)
     }
 }
 
+/* The regions of a part's list. */
+static void link_all(slab *s, uint32_t first)
+{
+    for (uint32_t i = first, next; i != 0; i = next) {
+        next = slab_region_of(s, i)->next;
+        link_region(s, i);
+    }
+}
+
 void slab_join(slab *s, slab *part)
 {
     keep_rest_of_page(s);
@@ -285,10 +334,8 @@ void slab_join(slab *s, slab *part)
     join_pages(s, part);
     for (unsigned cls = 0; cls < SLAB_CLASSES; cls++) {
         s->regions[cls] += part->regions[cls];
-        for (uint32_t i = part->room[cls], next; i != 0; i = next) {
-            next = slab_region_of(s, i)->next;
-            link_region(s, i);
-        }
+        link_all(s, part->room[cls]);
+        link_all(s, part->sparse[cls]);
     }
     for (uint32_t i = part->free_region, next; i != 0; i = next) {
         next = slab_region_of(s, i)->next;

@@ -6,12 +6,17 @@
  * 32 GiB are in reach. Items never move; a region goes back to the system when its last item is freed, but for one per
  * class.
  *
+ * Items that grow leave their class for the next, but not all do, and the few that stay would keep all its regions. So a region that was
+ * full once and of which a quarter is free again is sparse: it hands out nothing while another of its class has room, and whoever
+ * writes to an item in it puts the item elsewhere (slab_is_sparse()), until it is empty.
+ *
  * Threads: alloc and free under the owner's lock. slab_ptr() needs no lock for a handle that reached
  * the thread through one: the directory never moves.
  */
 #ifndef FERULA_TSDB_SLAB_H
 #define FERULA_TSDB_SLAB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/mem.h"
@@ -31,17 +36,20 @@ enum {
 
 typedef struct slab_region {
     uint8_t *p;
-    uint32_t next, prev; /* among the regions of the class that have room; 0 ends */
+    uint32_t next,
+        prev; /* among the regions of the class that have room, or the sparse ones; 0 ends */
     uint32_t bytes;
     uint16_t live;      /* items in use */
     uint16_t fresh;     /* items handed out at least once: those behind were never used */
     uint16_t free_unit; /* first freed item, as unit + 1; each holds the next one's */
     uint8_t cls;
+    bool sparse;
 } slab_region;
 
 typedef struct slab {
     slab_region *pages[SLAB_PAGES];
     uint32_t room[SLAB_CLASSES];    /* first region with room; 0 none */
+    uint32_t sparse[SLAB_CLASSES];  /* first sparse region */
     uint32_t regions[SLAB_CLASSES]; /* of the class */
     uint32_t next_region;           /* the lowest number never used; the first is 1 */
     uint32_t page_step;   /* pages of numbers from one of its own to the next: 1 but for parts */
@@ -72,6 +80,12 @@ size_t slab_round(size_t n);
 static inline slab_region *slab_region_of(const slab *s, uint32_t number)
 {
     return &s->pages[number / SLAB_PAGE_REGIONS][number % SLAB_PAGE_REGIONS];
+}
+
+/* Whether the item lies in a sparse region: it had better be moved to another of the same size. */
+static inline bool slab_is_sparse(const slab *s, slab_ref ref)
+{
+    return slab_region_of(s, ref >> 13)->sparse;
 }
 
 static inline void *slab_ptr(const slab *s, slab_ref ref)

@@ -112,6 +112,63 @@ static void freed_regions_are_used_again(void **state)
     slab_done(&s);
 }
 
+/* Every step a fifth of the items goes, from all regions alike, and what lies in a sparse region is put elsewhere. */
+static void items_that_stay_need_few_regions(void **state)
+{
+    (void)state;
+    enum { N = 40000, ITEM = 64 };
+    static item items[N];
+    fer_rng_seeded rng;
+    fer_rng_seeded_init(&rng, 5);
+    slab s;
+    slab_init(&s, NULL);
+    for (uint32_t i = 0; i < N; i++) {
+        items[i] = (item){slab_alloc(&s, ITEM), ITEM, (uint8_t)(i * 7)};
+        memset(slab_ptr(&s, items[i].ref), items[i].fill, ITEM);
+    }
+    for (uint32_t n = N, moved = 0; n > N / 20;) {
+        for (uint32_t i = 0; i < n; i++)
+            if (slab_is_sparse(&s, items[i].ref)) {
+                slab_ref to = slab_alloc(&s, ITEM);
+                memcpy(slab_ptr(&s, to), slab_ptr(&s, items[i].ref), ITEM);
+                slab_free(&s, items[i].ref);
+                items[i].ref = to;
+                moved++;
+            }
+        int64_t held = atomic_load(&s.bytes) - SLAB_PAGE_REGIONS * (int64_t)sizeof(slab_region);
+        assert_true(held <= (int64_t)n * ITEM / 3 * 4 + 2 * SLAB_REGION_BYTES);
+        assert_true(moved <= N);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_true(intact(&s, items[i]));
+            if (fer_rng_seeded_next(&rng) % 5 == 0) {
+                slab_free(&s, items[i].ref);
+                items[i--] = items[--n];
+            }
+        }
+    }
+    slab_done(&s);
+}
+
+/* Rather than a new one. */
+static void sparse_regions_are_used_again(void **state)
+{
+    (void)state;
+    enum { N = 40000 };
+    static slab_ref refs[N];
+    slab s;
+    slab_init(&s, NULL);
+    for (int i = 0; i < N; i++)
+        refs[i] = slab_alloc(&s, 64);
+    int64_t most = atomic_load(&s.bytes);
+    for (int i = 0; i < N; i += 2)
+        slab_free(&s, refs[i]);
+    assert_true(slab_is_sparse(&s, refs[1]));
+    for (int i = 0; i < N; i += 2)
+        refs[i] = slab_alloc(&s, 64);
+    assert_int_equal(atomic_load(&s.bytes), most);
+    slab_done(&s);
+}
+
 static void trimming_leaves_nothing_of_what_is_empty(void **state)
 {
     (void)state;
@@ -194,6 +251,8 @@ int main(void)
         cmocka_unit_test(every_size_gets_room_with_little_waste),
         cmocka_unit_test(items_keep_their_bytes_through_random_use),
         cmocka_unit_test(freed_regions_are_used_again),
+        cmocka_unit_test(items_that_stay_need_few_regions),
+        cmocka_unit_test(sparse_regions_are_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
