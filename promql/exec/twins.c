@@ -7,11 +7,6 @@ enum {
     SERIES_WORK = 64
 }; /* of one of those that were there before the second metric, in samples */
 
-typedef struct twin_slot {
-    uint32_t tag;    /* the lower half of the hash */
-    uint32_t series; /* number + 1; 0: free */
-} twin_slot;
-
 static metric_id metric_of(const query *q, lset s)
 {
     return (metric_id){lset_get(s, q->sym_name), lset_get(s, q->sym_type),
@@ -58,9 +53,10 @@ static fer_code put(query *q, twins *t, source *s, size_t i, uint64_t hash)
 {
     const selection *sel = s->sel;
     size_t at = place_of(t, hash);
-    for (; t->slots[at].series != 0; at = at + 1 == t->n_slots ? 0 : at + 1) {
-        size_t other = t->slots[at].series - 1;
-        bool equal = t->slots[at].tag == (uint32_t)hash;
+    uint32_t tag = (uint32_t)hash & ~t->number_mask;
+    for (; t->slots[at] != 0; at = at + 1 == t->n_slots ? 0 : at + 1) {
+        size_t other = (t->slots[at] & t->number_mask) - 1;
+        bool equal = (t->slots[at] & ~t->number_mask) == tag;
         if (equal && sel->ops->rest_equal != NULL)
             equal = sel->ops->rest_equal(sel, i, other);
         else if (equal)
@@ -68,7 +64,7 @@ static fer_code put(query *q, twins *t, source *s, size_t i, uint64_t hash)
         if (equal)
             return query_fail(q, "vector cannot contain metrics with the same labelset");
     }
-    t->slots[at] = (twin_slot){(uint32_t)hash, (uint32_t)i + 1};
+    t->slots[at] = tag | ((uint32_t)i + 1);
     return FER_OK;
 }
 
@@ -91,8 +87,9 @@ static fer_code begin(query *q, twins *t, source *s, size_t end)
     t->n_slots = s->sel->n + s->sel->n / 2 + 1;
     if (t->n_slots > UINT32_MAX)
         return query_hold(q, q->max_samples + 1);
-    if ((t->slots = QUERY_ARRAY(q, twin_slot, t->n_slots)) == NULL)
+    if ((t->slots = QUERY_ARRAY(q, uint32_t, t->n_slots)) == NULL)
         return QUERY_NOMEM(q);
+    t->number_mask = UINT32_MAX >> __builtin_clz((uint32_t)s->sel->n);
     for (size_t i = bits_next(t->given, 0, end); i < end; i = bits_next(t->given, i + 1, end)) {
         FER_TRY(enter(q, t, s, i, NULL));
         FER_TRY(query_work(q, SERIES_WORK));

@@ -1,7 +1,7 @@
 /* twins.h - two series of a selection that are one without their metric name, type and unit, which is an error.
  *
  * Series of one metric differ without it as well. So nothing is looked up until there is a second metric; then a table holds
- * of each series its number and half of a hash, 12 bytes for each of the selection. Those that hash alike are compared.
+ * of each series its number and some bits of a hash, 6 bytes for each of the selection. Those that hash alike are compared.
  */
 #ifndef FERULA_PROMQL_EXEC_TWINS_H
 #define FERULA_PROMQL_EXEC_TWINS_H
@@ -17,10 +17,12 @@ enum { TWINS_AHEAD = 16 }; /* series */
 
 /* Begins as zeros. */
 typedef struct twins {
-    metric_id metric;        /* of all series so far */
-    uint64_t *given;         /* which those are, until there is a second metric; NULL: none yet */
-    struct twin_slot *slots; /* NULL: one metric */
+    metric_id metric; /* of all series so far */
+    uint64_t *given;  /* which those are, until there is a second metric; NULL: none yet */
+    uint32_t
+        *slots; /* NULL: one metric. Number + 1 of a series, above it bits of its hash; 0: free */
     size_t n_slots;
+    uint32_t number_mask;
     uint64_t ahead[TWINS_AHEAD]; /* hashes of the series before `hashed` */
     size_t hashed;
     lset_buf rest, other;

@@ -33,7 +33,8 @@ bool head_pin_take(const head *h, uint32_t slot, int64_t mint, int64_t maxt, hea
 {
     const pub_rec *s = head_pub_rec(h, slot);
     *ret = (head_pin){.labels = head_series_labels(h, slot)};
-    if (s->full != 0) {
+    /* Full chunks end before the open one begins. Their list is not looked at without need: it is far away. */
+    if (s->full != 0 && (s->open == 0 || s->min_t > mint)) {
         ret->full = s->full;
         ret->n_full = ((const full_list *)slab_ptr(&h->chunks, s->full))->n;
     }

@@ -47,11 +47,11 @@ typedef struct head_querier {
     held_stones *stones;
 } head_querier;
 
-typedef struct pinned {
-    head_pin pin;
-    int64_t newest_t; /* the newest sample of pin.open */
-    double newest_v;
-} pinned;
+/* The newest sample of a pin's open chunk. */
+typedef struct newest {
+    int64_t t;
+    double v;
+} newest;
 
 /* What is deleted of a pinned series. */
 typedef struct pinned_stones {
@@ -63,16 +63,16 @@ typedef struct pinned_stones {
 typedef struct head_selection {
     selection base;
     head_querier *q;
-    names_view *view; /* of the labels pinned */
-    pinned *series;
+    names_view *view;    /* of the labels pinned */
+    head_pin *pins;      /* of the series */
+    newest *newest;      /* likewise, with newest_only; else NULL */
     pinned_stones *gone; /* by labels; of the series that have deletions */
     size_t n_gone;
     head_hist_pins hist; /* of the series */
     ooo_pins ooo;        /* of the series that have samples out of order */
-    bool newest_only;
-    head_choice choice; /* wanted NULL: all labels are given */
-    label_id *ids;      /* of the last labels call */
-    uint32_t *pairs;    /* what they stand for */
+    head_choice choice;  /* wanted NULL: all labels are given */
+    label_id *ids;       /* of the last labels call */
+    uint32_t *pairs;     /* what they stand for */
     size_t n_ids;
 } head_selection;
 
@@ -177,7 +177,7 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
     }
     if (s->ids == NULL)
         return NULL;
-    pair_cursor c = head_pairs(s->view->names, s->series[i].pin.labels);
+    pair_cursor c = head_pairs(s->view->names, s->pins[i].labels);
     size_t n = 0;
     for (uint32_t pair; pair_cursor_next(&c, &pair);) {
         if (s->choice.wanted != NULL && !head_choice_has(s->choice.wanted, pair))
@@ -200,14 +200,13 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
 static uint64_t rest_hash_of(const selection *base, size_t i)
 {
     const head_selection *s = (const head_selection *)base;
-    return head_rest_hash(s->view->names, &s->choice, s->series[i].pin.labels);
+    return head_rest_hash(s->view->names, &s->choice, s->pins[i].labels);
 }
 
 static bool rest_equal_of(const selection *base, size_t i, size_t k)
 {
     const head_selection *s = (const head_selection *)base;
-    return head_rest_equal(s->view->names, &s->choice, s->series[i].pin.labels,
-                           s->series[k].pin.labels);
+    return head_rest_equal(s->view->names, &s->choice, s->pins[i].labels, s->pins[k].labels);
 }
 
 /* ---- samples ---- */
@@ -275,15 +274,14 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
 {
     const head_selection *s = (const head_selection *)base;
     const head *h = s->q->h;
-    const head_pin *pin = &s->series[i].pin;
+    const head_pin *pin = &s->pins[i];
     if (i + READ_AHEAD < base->n)
-        head_pin_prefetch(h, &s->series[i + READ_AHEAD].pin);
-    int64_t newest_t = s->series[i].newest_t;
+        head_pin_prefetch(h, &s->pins[i + READ_AHEAD]);
     const pinned_stones *gone = stones_of(s, pin);
     const ooo_pin *ooo = ooo_pins_find(&s->ooo, pin);
-    if (s->newest_only && gone == NULL && ooo == NULL && pin->open != 0 && !pin->is_hist &&
-        newest_t >= mint && newest_t <= maxt)
-        return samples_add(out, newest_t, s->series[i].newest_v) == FER_OK
+    if (s->newest != NULL && gone == NULL && ooo == NULL && pin->open != 0 && !pin->is_hist &&
+        s->newest[i].t >= mint && s->newest[i].t <= maxt)
+        return samples_add(out, s->newest[i].t, s->newest[i].v) == FER_OK
                    ? FER_OK
                    : fer_fail_budget(err, "reading samples");
     const in_order_pin in = {pin, &s->hist, gone == NULL ? NULL : gone->v,
@@ -386,19 +384,21 @@ static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64
     list->n = kept;
 }
 
-static bool pin_series(const head *h, uint32_t slot, const select_hints *hints,
-                       head_hist_pins *hist, pinned *ret)
+/* Pins the slot's series as number i, and those that have samples out of order once more. False past the budget. */
+static bool pin_series(head_selection *s, const select_hints *hints, uint32_t slot, size_t i)
 {
+    const head *h = s->q->h;
     const xor_appender *open = &head_pub_rec(h, slot)->app;
-    ret->newest_t = open->t;
-    ret->newest_v = open->v;
-    return head_pin_take(h, slot, hints->mint, hints->maxt, hist, &ret->pin);
+    if (s->newest != NULL)
+        s->newest[i] = (newest){open->t, open->v};
+    return head_pin_take(h, slot, hints->mint, hints->maxt, &s->hist, &s->pins[i]) &&
+           ooo_pins_add(&s->ooo, h, slot, s->q->base.ctx.arena);
 }
 
 /* A pinned series' place in the order of refs. */
 typedef struct ref_place {
     uint64_t ref;
-    size_t at;
+    uint32_t at;
 } ref_place;
 
 static int by_ref(const void *a, const void *b)
@@ -420,24 +420,44 @@ static fer_code note_order(const head *h, fer_arena *tmp, const slot_list *list,
         return no_memory(err);
     bool ascending = true;
     for (size_t i = 0; i < list->n; i++) {
-        order[i] = (ref_place){head_ref(h, list->v[i]), i};
+        order[i] = (ref_place){head_ref(h, list->v[i]), (uint32_t)i};
         ascending = ascending && (i == 0 || order[i - 1].ref < order[i].ref);
     }
     *ret = ascending ? NULL : order;
     return FER_OK;
 }
 
-/* Puts the pins in the order of refs; no lock. */
-static fer_code put_in_order(head_selection *s, ref_place *order, fer_arena *tmp, fer_err *err)
+/* Puts series order[i] in place i. */
+static fer_code reorder(head_selection *s, const uint32_t *order, fer_arena *tmp, fer_err *err)
 {
-    pinned *copy = fer_arena_alloc(tmp, s->base.n * sizeof *copy);
-    if (copy == NULL)
+    size_t n = s->base.n;
+    head_pin *pins = fer_arena_alloc(tmp, n * sizeof *pins);
+    newest *last = fer_arena_alloc(tmp, s->newest == NULL ? 0 : n * sizeof *last);
+    if (pins == NULL || last == NULL)
         return no_memory(err);
-    memcpy(copy, s->series, s->base.n * sizeof *copy);
-    qsort(order, s->base.n, sizeof *order, by_ref);
-    for (size_t i = 0; i < s->base.n; i++)
-        s->series[i] = copy[order[i].at];
+    if (n != 0)
+        memcpy(pins, s->pins, n * sizeof *pins);
+    for (size_t i = 0; i < n; i++)
+        s->pins[i] = pins[order[i]];
+    if (s->newest == NULL)
+        return FER_OK;
+    if (n != 0)
+        memcpy(last, s->newest, n * sizeof *last);
+    for (size_t i = 0; i < n; i++)
+        s->newest[i] = last[order[i]];
     return FER_OK;
+}
+
+/* Puts the pins in the order of refs; no lock. */
+static fer_code put_in_order(head_selection *s, ref_place *places, fer_arena *tmp, fer_err *err)
+{
+    uint32_t *order = fer_arena_alloc(tmp, s->base.n * sizeof *order);
+    if (order == NULL)
+        return no_memory(err);
+    qsort(places, s->base.n, sizeof *places, by_ref);
+    for (size_t i = 0; i < s->base.n; i++)
+        order[i] = places[i].at;
+    return reorder(s, order, tmp, err);
 }
 
 /* Under both locks: the series that match and have samples, pinned. *ret_order: how to put them in order of
@@ -460,12 +480,13 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
         list.n = hints->limit;
 
     s->view = view_of_now(q);
-    s->series = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->series);
-    if (s->series == NULL || s->view == NULL)
+    s->pins = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->pins);
+    if (hints->newest_only)
+        s->newest = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->newest);
+    if (s->pins == NULL || s->view == NULL || (hints->newest_only && s->newest == NULL))
         return no_memory(err);
     for (size_t i = 0; i < list.n; i++)
-        if (!pin_series(h, list.v[i], hints, &s->hist, &s->series[i]) ||
-            !ooo_pins_add(&s->ooo, h, list.v[i], q->base.ctx.arena))
+        if (!pin_series(s, hints, list.v[i], i))
             return no_memory(err);
     s->base.n = list.n;
     return choose_labels(s, hints->labels) ? FER_OK : no_memory(err);
@@ -476,17 +497,12 @@ static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)
     size_t n = s->base.n;
     slab_ref *of = fer_arena_alloc(tmp, n * sizeof *of);
     uint32_t *order = fer_arena_alloc(tmp, n * sizeof *order);
-    pinned *copy = fer_arena_alloc(tmp, n * sizeof *copy);
-    if (of == NULL || order == NULL || copy == NULL)
+    if (of == NULL || order == NULL)
         return no_memory(err);
     for (size_t i = 0; i < n; i++)
-        of[i] = s->series[i].pin.labels;
+        of[i] = s->pins[i].labels;
     FER_TRY(head_order(s->view->names, of, n, tmp, order, err));
-    if (n != 0)
-        memcpy(copy, s->series, n * sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        s->series[i] = copy[order[i]];
-    return FER_OK;
+    return reorder(s, order, tmp, err);
 }
 
 static fer_code select_series(querier *base, const select_hints *h, const matcher *m, size_t nm,
@@ -506,7 +522,6 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     s->base.ops = &head_selection_ops;
     s->q = q;
     s->hist.arena = base->ctx.arena;
-    s->newest_only = h->newest_only;
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
