@@ -91,15 +91,21 @@ typedef struct full_list {
     full_chunk c[];
 } full_list;
 
+/* A pair met lately, and its texts. */
+typedef struct head_recent {
+    uint32_t pair, name;
+    fer_str name_text, value; /* NULL: none yet */
+} head_recent;
+
 /* Labels as ids, and what is found by them. Ids are given out and never taken back, so now and then all is
  * numbered anew (head_rename.c); who uses the ids of the old numbering without a lock keeps it. */
 typedef struct head_names {
     head_dict dict;
     slab labels; /* of series: a varint count and that many varint pair ids, in label order */
     head_table by_labels;
-    uint32_t recent[HEAD_RECENT]; /* pairs of the label set looked up last, by place */
-    uint8_t side;                 /* of pub_rec.labels */
-    uint32_t users;               /* under publish */
+    head_recent recent[HEAD_RECENT]; /* of the label set looked up last, by place */
+    uint8_t side;                    /* of pub_rec.labels */
+    uint32_t users;                  /* under publish */
 } head_names;
 
 typedef struct slot_block {
@@ -414,9 +420,10 @@ void head_names_free(head_names *names); /* NULL is fine */
 head_names *head_names_take(head *h);
 /* Returns what is to be freed when the lock is released, or NULL. Under publish. */
 head_names *head_names_drop(head *h, head_names *names);
-/* Stores the pair ids as a series' labels and enters the slot by them. Under mu, or while nobody else knows
- * the names. */
-slab_ref head_names_enter(head *h, head_names *names, uint32_t slot, const uint32_t *ids, size_t n);
+/* Stores the n pair ids, encoded as `bytes`, as a series' labels and enters the slot by them and the bytes' hash. Under mu, or
+ * while nobody else knows the names. */
+slab_ref head_names_enter(head_names *names, uint32_t slot, const uint32_t *ids, size_t n,
+                          fer_str bytes, uint64_t hash);
 /* Numbers anew what is in use, makes slots that became empty free to be used again and gives back the memory
  * of blocks of them. One thread at a time; locks are taken for 256 series at a time. */
 void head_rename(head *h);

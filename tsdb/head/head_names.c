@@ -52,13 +52,12 @@ uint64_t head_hash_pairs(const head *h, const uint8_t *bytes, size_t n)
     return fer_hash_keyed(&h->key, bytes, n).lo;
 }
 
-slab_ref head_names_enter(head *h, head_names *names, uint32_t slot, const uint32_t *ids, size_t n)
+slab_ref head_names_enter(head_names *names, uint32_t slot, const uint32_t *ids, size_t n,
+                          fer_str bytes, uint64_t hash)
 {
-    uint8_t bytes[5 * (LABELS_MAX + 1)];
-    size_t used = head_encode_pairs(ids, n, bytes);
-    slab_ref ref = slab_alloc(&names->labels, used);
-    memcpy(slab_ptr(&names->labels, ref), bytes, used);
-    head_table_insert(&names->by_labels, head_hash_pairs(h, bytes, used), slot);
+    slab_ref ref = slab_alloc(&names->labels, bytes.n);
+    memcpy(slab_ptr(&names->labels, ref), bytes.p, bytes.n);
+    head_table_insert(&names->by_labels, hash, slot);
     for (size_t i = 0; i < n; i++)
         postings_add(&names->dict.posts, &dict_pair_of(&names->dict, ids[i])->post, slot);
     return ref;

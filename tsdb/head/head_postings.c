@@ -1,6 +1,6 @@
 /* head_postings.c - blocks of varint distances.
  *
- *    block:  u32 next block (0: the last), u16 bytes used, u16 spare, then the distances
+ *    block:  u32 next block (0: the last), u16 bytes used, u16 bytes there are, then the distances
  *
  * The first distance is the first slot plus 1. A distance of 0 announces a slot that is not above the one
  * before: it follows as it is.
@@ -16,15 +16,14 @@
 
 typedef struct block {
     slab_ref next;
-    uint16_t used;
-    uint16_t spare;
+    uint16_t used, cap;
     uint8_t bytes[];
 } block;
 
 static slab_ref new_block(slab *s, size_t payload)
 {
     slab_ref ref = slab_alloc(s, sizeof(block) + payload);
-    *(block *)slab_ptr(s, ref) = (block){0};
+    *(block *)slab_ptr(s, ref) = (block){.cap = (uint16_t)(slab_size(s, ref) - sizeof(block))};
     return ref;
 }
 
@@ -32,20 +31,20 @@ static slab_ref new_block(slab *s, size_t payload)
 static block *room(slab *s, postings *p, size_t n)
 {
     block *b = slab_ptr(s, p->tail);
-    size_t size = slab_size(s, p->tail);
-    if (sizeof *b + b->used + n <= size)
+    if ((size_t)b->used + n <= b->cap)
         return b;
 
-    slab_ref ref;
+    size_t size = sizeof *b + b->cap;
     if (size >= POSTINGS_BLOCK_BYTES || p->head != p->tail) {
-        ref = new_block(s, POSTINGS_BLOCK_BYTES - sizeof(block));
+        slab_ref ref = new_block(s, POSTINGS_BLOCK_BYTES - sizeof(block));
         b->next = ref;
         p->tail = ref;
         return slab_ptr(s, ref);
     }
-    ref = slab_alloc(s, size + size / 4 + n);
+    slab_ref ref = new_block(s, size + size / 4 + n - sizeof(block));
     block *bigger = slab_ptr(s, ref);
-    memcpy(bigger, b, sizeof *b + b->used);
+    memcpy(bigger->bytes, b->bytes, b->used);
+    bigger->used = b->used;
     slab_free(s, p->tail);
     p->head = p->tail = ref;
     return bigger;
@@ -61,9 +60,22 @@ static void put(slab *s, postings *p, bool jump, uint32_t v)
     b->used = (uint16_t)(b->used + n);
 }
 
+/* A distance of one byte in a block with room, as most are. */
+static inline bool put_short(const slab *s, const postings *p, uint32_t slot)
+{
+    uint32_t distance = slot - p->last;
+    if (p->n < 2 || distance == 0 || distance >= 0x80)
+        return false;
+    block *b = slab_ptr(s, p->tail);
+    if (b->used == b->cap)
+        return false;
+    b->bytes[b->used++] = (uint8_t)distance;
+    return true;
+}
+
 void postings_add(slab *s, postings *p, uint32_t slot)
 {
-    if (p->n > 0) {
+    if (p->n > 0 && !put_short(s, p, slot)) {
         if (p->n == 1) {
             p->head = p->tail = new_block(s, 8);
             put(s, p, false, p->last + 1);

@@ -67,7 +67,10 @@ static void rename_slot(renamer *r, uint32_t slot)
     pair_cursor c = head_pairs(r->from, old);
     for (uint32_t pair; pair_cursor_next(&c, &pair);)
         ids[n++] = new_id(r, pair);
-    s->labels[r->to->side] = head_names_enter(r->h, r->to, slot, ids, n);
+    uint8_t bytes[5 * (LABELS_MAX + 1)];
+    size_t used = head_encode_pairs(ids, n, bytes);
+    s->labels[r->to->side] = head_names_enter(r->to, slot, ids, n, (fer_str){(char *)bytes, used},
+                                              head_hash_pairs(r->h, bytes, used));
 }
 
 /* The block of empty slots that begins at the next slot: passed over, and to be given back. The newest block, which

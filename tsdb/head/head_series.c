@@ -92,20 +92,26 @@ labels head_labels(const head *h, uint32_t slot, label *l)
     return (labels){l, n};
 }
 
-static bool is_pair(const head *h, uint32_t pair, const label *l)
+/* Label sets met one after another have most pairs in common, in the same places, and of the others the names. */
+static uint32_t find_pair(const head_names *names, size_t place, const label *l)
 {
-    return str_eq(dict_pair_value(&h->names->dict, pair), l->value) &&
-           str_eq(dict_pair_name(&h->names->dict, pair), l->name);
+    const head_recent *r = place < HEAD_RECENT ? &names->recent[place] : NULL;
+    if (r != NULL && r->name_text.p != NULL && str_eq(r->name_text, l->name))
+        return str_eq(r->value, l->value) ? r->pair
+                                          : dict_pair_find(&names->dict, r->name, l->value);
+    uint32_t name = dict_name_find(&names->dict, l->name);
+    return name == DICT_NONE ? DICT_NONE : dict_pair_find(&names->dict, name, l->value);
 }
 
-/* Label sets met one after another have most pairs in common, in the same places. */
-static uint32_t find_pair(head *h, size_t place, const label *l)
+static void note_recent(head_names *names, size_t place, uint32_t pair)
 {
-    if (place < HEAD_RECENT && h->names->recent[place] < h->names->dict.n_pairs &&
-        is_pair(h, h->names->recent[place], l))
-        return h->names->recent[place];
-    uint32_t name = dict_name_find(&h->names->dict, l->name);
-    return name == DICT_NONE ? DICT_NONE : dict_pair_find(&h->names->dict, name, l->value);
+    if (place >= HEAD_RECENT)
+        return;
+    head_recent *r = &names->recent[place];
+    if (r->pair == pair && r->name_text.p != NULL)
+        return;
+    *r = (head_recent){pair, dict_pair_of(&names->dict, pair)->name,
+                       dict_pair_name(&names->dict, pair), dict_pair_value(&names->dict, pair)};
 }
 
 static uint32_t find_encoded(const head *h, const uint8_t *bytes, size_t n, uint64_t hash)
@@ -144,10 +150,11 @@ fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_
     key->n = 0;
     bool known = true;
     for (size_t i = 0; i < ls.n; i++) {
-        key->ids[i] = find_pair(h, i, &ls.l[i]);
-        known = known && key->ids[i] != DICT_NONE;
-        if (i < HEAD_RECENT && key->ids[i] != DICT_NONE)
-            h->names->recent[i] = key->ids[i];
+        key->ids[i] = find_pair(h->names, i, &ls.l[i]);
+        if (key->ids[i] == DICT_NONE)
+            known = false;
+        else
+            note_recent(h->names, i, key->ids[i]);
     }
     *ret = SLOT_NONE;
     if (known) {
@@ -289,8 +296,7 @@ static void make_missing_pairs(head *h, head_key *key)
     for (size_t i = 0; i < key->ls.n; i++) {
         if (key->ids[i] == DICT_NONE)
             key->ids[i] = dict_pair_make(&h->names->dict, key->ls.l[i].name, key->ls.l[i].value);
-        if (i < HEAD_RECENT)
-            h->names->recent[i] = key->ids[i];
+        note_recent(h->names, i, key->ids[i]);
     }
 }
 
@@ -298,11 +304,14 @@ fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret, fer_er
 {
     if (h->n_slots == SLOT_MAX && !has_free_slot(h))
         return fer_fail(err, FER_LIMIT, "more than %d series", SLOT_MAX);
-    if (key->n == 0)
+    if (key->n == 0) {
         make_missing_pairs(h, key);
+        encode_key(h, key);
+    }
     uint32_t slot = new_slot(h, ref);
     head_pub_rec(h, slot)->labels[h->names->side] =
-        head_names_enter(h, h->names, slot, key->ids, key->ls.n);
+        head_names_enter(h->names, slot, key->ids, key->ls.n,
+                         (fer_str){(const char *)key->bytes, key->n}, key->hash);
     *ret = slot;
     return FER_OK;
 }

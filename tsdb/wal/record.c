@@ -131,11 +131,22 @@ static fer_code cut_short(fer_err *err, const char *what, fer_str rec, const fer
                     rec.n - rd_left(r), rec.n);
 }
 
+/* Of less than 128 bytes, as nearly all are. */
+static inline fer_code read_text(fer_rd *r, fer_str *ret)
+{
+    size_t left = rd_left(r), n = left == 0 ? 0x80 : *r->p;
+    if (n >= 0x80 || n >= left)
+        return rd_str(r, ret);
+    *ret = (fer_str){(const char *)r->p + 1, n};
+    r->p += 1 + n;
+    return FER_OK;
+}
+
 static fer_code read_labels(fer_rd *r, label *l, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        FER_TRY(rd_str(r, &l[i].name));
-        FER_TRY(rd_str(r, &l[i].value));
+        FER_TRY(read_text(r, &l[i].name));
+        FER_TRY(read_text(r, &l[i].value));
     }
     return FER_OK;
 }

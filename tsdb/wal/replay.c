@@ -55,12 +55,20 @@ static void see_ref(replayer *r, uint64_t ref)
         r->max_ref = ref;
 }
 
+/* Whether a comes before b; mostly their first bytes tell. */
+static inline bool ascend(fer_str a, fer_str b)
+{
+    if (a.n != 0 && b.n != 0 && a.p[0] != b.p[0])
+        return (uint8_t)a.p[0] < (uint8_t)b.p[0];
+    return str_cmp(a, b) < 0;
+}
+
 /* Labels as the head wants them; a log written by others may hold a set out of order. */
 static fer_code canonical(labels ls, label *copy, labels *ret, fer_err *err)
 {
     bool sorted = true;
     for (size_t i = 0; i < ls.n; i++) {
-        if (ls.l[i].value.n == 0 || (i > 0 && str_cmp(ls.l[i - 1].name, ls.l[i].name) >= 0))
+        if (ls.l[i].value.n == 0 || (i > 0 && !ascend(ls.l[i - 1].name, ls.l[i].name)))
             sorted = false;
     }
     *ret = ls;
