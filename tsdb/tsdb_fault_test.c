@@ -1,5 +1,6 @@
 /* A disk that fails at every single call: no acknowledged sample is lost or wrong, nothing crashes, and
- * when the disk works again so does the database. Samples are floats with exemplars and histograms, in order and out of order. */
+ * when the disk works again so does the database. Samples are floats with exemplars and histograms, in order and out of order;
+ * each request tells metadata. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,6 +43,7 @@ typedef struct scene {
     vfs_fault *disk;
     test_db t;
     ledger led;
+    int metadata; /* of which round the log told last at the start; -1: none */
 } scene;
 
 typedef struct answer {
@@ -56,6 +58,13 @@ static void on_done(void *arg, fer_code code)
     a->led->told[a->round] = code;
 }
 
+static void note_metadata(void *arg, const metadata_family *m)
+{
+    scene *s = arg;
+    assert_true(str_eq(m->family, STR("m")) && m->type == FAMILY_GAUGE && m->help.n == 2);
+    s->metadata = (m->help.p[0] - '0') * 10 + m->help.p[1] - '0';
+}
+
 static void scene_init(scene *s)
 {
     memset(s, 0, sizeof *s);
@@ -64,6 +73,9 @@ static void scene_init(scene *s)
     s->t.o.wal_segment_bytes = 32 * 1024;
     s->t.o.ooo_window_ms = WINDOW_MS;
     s->t.o.max_exemplars = 2 * ROUNDS;
+    s->t.o.on_metadata = note_metadata;
+    s->t.o.on_metadata_arg = s;
+    s->metadata = -1;
     for (int r = 0; r < ROUNDS; r++)
         s->led.told[r] = FER_END;
     /* Long labels: the log goes through several segments. */
@@ -105,7 +117,8 @@ typedef struct request {
     hist_num buckets[KINDS][2];
     tsdb_exemplar_row exemplar; /* of the first series */
     label trace;
-    char trace_id[TRACE_BYTES], fresh[LABEL_BYTES];
+    char trace_id[TRACE_BYTES], fresh[LABEL_BYTES], help[TRACE_BYTES];
+    metadata_family metadata; /* tells the round */
     size_t n_floats, n_hists;
 } request;
 
@@ -152,6 +165,8 @@ static void make_request(scene *s, request *q, int round)
     q->trace = (label){STR("trace_id"), str_of(q->trace_id)};
     q->exemplar = (tsdb_exemplar_row){
         q->floats[0].fp, q->floats[0].raw, {{&q->trace, 1}, value_of(round), t}};
+    snprintf(q->help, sizeof q->help, "%02d", round);
+    q->metadata = (metadata_family){STR("m"), FAMILY_GAUGE, str_of(q->help), STR(""), false};
 }
 
 static void write_rounds(scene *s, answer *answers, int from, int to)
@@ -164,7 +179,9 @@ static void write_rounds(scene *s, answer *answers, int from, int to)
                                 .hists = q.hists,
                                 .n_hists = q.n_hists,
                                 .exemplars = &q.exemplar,
-                                .n_exemplars = 1};
+                                .n_exemplars = 1,
+                                .metadata = &q.metadata,
+                                .n_metadata = 1};
         answers[r] = (answer){&s->led, r};
         s->led.told[r] = FER_BUSY;
         fer_arena_reset(s->t.scratch);
@@ -249,6 +266,14 @@ static void check_exemplars(scene *s, bool all)
     fer_arena_free(a);
 }
 
+/* What the log told last is of a round that was sent, and no later one was acknowledged. */
+static void check_metadata(const scene *s, bool all)
+{
+    assert_true(s->metadata < 0 || s->led.told[s->metadata] != FER_END);
+    for (int r = s->metadata + 1; r < ROUNDS; r++)
+        check_missing(s, r, all);
+}
+
 static void check_all(scene *s, bool all)
 {
     test_query q;
@@ -315,10 +340,13 @@ static void survive(scene *s, bool all)
     vfs_fault_clear(s->disk);
     test_db_open(&s->t);
     check_all(s, all);
+    check_metadata(s, all);
     tsdb_row row = test_row(&s->t, "__name__=after", 1000, 1);
     test_write(&s->t, &row, 1);
+    s->metadata = -1;
     test_db_reopen(&s->t);
     check_all(s, all);
+    check_metadata(s, all);
     test_expect(&s->t, "__name__=after", "1000:1");
     test_db_close(&s->t);
     check_log(s, "data/wal");
