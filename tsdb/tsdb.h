@@ -130,6 +130,10 @@ typedef struct tsdb_rows {
     /* What goes into the log with a series of the family; `logged` is set where the head has one. */
     metadata_family *metadata;
     size_t n_metadata;
+    /* Called for each float or histogram that is refused, in the order of the request, with its raw bytes; may be NULL. Under the head's lock:
+     * see tsdb_labels_fn. */
+    void (*on_reject)(void *arg, fer_str raw);
+    void *on_reject_arg;
 } tsdb_rows;
 
 /* Turns a row's raw bytes into labels, unsorted, in the scratch arena; called only for fingerprints

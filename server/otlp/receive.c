@@ -192,7 +192,7 @@ static bool check_headers(http_req *r, content *ret)
 typedef struct answer {
     durable_reply reply; /* first: the hooks get it */
     bool json;
-    uint64_t refused; /* points or samples of them that are not stored */
+    uint64_t refused; /* points of which something is not stored */
     bool nothing;     /* of the request is stored */
     fer_str text;     /* why */
 } answer;
@@ -220,7 +220,7 @@ static void send_answer(durable_reply *d)
 {
     const answer *w = (const answer *)d;
     const char *type = w->json ? json_type : protobuf_type;
-    if (w->refused == 0) {
+    if (w->text.n == 0) {
         http_reply(d->r, 200, type, w->json ? STR("{}") : STR(""));
         return;
     }
@@ -255,7 +255,7 @@ static fer_str describe(fer_arena *a, const rw_request *q, const tsdb_report *re
         all.n--; /* the last line's end */
     fer_str ret = fer_arena_dup(a, all);
     fer_buf_done(&text);
-    return ret.p != NULL ? ret : STR("part of the request was not stored");
+    return ret.n != 0 ? ret : STR("part of the request was not stored");
 }
 
 /* ---- the request ---- */
@@ -282,6 +282,20 @@ static fer_hash128 fingerprint(const void *arg, fer_str raw)
     return tsdb_fingerprint(arg, raw);
 }
 
+/* Points with rows that were refused; those of one come one behind the other. */
+typedef struct refused_points {
+    uint64_t n;
+    uint32_t last;
+} refused_points;
+
+static void note_refused(void *arg, fer_str raw)
+{
+    refused_points *c = arg;
+    uint32_t point = ((const otlp_series *)(const void *)raw.p)->point;
+    c->n += point != 0 && point != c->last;
+    c->last = point;
+}
+
 static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
                       const otlp_refused *refused, fer_err *err)
 {
@@ -293,6 +307,7 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
     ans->reply.refuse = send_refusal;
     ans->json = of->json;
     tsdb_report rep = {0};
+    refused_points points = {0};
     metadata_store *store = rw_metadata_store(o->a->receiver);
     size_t n_metadata = metadata_store_put_all(store, q->metadata, q->n_metadata);
     const tsdb_rows rows = {q->rows,
@@ -301,14 +316,16 @@ static fer_code stage(otlp_receiver *o, http_req *r, const content *of, work *w,
                             q->n_hists,
                             q->exemplars,
                             q->n_exemplar_rows,
+                            .on_reject = note_refused,
+                            .on_reject_arg = &points,
                             .metadata = q->metadata,
                             .n_metadata = n_metadata};
     FER_TRY(tsdb_stage_rows(app_db(o->a), &rows, otlp_labels, NULL, w->arena, &rep,
                             durable_reply_committed, &ans->reply, err));
     metadata_store_staged(store, q->metadata, n_metadata);
-    ans->refused = refused->points + rep.n_rejected;
+    ans->refused = refused->points + points.n;
     ans->nothing = rep.accepted == 0;
-    if (ans->refused != 0)
+    if (refused->points + rep.n_rejected != 0)
         ans->text = describe(http_req_arena(r), q, &rep);
     atomic_fetch_add_explicit(&o->samples, rep.accepted, memory_order_relaxed);
     atomic_fetch_add_explicit(&o->refused_points, ans->refused, memory_order_relaxed);

@@ -40,6 +40,7 @@ typedef struct scan {
     fer_str resource, scope, schema_url;
     fer_hash128 around;
     uint64_t oldest_ns, newest_ns; /* of the resource's points */
+    uint32_t n_points;             /* of the request */
     target *targets;
     size_t n_targets, cap_targets;
 } scan;
@@ -65,6 +66,7 @@ typedef struct spot {
     const otlp_metric *metric;
     otlp_kind kind;
     bool delta;
+    uint32_t point; /* its number */
     fer_hash128 metric_fp, point_fp;
     otlp_point p;
 } spot;
@@ -87,7 +89,7 @@ static fer_str raw_of(scan *s, const spot *at, otlp_part part, double bound)
 {
     otlp_series *series = fer_arena_alloc(s->a, sizeof *series);
     if (series != NULL)
-        *series = (otlp_series){at->metric, at->p.attributes.s, part, bound};
+        *series = (otlp_series){at->metric, at->p.attributes.s, part, at->point, bound};
     return (fer_str){(const char *)series, sizeof *series};
 }
 
@@ -275,6 +277,7 @@ static fer_code add_up(scan *s, spot *at)
 static fer_code scan_point(scan *s, fer_str msg, spot *at)
 {
     FER_TRY(otlp_read_point(msg, at->kind, s->a, &at->p));
+    at->point = ++s->n_points;
     at->point_fp = s->fp(s->fp_arg, at->p.attributes.s);
     fer_code c = add_up(s, at);
     if (c == FER_INVALID) {

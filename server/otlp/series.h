@@ -34,6 +34,7 @@ typedef struct otlp_series {
     const otlp_metric *metric;
     fer_str attributes; /* fields that are messages KeyValue, one after the other */
     otlp_part part;
+    uint32_t point; /* of the request, from 1 on; 0: none, as of target_info */
     double bound;
 } otlp_series;
 

@@ -338,6 +338,19 @@ class Answers(unittest.TestCase):
         self.assertEqual((200, {1: 3, 2: reasons.encode()}), (status, message_of(got, partial[1])))
         self.assertEqual(["1"], [s["value"][1] for s in self.server.instant("good", time=NOW / 1000)])
 
+    def test_what_is_refused_is_counted_in_points(self):
+        """Not in series that they become, nor those of target_info."""
+        late = NOW + 3600_000 * 24
+        at = {"timeUnixNano": str(late * 1_000_000)}
+        native = {**at, "count": "1", "zeroCount": "1"}
+        body = request(resource(
+            SERVICE, histogram("hc", [{**histogram_point(), **at}, {**histogram_point({"k": "v"}), **at}, histogram_point()]),
+            summary("sc", [{**at, "count": "3", "sum": 1.5, "quantileValues": [{"quantile": 0.5, "value": 9}]}]),
+            gauge("gc", [point(NOW, 1), point(late, 1), point(late + 1, 1)]), exponential("ec", [native, native])))
+        status, got, text = self.server.send(json.dumps(body).encode(), JSON)
+        self.assertEqual((200, "7"), (status, message_of(got, text)["partialSuccess"]["rejectedDataPoints"]))
+        self.assertEqual(1, len(self.server.instant("hc_count", time=NOW / 1000)))
+
     def test_what_may_succeed_later(self):
         with Server() as server:
             for fail, expected in ((True, 503), (False, 200)):

@@ -35,6 +35,7 @@ typedef struct stager {
     batch *b;
     const stage_request *req;
     tsdb_report *report;
+    const fer_str *raw; /* of the row that is judged; NULL: none is */
     record_samples rec;
     record_base hist_base;
     record_type hist_type; /* of the record begun */
@@ -99,6 +100,8 @@ static bool note_reject(stager *s, tsdb_reject why)
     uint64_t *n = counter(s->h, why);
     if (n != NULL)
         ++*n;
+    if (s->req->rows.on_reject != NULL && s->raw != NULL)
+        s->req->rows.on_reject(s->req->rows.on_reject_arg, *s->raw);
     return s->report->n_texts < TSDB_REPORT_TEXTS;
 }
 
@@ -423,6 +426,7 @@ static void stage_below(stager *s, fer_hash128 fp, fer_str raw, int64_t t, doubl
 
 static void stage_row(stager *s, const tsdb_row *row)
 {
+    s->raw = &row->raw;
     if (row->t > s->too_far) {
         reject_row(s, row->fp, row->raw, REJECT_TOO_FAR, str_of(reason(REJECT_TOO_FAR)));
         return;
@@ -466,6 +470,7 @@ static bool is_refused(stager *s, const tsdb_hist_row *row)
 
 static void judge_hist(stager *s, const tsdb_hist_row *row)
 {
+    s->raw = &row->raw;
     if (is_refused(s, row))
         return;
     if (row->t < s->floor || row->t == SAMPLE_T_NONE) {
@@ -547,6 +552,7 @@ static uint32_t series_to_start(stager *s, fer_hash128 fp, fer_str raw)
     if (slot != SLOT_NONE)
         return slot;
     tsdb_report kept = *s->report;
+    s->raw = NULL;
     slot = meet_series(s, fp, raw);
     if (slot == SLOT_NONE)
         *s->report = kept;
