@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void fer_out_of_memory(void)
@@ -14,26 +15,39 @@ void fer_out_of_memory(void)
     _exit(70);
 }
 
-static void *checked(void *p)
+/* From here on jemalloc keeps nothing of what is freed, so that each piece is new to the kernel. */
+enum { LARGE_BYTES = 8 * 1024 * 1024 };
+
+/* Large pieces are lists and answers that are filled from end to end and soon freed: by pages of 4 KiB the kernel would
+ * take as long to hand them out as we to fill them. */
+static void *made_of_huge_pages(void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + n) / page * page;
+    (void)madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_HUGEPAGE); /* a wish */
+    return p;
+}
+
+static void *checked(void *p, size_t n)
 {
     if (p == NULL)
         fer_out_of_memory();
-    return p;
+    return n < LARGE_BYTES ? p : made_of_huge_pages(p, n);
 }
 
 void *fer_alloc(size_t n)
 {
-    return checked(malloc(n));
+    return checked(malloc(n), n);
 }
 
 void *fer_calloc(size_t count, size_t size)
 {
-    return checked(calloc(count, size));
+    return checked(calloc(count, size), 0);
 }
 
 void *fer_realloc(void *p, size_t n)
 {
-    return checked(realloc(p, n == 0 ? 1 : n)); /* of 0 it would free */
+    return checked(realloc(p, n == 0 ? 1 : n), n); /* of 0 it would free */
 }
 
 void fer_free(void *p)

@@ -1,8 +1,8 @@
 /* str_sort.c - eight bytes at a time, the most significant first.
  *
- * Label values share long prefixes, so that comparing whole texts looks at the same bytes over and over. Here the
- * texts are sorted by the eight bytes at one depth, as numbers: by radix, or by insertion where they are few. What
- * is equal there is sorted by the next eight. Work is bounded by the bytes looked at, whatever the texts are.
+ * Label values share long prefixes, so that comparing whole texts looks at the same bytes over and over. Here what all
+ * begin with is passed over, the texts are sorted by the eight bytes behind it, as numbers (key_sort.h), and what is
+ * equal there is sorted by what follows in the same way. Work is bounded by the bytes looked at, whatever the texts are.
  */
 #include "base/str_sort.h"
 
@@ -10,119 +10,111 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/key_sort.h"
 #include "base/mem.h"
 
-enum { KEY_BYTES = 8, FEW = 48, DEPTH_MAX = 4096 };
+enum { KEY_BYTES = 8, DEPTH_MAX = 4096 };
 
-typedef struct keyed {
-    uint64_t key; /* the bytes from the present depth on, zeros behind the end */
-    const char *p;
-    uint32_t n;
-    uint32_t at; /* its place before */
-} keyed;
+typedef struct sorter {
+    const fer_str *v; /* as given */
+    key_item *tmp;    /* room for all */
+} sorter;
 
-static uint64_t key_at(const keyed *s, size_t depth)
+static fer_str text_of(const sorter *s, const key_item *x)
+{
+    return s->v[x->at];
+}
+
+/* The bytes from `depth` on, zeros behind the end. */
+static uint64_t key_at(fer_str s, size_t depth)
 {
     uint64_t key = 0;
-    size_t left = s->n > depth ? s->n - depth : 0;
+    size_t left = s.n > depth ? s.n - depth : 0;
     if (left >= KEY_BYTES)
-        memcpy(&key, s->p + depth, KEY_BYTES);
+        memcpy(&key, s.p + depth, KEY_BYTES);
     else if (left != 0)
-        memcpy(&key, s->p + depth, left);
+        memcpy(&key, s.p + depth, left);
     return __builtin_bswap64(key);
 }
 
-static void sort_few(keyed *v, size_t n)
+/* How many of the first `most` bytes are equal. */
+static size_t equal_bytes(const char *a, const char *b, size_t most)
 {
-    for (size_t i = 1; i < n; i++) {
-        keyed x = v[i];
-        size_t k = i;
-        for (; k > 0 && v[k - 1].key > x.key; k--)
-            v[k] = v[k - 1];
-        v[k] = x;
+    size_t i = 0;
+    uint64_t x, y;
+    for (; i + sizeof x <= most; i += sizeof x) {
+        memcpy(&x, a + i, sizeof x);
+        memcpy(&y, b + i, sizeof y);
+        if (x != y)
+            return i + (unsigned)__builtin_ctzll(x ^ y) / 8;
     }
+    while (i < most && a[i] == b[i])
+        i++;
+    return i;
 }
 
-/* One digit, least significant first; `at` begins as the count of each value. */
-static void distribute(const keyed *from, keyed *to, size_t n, unsigned shift, size_t *at)
+/* The length of what all texts begin with, which is at least `depth`. */
+static size_t common_prefix(const sorter *s, const key_item *v, size_t n, size_t depth)
 {
-    size_t sum = 0;
-    for (size_t d = 0; d < 256; d++) {
-        size_t count = at[d];
-        at[d] = sum;
-        sum += count;
+    fer_str first = text_of(s, &v[0]);
+    size_t same = first.n - depth;
+    for (size_t i = 1; i < n && same != 0; i++) {
+        fer_str x = text_of(s, &v[i]);
+        size_t most = x.n - depth < same ? x.n - depth : same;
+        same = equal_bytes(first.p + depth, x.p + depth, most);
     }
-    for (size_t i = 0; i < n; i++)
-        to[at[from[i].key >> shift & 255]++] = from[i];
+    return depth + same;
 }
 
-/* Not inlined: its counts would stand on the stack at every depth. */
-static __attribute__((noinline)) void sort_keys(keyed *v, keyed *tmp, size_t n)
+/* The bits in which the keys differ. */
+static uint64_t load_keys(const sorter *s, key_item *v, size_t n, size_t depth)
 {
-    if (n <= FEW) {
-        sort_few(v, n);
-        return;
+    uint64_t differ = 0;
+    for (size_t i = 0; i < n; i++) {
+        v[i].key = key_at(text_of(s, &v[i]), depth);
+        differ |= v[i].key ^ v[0].key;
     }
-    size_t counts[KEY_BYTES][256] = {0};
-    for (size_t i = 0; i < n; i++)
-        for (unsigned b = 0; b < KEY_BYTES; b++)
-            counts[b][v[i].key >> (8 * b) & 255]++;
-    keyed *from = v, *to = tmp;
-    for (unsigned b = 0; b < KEY_BYTES; b++) {
-        if (counts[b][v[0].key >> (8 * b) & 255] == n)
-            continue; /* all have the same byte */
-        distribute(from, to, n, 8 * b, counts[b]);
-        keyed *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (from != v)
-        memcpy(v, from, n * sizeof *v);
+    return differ;
 }
 
 /* Of texts that are equal so far, puts those in front that end within the key, the shorter first: what another has
  * there are zero bytes of its own. How many. */
-static size_t ended_first(keyed *v, keyed *tmp, size_t n, size_t depth)
+static size_t ended_first(const sorter *s, key_item *v, size_t n, size_t depth)
 {
     size_t ended = 0, rest = 0, first = 0;
-    while (first < n && v[first].n > depth + KEY_BYTES)
+    while (first < n && text_of(s, &v[first]).n > depth + KEY_BYTES)
         first++;
     if (first == n)
         return 0;
     for (size_t len = depth; len <= depth + KEY_BYTES; len++)
         for (size_t i = 0; i < n; i++)
-            if (v[i].n == len)
-                tmp[ended++] = v[i];
+            if (text_of(s, &v[i]).n == len)
+                s->tmp[ended++] = v[i];
     for (size_t i = 0; i < n; i++)
-        if (v[i].n > depth + KEY_BYTES)
-            tmp[ended + rest++] = v[i];
+        if (text_of(s, &v[i]).n > depth + KEY_BYTES)
+            s->tmp[ended + rest++] = v[i];
     assert(ended + rest == n);
-    memcpy(v, tmp, n * sizeof *v);
+    memcpy(v, s->tmp, n * sizeof *v);
     return ended;
 }
 
-static int by_text(const void *a, const void *b)
+static int by_text(const void *a, const void *b, void *arg)
 {
-    const keyed *x = a, *y = b;
-    int c = str_cmp((fer_str){x->p, x->n}, (fer_str){y->p, y->n});
+    const key_item *x = a, *y = b;
+    int c = str_cmp(text_of(arg, x), text_of(arg, y));
     return c != 0 ? c : (x->at > y->at) - (x->at < y->at);
 }
 
-static bool load_keys(keyed *v, size_t n, size_t depth)
+/* All are equal up to `depth`, and no shorter. */
+static void sort_from(sorter *s, key_item *v, size_t n, size_t depth)
 {
     uint64_t differ = 0;
-    for (size_t i = 0; i < n; i++) {
-        v[i].key = key_at(&v[i], depth);
-        differ |= v[i].key ^ v[0].key;
-    }
-    return differ != 0;
-}
-
-/* All are equal up to `depth`, and no shorter. */
-static void sort_from(keyed *v, keyed *tmp, size_t n, size_t depth)
-{
-    while (n > 1 && !load_keys(v, n, depth)) { /* a prefix of all */
-        size_t ended = ended_first(v, tmp, n, depth);
+    while (n > 1) {
+        depth = common_prefix(s, v, n, depth);
+        differ = load_keys(s, v, n, depth);
+        if (differ != 0)
+            break;
+        size_t ended = ended_first(s, v, n, depth); /* zero bytes and ends alone */
         v += ended;
         n -= ended;
         depth += KEY_BYTES;
@@ -130,17 +122,17 @@ static void sort_from(keyed *v, keyed *tmp, size_t n, size_t depth)
     if (n < 2)
         return;
     if (depth >= DEPTH_MAX) {
-        qsort(v, n, sizeof *v, by_text);
+        qsort_r(v, n, sizeof *v, by_text, s);
         return;
     }
-    sort_keys(v, tmp, n);
+    key_sort(v, s->tmp, n, differ);
     for (size_t from = 0, to; from < n; from = to) {
         for (to = from + 1; to < n && v[to].key == v[from].key; to++)
             ;
         if (to - from == 1)
             continue;
-        size_t ended = ended_first(v + from, tmp, to - from, depth);
-        sort_from(v + from + ended, tmp, to - from - ended, depth + KEY_BYTES);
+        size_t ended = ended_first(s, v + from, to - from, depth);
+        sort_from(s, v + from + ended, to - from - ended, depth + KEY_BYTES);
     }
 }
 
@@ -152,35 +144,37 @@ static bool is_sorted(const fer_str *v, size_t n)
     return true;
 }
 
-/* The texts in order, with room behind them. */
-static keyed *sorted(const fer_str *v, size_t n)
+/* The texts' places in order, with room behind them. */
+static key_item *sorted(const fer_str *v, size_t n)
 {
-    keyed *k = fer_alloc(2 * n * sizeof *k);
+    key_item *items = fer_alloc(2 * n * sizeof *items);
+    sorter s = {v, items + n};
     assert(n <= UINT32_MAX);
-    for (size_t i = 0; i < n; i++) {
-        assert(v[i].n <= UINT32_MAX);
-        k[i] = (keyed){.p = v[i].p, .n = (uint32_t)v[i].n, .at = (uint32_t)i};
-    }
-    sort_from(k, k + n, n, 0);
-    return k;
+    for (size_t i = 0; i < n; i++)
+        items[i].at = (uint32_t)i;
+    sort_from(&s, items, n, 0);
+    return items;
 }
 
 void str_sort_order(const fer_str *v, size_t n, uint32_t *order)
 {
-    keyed *k = is_sorted(v, n) ? NULL : sorted(v, n);
+    key_item *items = is_sorted(v, n) ? NULL : sorted(v, n);
     for (size_t i = 0; i < n; i++)
-        order[i] = k == NULL ? (uint32_t)i : k[i].at;
-    fer_free(k);
+        order[i] = items == NULL ? (uint32_t)i : items[i].at;
+    fer_free(items);
 }
 
 void str_sort(fer_str *v, size_t n)
 {
     if (is_sorted(v, n))
         return;
-    keyed *k = sorted(v, n);
+    key_item *items = sorted(v, n);
+    static_assert(sizeof(fer_str) <= sizeof *items, "the room behind them holds the texts");
+    fer_str *old = (fer_str *)(items + n);
+    memcpy(old, v, n * sizeof *v);
     for (size_t i = 0; i < n; i++)
-        v[i] = (fer_str){k[i].p, k[i].n};
-    fer_free(k);
+        v[i] = old[items[i].at];
+    fer_free(items);
 }
 
 bool str_contain_all(const fer_str *a, size_t an, const fer_str *b, size_t bn)

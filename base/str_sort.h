@@ -9,10 +9,10 @@
 
 #include "base/str.h"
 
-/* Sets order[0..n) to the places of the texts, ascending; equal ones keep their order. Texts are shorter than 4 GiB, and
- * fewer than 2^32. Takes 48 bytes a text for the while, unless they are in order already. */
+/* Sets order[0..n) to the places of the texts, ascending; equal ones keep their order. There are fewer
+ * than 2^32. Takes 32 bytes a text for the while, unless they are in order already. */
 void str_sort_order(const fer_str *v, size_t n, uint32_t *order);
-/* Sorts v[0..n) in place; takes 48 bytes a text for the while, unless they are in order already. */
+/* Sorts v[0..n) in place; takes 32 bytes a text for the while, unless they are in order already. */
 void str_sort(fer_str *v, size_t n);
 /* Whether all of b are in a, both ascending without repetitions. */
 bool str_contain_all(const fer_str *a, size_t an, const fer_str *b, size_t bn);

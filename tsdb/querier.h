@@ -48,6 +48,8 @@ typedef struct select_hints {
     bool newest_only;
     /* The labels that will be looked at, __name__, __type__ and __unit__ among them; NULL: all. Others may be left out. */
     const label_choice *labels;
+    /* No samples will be read; texts are not looked at once the querier has closed, and two ids may be of one text. */
+    bool labels_only;
 } select_hints;
 
 /* A growing list of texts (warnings) in an arena. */

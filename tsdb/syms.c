@@ -83,6 +83,11 @@ static bool grow_texts(syms *s)
     return true;
 }
 
+static bool has_room(syms *s)
+{
+    return s->n < s->cap || (s->cap <= SYM_NONE / 2 && grow_texts(s));
+}
+
 static uint32_t intern(syms *s, fer_str text, bool stable)
 {
     uint64_t h = fer_hash64(text.p, text.n);
@@ -90,7 +95,7 @@ static uint32_t intern(syms *s, fer_str text, bool stable)
     if (at->id != SYM_NONE)
         return at->id;
 
-    if (s->n == s->cap && (s->cap > SYM_NONE / 2 || !grow_texts(s)))
+    if (!has_room(s))
         return SYM_NONE;
     if ((size_t)s->n * 2 >= s->n_slots) {
         if (!grow_slots(s))
@@ -115,6 +120,14 @@ uint32_t syms_intern(syms *s, fer_str text)
 uint32_t syms_intern_stable(syms *s, fer_str text)
 {
     return intern(s, text, true);
+}
+
+uint32_t syms_add_stable(syms *s, fer_str text)
+{
+    if (!has_room(s))
+        return SYM_NONE;
+    s->text[s->n] = text;
+    return s->n++;
 }
 
 uint32_t syms_find(const syms *s, fer_str text)

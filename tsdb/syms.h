@@ -28,6 +28,9 @@ syms *syms_new(fer_arena *a);
 /* The id of the text, new or known; SYM_NONE past the budget. */
 uint32_t syms_intern(syms *s, fer_str text);
 uint32_t syms_intern_stable(syms *s, fer_str text);
+/* Another id for the text, which syms_find() does not know: for texts that nobody will ask ids about whether they are
+ * equal. SYM_NONE past the budget. */
+uint32_t syms_add_stable(syms *s, fer_str text);
 /* The id of known text, else SYM_NONE. */
 uint32_t syms_find(const syms *s, fer_str text);
 fer_str syms_text(const syms *s, uint32_t id);

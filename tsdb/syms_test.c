@@ -52,6 +52,21 @@ static void stable_text_is_kept_by_reference(void **state)
     assert_ptr_equal(syms_text(s, id).p, pinned);
 }
 
+static void an_added_text_gets_an_id_of_its_own_and_is_not_found(void **state)
+{
+    (void)state;
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    syms *s = syms_new(a);
+    uint32_t known = syms_intern(s, STR("a")), added = syms_add_stable(s, STR("a"));
+    assert_int_not_equal(added, known);
+    assert_true(str_eq(syms_text(s, added), STR("a")));
+    assert_int_equal(syms_find(s, STR("a")), known);
+    assert_int_not_equal(syms_add_stable(s, STR("b")), SYM_NONE);
+    assert_int_equal(syms_find(s, STR("b")), SYM_NONE);
+    label_id x = {known, known}, y = {known, added};
+    assert_int_equal(label_ids_cmp(s, &x, 1, &y, 1), 0);
+}
+
 static void past_the_budget_known_texts_still_answer(void **state)
 {
     (void)state;
@@ -96,6 +111,7 @@ int main(void)
         cmocka_unit_test(equal_texts_have_equal_ids),
         cmocka_unit_test(ids_stay_dense_and_texts_safe_while_it_grows),
         cmocka_unit_test(stable_text_is_kept_by_reference),
+        cmocka_unit_test(an_added_text_gets_an_id_of_its_own_and_is_not_found),
         cmocka_unit_test(past_the_budget_known_texts_still_answer),
         cmocka_unit_test(label_sets_order_by_text_not_by_id),
     };

@@ -164,6 +164,65 @@ void api_label_values(http_req *r, void *arg)
     request_done(&l);
 }
 
+static fer_code select_set(label_request *l, size_t set, selection **ret, fer_err *err)
+{
+    select_hints h = {.mint = l->start_ms,
+                      .maxt = l->end_ms,
+                      .func = STR("series"),
+                      .sorted = true,
+                      .limit = l->limit == 0 ? 0 : l->limit + 1,
+                      .labels_only = true};
+    return querier_select(l->q, &h, l->sets[set].m, l->sets[set].n, ret, err);
+}
+
+static fer_code may_go_on(const label_request *l, size_t i, fer_err *err)
+{
+    fer_code c = i % 1024 == 0 ? fer_cancel_check(l->run->ctx.cancel) : FER_OK;
+    return c == FER_OK ? FER_OK : fer_fail(err, c, "listing series: %s", fer_code_name(c));
+}
+
+/* ---- of one match[]: as the storage has them ---- */
+
+/* From what the first series took: an answer that grows by doubling is copied again and again. */
+static void make_room(fer_buf *out, size_t begin, size_t done, size_t n)
+{
+    size_t more = (out->n - begin) / done * (n - done);
+    more += more / 16;
+    if (more < out->max - out->n)
+        (void)fer_buf_room(out, more);
+}
+
+static fer_code put_selection(label_request *l, selection *s, size_t n, labels_json *text,
+                              fer_buf *out, fer_err *err)
+{
+    enum { ENOUGH = 64 };
+    size_t begin = out->n;
+    for (size_t i = 0; i < n; i++) {
+        FER_TRY(may_go_on(l, i, err));
+        size_t n_ids;
+        const label_id *ids = selection_labels(s, i, &n_ids);
+        if (ids == NULL)
+            return fer_fail_budget(err, "series");
+        if (i == ENOUGH)
+            make_room(out, begin, i, n);
+        if (i != 0)
+            fer_buf_putc(out, ',');
+        labels_json_put(text, out, l->run->ctx.syms, ids, n_ids);
+    }
+    return FER_OK;
+}
+
+static fer_code put_series(label_request *l, labels_json *text, fer_buf *out, fer_err *err)
+{
+    selection *s;
+    FER_TRY(select_set(l, 0, &s, err));
+    size_t n = s->n;
+    FER_TRY(cut(l, &n, err));
+    return put_selection(l, s, n, text, out, err);
+}
+
+/* ---- of several: they may find a series more than once, and out of order ---- */
+
 /* A series of the answer: its labels, copied out of the selection. */
 typedef struct found_series {
     const label_id *l;
@@ -196,17 +255,10 @@ static fer_code add_found(fer_arena *a, found *f, const label_id *ids, size_t n)
 static fer_code find_series(label_request *l, found *ret, fer_err *err)
 {
     for (size_t i = 0; i < l->n_sets; i++) {
-        select_hints h = {.mint = l->start_ms,
-                          .maxt = l->end_ms,
-                          .func = STR("series"),
-                          .sorted = true,
-                          .limit = l->limit == 0 ? 0 : l->limit + 1};
         selection *s;
-        FER_TRY(querier_select(l->q, &h, l->sets[i].m, l->sets[i].n, &s, err));
+        FER_TRY(select_set(l, i, &s, err));
         for (size_t k = 0; k < s->n; k++) {
-            fer_code c = k % 1024 == 0 ? fer_cancel_check(l->run->ctx.cancel) : FER_OK;
-            if (c != FER_OK)
-                return fer_fail(err, c, "listing series: %s", fer_code_name(c));
+            FER_TRY(may_go_on(l, k, err));
             size_t n;
             const label_id *ids = selection_labels(s, k, &n);
             if (ids == NULL || add_found(l->run->arena, ret, ids, n) != FER_OK)
@@ -222,10 +274,9 @@ static int cmp_series(const void *pa, const void *pb, void *arg)
     return label_ids_cmp(arg, a->l, a->n, b->l, b->n);
 }
 
-/* Several match[] may find a series more than once, and out of order. */
 static void merge_found(label_request *l, found *f)
 {
-    if (l->n_sets < 2 || f->n == 0)
+    if (f->n == 0)
         return;
     qsort_r(f->v, f->n, sizeof *f->v, cmp_series, l->run->ctx.syms);
     size_t n = 1;
@@ -235,29 +286,36 @@ static void merge_found(label_request *l, found *f)
     f->n = n;
 }
 
+static fer_code put_merged(label_request *l, labels_json *text, fer_buf *out, fer_err *err)
+{
+    found f = {0};
+    FER_TRY(find_series(l, &f, err));
+    merge_found(l, &f);
+    FER_TRY(cut(l, &f.n, err));
+    for (size_t i = 0; i < f.n; i++) {
+        if (i != 0)
+            fer_buf_putc(out, ',');
+        labels_json_put(text, out, l->run->ctx.syms, f.v[i].l, f.v[i].n);
+    }
+    return FER_OK;
+}
+
 static void answer_series(http_req *r, label_request *l)
 {
     fer_err err = {0};
-    found f = {0};
-    fer_code c = find_series(l, &f, &err);
-    merge_found(l, &f);
-    if (c == FER_OK)
-        c = cut(l, &f.n, &err);
-    if (c != FER_OK) {
-        api_exec_error(r, c, &err);
-        return;
-    }
     fer_buf out;
     api_begin(&out);
     labels_json text = {0};
     fer_buf_putc(&out, '[');
-    for (size_t i = 0; i < f.n; i++) {
-        if (i != 0)
-            fer_buf_putc(&out, ',');
-        labels_json_put(&text, &out, l->run->ctx.syms, f.v[i].l, f.v[i].n);
+    fer_code c =
+        l->n_sets == 1 ? put_series(l, &text, &out, &err) : put_merged(l, &text, &out, &err);
+    labels_json_done(&text);
+    if (c != FER_OK) {
+        fer_buf_done(&out);
+        api_exec_error(r, c, &err);
+        return;
     }
     fer_buf_putc(&out, ']');
-    labels_json_done(&text);
     api_end(r, &out, &l->q->warnings);
 }
 

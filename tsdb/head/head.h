@@ -313,6 +313,12 @@ static inline pair_cursor head_pairs(const head_names *names, slab_ref series_la
     return c;
 }
 
+/* Asks for what a look at the labels needs. */
+static inline void head_prefetch_pairs(const head_names *names, slab_ref series_labels)
+{
+    __builtin_prefetch(slab_ptr(&names->labels, series_labels));
+}
+
 static inline bool pair_cursor_next(pair_cursor *c, uint32_t *ret)
 {
     if (c->left == 0)

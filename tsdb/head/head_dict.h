@@ -58,10 +58,21 @@ uint32_t dict_pair_make(head_dict *d, fer_str name, fer_str value);
 /* Whole blocks that making these labels would add. */
 size_t dict_bytes_needed(const head_dict *d, labels ls);
 
+static inline const uint8_t *dict_text_bytes(const head_dict *d, dict_text text)
+{
+    return (const uint8_t *)blockdir_get(&d->texts, text >> 16) + (size_t)(text & 0xffff) * 4;
+}
+
+static inline void dict_text_prefetch(const head_dict *d, dict_text text)
+{
+    const uint8_t *p = dict_text_bytes(d, text);
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 32); /* often in the next line */
+}
+
 static inline fer_str dict_text_of(const head_dict *d, dict_text text)
 {
-    const uint8_t *p =
-        (const uint8_t *)blockdir_get(&d->texts, text >> 16) + (size_t)(text & 0xffff) * 4;
+    const uint8_t *p = dict_text_bytes(d, text);
     uint32_t n = p[0];
     if (n < 0x80)
         return (fer_str){(const char *)p + 1, n};

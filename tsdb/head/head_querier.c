@@ -74,7 +74,14 @@ typedef struct head_selection {
     label_id *ids;       /* of the last labels call */
     uint32_t *pairs;     /* what they stand for */
     size_t n_ids;
+    /* Where labels alone are asked for, in order: no pins. */
+    slab_ref *labels;
+    uint32_t *rows; /* of each series the number of labels, and their ranks */
+    uint32_t *row;  /* where in `rows` that of a series begins */
+    label_id *rank_ids;
 } head_selection;
+
+enum { SLOTS_AHEAD = 16 };
 
 static fer_code no_memory(fer_err *err)
 {
@@ -209,6 +216,39 @@ static bool rest_equal_of(const selection *base, size_t i, size_t k)
     return head_rest_equal(s->view->names, &s->choice, s->pins[i].labels, s->pins[k].labels);
 }
 
+static const uint32_t *row_of(const head_selection *s, size_t i)
+{
+    return s->rows + s->row[i];
+}
+
+/* Rows and texts lie all over memory: asks for the row of a series that comes soon, and for the texts of one that comes
+ * sooner. */
+static void prefetch_rows(const head_selection *s, size_t i)
+{
+    enum { TEXTS_AHEAD = 8, ROWS_AHEAD = 24, LINE = 64 / sizeof(uint32_t) };
+    if (i + ROWS_AHEAD < s->base.n) {
+        __builtin_prefetch(row_of(s, i + ROWS_AHEAD));
+        __builtin_prefetch(row_of(s, i + ROWS_AHEAD) + LINE);
+    }
+    if (i + TEXTS_AHEAD >= s->base.n)
+        return;
+    const uint32_t *row = row_of(s, i + TEXTS_AHEAD), *before = row_of(s, i + TEXTS_AHEAD - 1);
+    for (uint32_t k = 1; k <= row[0]; k++)
+        if (k > before[0] || row[k] != before[k])
+            __builtin_prefetch(syms_text(s->q->base.ctx.syms, s->rank_ids[row[k]].value).p);
+}
+
+static const label_id *ordered_labels_of(selection *base, size_t i, size_t *ret_n)
+{
+    head_selection *s = (head_selection *)base;
+    prefetch_rows(s, i);
+    const uint32_t *row = row_of(s, i);
+    for (uint32_t k = 0; k < row[0]; k++)
+        s->ids[k] = s->rank_ids[row[k + 1]];
+    *ret_n = row[0];
+    return s->ids;
+}
+
 /* ---- samples ---- */
 
 static fer_code read_open(const head_selection *s, const head_pin *pin, int64_t mint, int64_t maxt,
@@ -295,12 +335,25 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     return FER_OK;
 }
 
+static fer_code ordered_read_of(selection *base, size_t i, int64_t mint, int64_t maxt, samples *out,
+                                fer_err *err)
+{
+    (void)base;
+    (void)i;
+    (void)mint;
+    (void)maxt;
+    (void)out;
+    return fer_fail(err, FER_UNSUPPORTED, "labels alone were asked for");
+}
+
 static const selection_ops head_selection_ops = {.labels = selection_labels_of,
                                                  .read = selection_read_of};
 static const selection_ops head_choice_ops = {.labels = selection_labels_of,
                                               .read = selection_read_of,
                                               .rest_hash = rest_hash_of,
                                               .rest_equal = rest_equal_of};
+static const selection_ops head_ordered_ops = {.labels = ordered_labels_of,
+                                               .read = ordered_read_of};
 
 /* Leaves out the labels that nobody will look at. Under mu. */
 static bool choose_labels(head_selection *s, const label_choice *c)
@@ -371,11 +424,19 @@ static fer_code drop_deleted(head_selection *s, const tombstones *t, slot_list *
     return FER_OK;
 }
 
+/* Asks for the records of slots that come soon, which lie far from each other where few match. */
+static void prefetch_slot(const head *h, const slot_list *list, size_t i)
+{
+    if (i < list->n)
+        __builtin_prefetch(head_pub_rec(h, list->v[i]));
+}
+
 /* Drops the series without samples in the range. */
 static void keep_overlapping(const head *h, slot_list *list, int64_t mint, int64_t maxt)
 {
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++) {
+        prefetch_slot(h, list, i + SLOTS_AHEAD);
         const pub_rec *s = head_pub_rec(h, list->v[i]);
         if (head_overlaps(h, s, mint, maxt) ||
             (s->has_ooo && ooo_overlaps(h, ooo_find(h, list->v[i]), mint, maxt)))
@@ -393,6 +454,33 @@ static bool pin_series(head_selection *s, const select_hints *hints, uint32_t sl
         s->newest[i] = (newest){open->t, open->v};
     return head_pin_take(h, slot, hints->mint, hints->maxt, &s->hist, &s->pins[i]) &&
            ooo_pins_add(&s->ooo, h, slot, s->q->base.ctx.arena);
+}
+
+static fer_code take_pins(head_selection *s, const select_hints *hints, const slot_list *list,
+                          fer_err *err)
+{
+    fer_arena *a = s->q->base.ctx.arena;
+    s->pins = fer_arena_alloc(a, list->n * sizeof *s->pins);
+    if (hints->newest_only)
+        s->newest = fer_arena_alloc(a, list->n * sizeof *s->newest);
+    if (s->pins == NULL || (hints->newest_only && s->newest == NULL))
+        return no_memory(err);
+    for (size_t i = 0; i < list->n; i++) {
+        prefetch_slot(s->q->h, list, i + SLOTS_AHEAD);
+        if (!pin_series(s, hints, list->v[i], i))
+            return no_memory(err);
+    }
+    return choose_labels(s, hints->labels) ? FER_OK : no_memory(err);
+}
+
+static fer_code take_labels(head_selection *s, const slot_list *list, fer_err *err)
+{
+    s->labels = fer_arena_alloc(s->q->base.ctx.arena, list->n * sizeof *s->labels);
+    if (s->labels == NULL)
+        return no_memory(err);
+    for (size_t i = 0; i < list->n; i++)
+        s->labels[i] = head_series_labels(s->q->h, list->v[i]);
+    return FER_OK;
 }
 
 /* A pinned series' place in the order of refs. */
@@ -480,29 +568,58 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
         list.n = hints->limit;
 
     s->view = view_of_now(q);
-    s->pins = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->pins);
-    if (hints->newest_only)
-        s->newest = fer_arena_alloc(q->base.ctx.arena, list.n * sizeof *s->newest);
-    if (s->pins == NULL || s->view == NULL || (hints->newest_only && s->newest == NULL))
+    if (s->view == NULL)
         return no_memory(err);
-    for (size_t i = 0; i < list.n; i++)
-        if (!pin_series(s, hints, list.v[i], i))
-            return no_memory(err);
     s->base.n = list.n;
-    return choose_labels(s, hints->labels) ? FER_OK : no_memory(err);
+    return hints->labels_only ? take_labels(s, &list, err) : take_pins(s, hints, &list, err);
 }
 
 static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)
 {
     size_t n = s->base.n;
+    head_rows rows;
     slab_ref *of = fer_arena_alloc(tmp, n * sizeof *of);
     uint32_t *order = fer_arena_alloc(tmp, n * sizeof *order);
     if (of == NULL || order == NULL)
         return no_memory(err);
     for (size_t i = 0; i < n; i++)
         of[i] = s->pins[i].labels;
-    FER_TRY(head_order(s->view->names, of, n, tmp, order, err));
+    FER_TRY(head_order(s->view->names, of, n, tmp, tmp, order, &rows, err));
     return reorder(s, order, tmp, err);
+}
+
+/* The query's ids by rank; NULL past the budget. */
+static label_id *ids_of_ranks(head_selection *s, const head_rows *rows)
+{
+    const query_ctx *ctx = &s->q->base.ctx;
+    label_id *ids = fer_arena_alloc(ctx->arena, rows->n_pairs * sizeof *ids);
+    for (uint32_t i = 0; ids != NULL && i < rows->n_pairs; i++) {
+        ids[i].name = name_id_of(s->view, ctx, rows->pairs[i].name);
+        ids[i].value = syms_add_stable(ctx->syms, rows->pairs[i].value);
+        if (ids[i].name == SYM_NONE || ids[i].value == SYM_NONE)
+            return NULL;
+    }
+    return ids;
+}
+
+/* For who asks for labels alone: from here on they are rows of ranks. */
+static fer_code order_labels(head_selection *s, fer_arena *tmp, fer_err *err)
+{
+    fer_arena *a = s->q->base.ctx.arena;
+    head_rows rows;
+    s->row = fer_arena_alloc(a, s->base.n * sizeof *s->row);
+    s->ids = fer_arena_alloc(a, LABELS_MAX * sizeof *s->ids);
+    if (s->row == NULL || s->ids == NULL)
+        return no_memory(err);
+    FER_TRY(head_order(s->view->names, s->labels, s->base.n, a, tmp, s->row, &rows, err));
+    for (size_t i = 0; i < s->base.n; i++)
+        s->row[i] = rows.begins[s->row[i]];
+    s->rows = rows.v;
+    s->rank_ids = ids_of_ranks(s, &rows);
+    if (s->rank_ids == NULL)
+        return no_memory(err);
+    s->base.ops = &head_ordered_ops;
+    return FER_OK;
 }
 
 static fer_code select_series(querier *base, const select_hints *h, const matcher *m, size_t nm,
@@ -522,6 +639,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     s->base.ops = &head_selection_ops;
     s->q = q;
     s->hist.arena = base->ctx.arena;
+    hints.labels_only = h->labels_only && h->sorted;
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
@@ -543,7 +661,9 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         qsort(s->gone, s->n_gone, sizeof *s->gone, by_pin);
     if (order != NULL && !hints.sorted)
         FER_TRY(put_in_order(s, order, tmp, err));
-    if (hints.sorted)
+    if (hints.labels_only)
+        FER_TRY(order_labels(s, tmp, err));
+    else if (hints.sorted)
         FER_TRY(sort_by_labels(s, tmp, err));
     if (hints.limit != 0 && s->base.n > hints.limit)
         s->base.n = hints.limit;
@@ -691,7 +811,10 @@ static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_
         str_sort(own.v, own.n); /* without the locks */
     if (limit != 0 && own.n > limit)
         own.n = (size_t)limit;
-    return str_list_unite(ret, base->ctx.arena, own.v, own.n, err);
+    if (ret->n != 0)
+        return str_list_unite(ret, base->ctx.arena, own.v, own.n, err);
+    *ret = own;
+    return FER_OK;
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
