@@ -127,12 +127,13 @@ static bool room(range_input *in, size_t n, bool st, bool h)
 
 static bool any_stale(const samples *s)
 {
-    bool nan = false, any = false;
-    for (size_t i = 0; i < s->n; i++) /* several at once; mostly there is none */
-        nan |= isnan(s->v[i]);
-    for (size_t i = 0; nan && i < s->n; i++)
-        any |= sample_is_stale(s->v[i]);
-    return any;
+    uint64_t any = 0;
+    for (size_t i = 0; i < s->n;
+         i++) { /* without a branch, so that several are looked at at once */
+        uint64_t x = f64_bits(s->v[i]) ^ STALE_NAN_BITS;
+        any |= (x - 1) & ~x; /* the upper bit is set for 0 alone */
+    }
+    return any >> 63 != 0;
 }
 
 /* A copy without stale markers. */
