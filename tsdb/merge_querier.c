@@ -221,7 +221,7 @@ static fer_code select_series(querier *base, const select_hints *hints, const ma
         return querier_select(q->sources[0].q, hints, m, nm, ret, err);
     select_hints h = *hints;
     h.sorted = true;
-    h.labels = NULL; /* what is one series is told by all of them */
+    h.labels = NULL;       /* what is one series is told by all of them */
     h.labels_only = false; /* series are compared by their ids */
     merge_selection *s = ARENA_NEW(base->ctx.arena, merge_selection);
     if (s == NULL)
