@@ -140,6 +140,11 @@ fer_str syms_text(const syms *s, uint32_t id)
     return s->text[id];
 }
 
+void syms_prefetch(const syms *s, uint32_t id)
+{
+    __builtin_prefetch(&s->text[id]);
+}
+
 uint32_t syms_count(const syms *s)
 {
     return s->n;

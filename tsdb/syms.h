@@ -34,6 +34,8 @@ uint32_t syms_add_stable(syms *s, fer_str text);
 /* The id of known text, else SYM_NONE. */
 uint32_t syms_find(const syms *s, fer_str text);
 fer_str syms_text(const syms *s, uint32_t id);
+/* Asks for what syms_text() will look at. */
+void syms_prefetch(const syms *s, uint32_t id);
 uint32_t syms_count(const syms *s);
 
 /* Orders by text: name, value pairwise, shorter set first (labels_cmp). Both sorted by name text. */

@@ -79,6 +79,7 @@ typedef struct head_selection {
     uint32_t *rows; /* of each series the number of labels, and their ranks */
     uint32_t *row;  /* where in `rows` that of a series begins */
     label_id *rank_ids;
+    uint32_t first_value; /* the id of the value of the first rank; the others follow */
 } head_selection;
 
 enum { SLOTS_AHEAD = 16 };
@@ -221,21 +222,31 @@ static const uint32_t *row_of(const head_selection *s, size_t i)
     return s->rows + s->row[i];
 }
 
-/* Rows and texts lie all over memory: asks for the row of a series that comes soon, and for the texts of one that comes
- * sooner. */
+/* Rows, ids and texts lie all over memory: asks for the row of a series that comes soon, for the ids of one that comes
+ * sooner, and for the texts of one that is nearly there, but for what it shares with the one before. */
 static void prefetch_rows(const head_selection *s, size_t i)
 {
-    enum { TEXTS_AHEAD = 8, ROWS_AHEAD = 24, LINE = 64 / sizeof(uint32_t) };
+    enum { TEXTS_AHEAD = 7, IDS_AHEAD = 14, ROWS_AHEAD = 24, LINE = 64 / sizeof(uint32_t) };
+    const syms *known = s->q->base.ctx.syms;
     if (i + ROWS_AHEAD < s->base.n) {
         __builtin_prefetch(row_of(s, i + ROWS_AHEAD));
         __builtin_prefetch(row_of(s, i + ROWS_AHEAD) + LINE);
     }
-    if (i + TEXTS_AHEAD >= s->base.n)
-        return;
-    const uint32_t *row = row_of(s, i + TEXTS_AHEAD), *before = row_of(s, i + TEXTS_AHEAD - 1);
-    for (uint32_t k = 1; k <= row[0]; k++)
-        if (k > before[0] || row[k] != before[k])
-            __builtin_prefetch(syms_text(s->q->base.ctx.syms, s->rank_ids[row[k]].value).p);
+    if (i + IDS_AHEAD < s->base.n) {
+        const uint32_t *row = row_of(s, i + IDS_AHEAD), *before = row_of(s, i + IDS_AHEAD - 1);
+        for (uint32_t k = 1; k <= row[0]; k++) {
+            if (k <= before[0] && row[k] == before[k])
+                continue;
+            __builtin_prefetch(&s->rank_ids[row[k]]);
+            syms_prefetch(known, s->first_value + row[k]);
+        }
+    }
+    if (i + TEXTS_AHEAD < s->base.n) {
+        const uint32_t *row = row_of(s, i + TEXTS_AHEAD), *before = row_of(s, i + TEXTS_AHEAD - 1);
+        for (uint32_t k = 1; k <= row[0]; k++)
+            if (k > before[0] || row[k] != before[k])
+                __builtin_prefetch(syms_text(known, s->first_value + row[k]).p);
+    }
 }
 
 static const label_id *ordered_labels_of(selection *base, size_t i, size_t *ret_n)
@@ -588,18 +599,25 @@ static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)
     return reorder(s, order, tmp, err);
 }
 
-/* The query's ids by rank; NULL past the budget. */
-static label_id *ids_of_ranks(head_selection *s, const head_rows *rows)
+/* The query's ids by rank; false past the budget. */
+static bool make_ids_of_ranks(head_selection *s, const head_rows *rows)
 {
     const query_ctx *ctx = &s->q->base.ctx;
-    label_id *ids = fer_arena_alloc(ctx->arena, rows->n_pairs * sizeof *ids);
-    for (uint32_t i = 0; ids != NULL && i < rows->n_pairs; i++) {
-        ids[i].name = name_id_of(s->view, ctx, rows->pairs[i].name);
-        ids[i].value = syms_add_stable(ctx->syms, rows->pairs[i].value);
-        if (ids[i].name == SYM_NONE || ids[i].value == SYM_NONE)
-            return NULL;
+    s->rank_ids = fer_arena_alloc(ctx->arena, rows->n_pairs * sizeof *s->rank_ids);
+    if (s->rank_ids == NULL)
+        return false;
+    for (uint32_t i = 0; i < rows->n_pairs; i++) {
+        s->rank_ids[i].name = name_id_of(s->view, ctx, rows->pairs[i].name);
+        if (s->rank_ids[i].name == SYM_NONE)
+            return false;
     }
-    return ids;
+    s->first_value = syms_count(ctx->syms);
+    for (uint32_t i = 0; i < rows->n_pairs; i++) {
+        s->rank_ids[i].value = syms_add_stable(ctx->syms, rows->pairs[i].value);
+        if (s->rank_ids[i].value == SYM_NONE)
+            return false;
+    }
+    return true;
 }
 
 /* For who asks for labels alone: from here on they are rows of ranks. */
@@ -615,8 +633,7 @@ static fer_code order_labels(head_selection *s, fer_arena *tmp, fer_err *err)
     for (size_t i = 0; i < s->base.n; i++)
         s->row[i] = rows.begins[s->row[i]];
     s->rows = rows.v;
-    s->rank_ids = ids_of_ranks(s, &rows);
-    if (s->rank_ids == NULL)
+    if (!make_ids_of_ranks(s, &rows))
         return no_memory(err);
     s->base.ops = &head_ordered_ops;
     return FER_OK;
