@@ -413,13 +413,14 @@ static void opener_main(void *arg)
         app_stop(k->a);
 }
 
-/* After the loop: nothing stages any more. */
+/* After the loop. The committer goes on until no handler stages any more, nor waits for it. */
 static fer_code close_db(keeper *k, fer_err *err)
 {
     tsdb *db = app_db(k->a);
     if (db == NULL)
         return FER_OK;
     tsdb_stop_maintenance(db);
+    http_server_end_handlers(k->a->http);
     fer_thread_join(&k->maintenance);
     tsdb_stop_committer(db);
     fer_thread_join(&k->committer);

@@ -121,7 +121,10 @@ FER_MUST_CHECK bool http_server_lend(http_server *s, unsigned most_busy, void (*
                                      void *arg);
 /* Whether one that was lent may stay: no request waits for a worker, and at most most_busy are at work. Any thread. */
 bool http_server_may_keep(http_server *s, unsigned most_busy);
-/* After run() has returned (or was never called). Lets queued handlers end and waits (5 s at most)
+/* After run() has returned: lets the handlers that its grace cut off end, and those still queued. They were told that nobody
+ * waits any more; what they work on must stand until then. */
+void http_server_end_handlers(http_server *s);
+/* After run() has returned (or was never called). Ends the handlers, then waits (5 s at most)
  * for the replies still owed: whoever gives them must still run. NULL is fine. */
 void http_server_free(http_server *s);
 /* The port actually bound by listener i. */

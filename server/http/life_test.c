@@ -458,6 +458,33 @@ static void a_stop_does_not_wait_longer_than_its_grace(void **state)
     close(half);
 }
 
+static unsigned work_still_on(void)
+{
+    fer_mutex_lock(&work.mu);
+    unsigned ret = work.inside != 0 && work.ended_ms == 0;
+    fer_mutex_unlock(&work.mu);
+    return ret;
+}
+
+static void what_handlers_work_on_may_go_once_they_have_ended(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        kit k;
+        kit_start(&k, &(http_options){0}, routes, N_ROUTES);
+        work_reset();
+        int fd = kit_connect(&k);
+        kit_puts(fd, "GET /work" H "\r\n");
+        await_inside(1);
+        http_server_stop(k.s, 1);
+        kit_join(&k);
+        http_server_end_handlers(k.s);
+        assert_int_equal(work_still_on(), 0);
+        http_server_free(k.s);
+        close(fd);
+    }
+}
+
 static void replies_after_the_end_are_dropped(void **state)
 {
     (void)state;
@@ -551,6 +578,7 @@ int main(void)
         cmocka_unit_test(answers_to_clients_that_do_not_read_are_bounded),
         cmocka_unit_test(a_stop_lets_requests_finish),
         cmocka_unit_test(a_stop_does_not_wait_longer_than_its_grace),
+        cmocka_unit_test(what_handlers_work_on_may_go_once_they_have_ended),
         cmocka_unit_test(replies_after_the_end_are_dropped),
         cmocka_unit_test(a_server_that_never_ran_can_be_freed),
         cmocka_unit_test(idle_connections_cost_little),

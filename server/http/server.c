@@ -517,6 +517,13 @@ static bool wait_for_replies(http_server *s)
     return left == 0;
 }
 
+void http_server_end_handlers(http_server *s)
+{
+    http_workers_free(s->query);
+    http_workers_free(s->ingest);
+    s->query = s->ingest = NULL;
+}
+
 void http_server_free(http_server *s)
 {
     if (s == NULL)
@@ -527,8 +534,7 @@ void http_server_free(http_server *s)
         end_loop_when_done(s);
         run_loop_to_its_end(s);
     }
-    http_workers_free(s->query);
-    http_workers_free(s->ingest);
+    http_server_end_handlers(s);
     if (!wait_for_replies(s))
         return;
     while (s->free_reqs != NULL) {
