@@ -6,7 +6,7 @@
 
 #include "base/pages.h"
 
-enum { FIRST_CAP = 8, PAGES_BYTES_MIN = 16 * 1024, PAGE_ENTRIES = 512 };
+enum { FIRST_CAP = 8, PAGES_BYTES_MIN = 12 * 1024, PAGE_ENTRIES = 512 };
 
 /* Small ones are malloc's. */
 static bool is_of_pages(uint32_t cap)
@@ -72,7 +72,8 @@ static void grow(head_table *t, table_segment *seg)
 {
     uint32_t cap = seg->cap == 0 ? FIRST_CAP : seg->cap + seg->cap / 4 + 2;
     if (is_of_pages(cap))
-        cap = (cap + PAGE_ENTRIES - 1) / PAGE_ENTRIES * PAGE_ENTRIES;
+        cap = (cap + PAGE_ENTRIES / 2) / PAGE_ENTRIES * PAGE_ENTRIES; /* the nearest: it is more */
+    assert(cap > seg->cap);
     resize(t, seg, cap);
     assert(seg->e != NULL);
 }

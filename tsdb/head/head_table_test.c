@@ -58,7 +58,7 @@ static void memory_stays_close_to_what_it_holds(void **state)
     for (uint32_t n = 1; n <= 300000; n++) {
         head_table_insert(&t, fer_hash_mix(9, n), n);
         if (n > 50000)
-            assert_true(t.bytes < (int64_t)n * 15);
+            assert_true(t.bytes < (int64_t)n * 14);
     }
     head_table_done(&t);
 }
