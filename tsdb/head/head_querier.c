@@ -1,51 +1,23 @@
 /* head_querier.c - selecting, pinning, labels and samples of the head's series. */
-#include "tsdb/head/head_querier.h"
+#include "tsdb/head/head_querier_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str_sort.h"
 #include "tsdb/head/head_choice.h"
 #include "tsdb/head/head_delete.h"
 #include "tsdb/head/head_order.h"
+#include "tsdb/head/head_ordered.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
 #include "tsdb/head/ooo_read.h"
 
 enum { READ_AHEAD = 4 }; /* series whose chunks are fetched while one is read */
 
-/* Pair id to the query's label ids: open addressing, at most half full. */
-typedef struct pair_map_entry {
-    uint32_t pair; /* DICT_NONE: empty */
-    label_id id;
-} pair_map_entry;
-
-/* A numbering of the head's labels that the querier uses, and what of it is known in the query. */
-typedef struct names_view names_view;
-struct names_view {
-    names_view *next;
-    head_names *names; /* kept until the querier closes */
-    pair_map_entry *map;
-    uint32_t map_n, map_cap;
-    uint32_t *name_ids; /* the query's ids by the head's, SYM_NONE while not asked for */
-    uint32_t n_name_ids;
-};
-
-/* Deletions in force at a select, kept until the querier closes. */
-typedef struct held_stones held_stones;
 struct held_stones {
     held_stones *next;
     head_stones *stones;
 };
-
-typedef struct head_querier {
-    querier base;
-    head *h;
-    head_reader reader;
-    query_warnings *warnings; /* NULL before the first select, unless given */
-    names_view *views;
-    held_stones *stones;
-} head_querier;
 
 /* The newest sample of a pin's open chunk. */
 typedef struct newest {
@@ -74,12 +46,7 @@ typedef struct head_selection {
     label_id *ids;       /* of the last labels call */
     uint32_t *pairs;     /* what they stand for */
     size_t n_ids;
-    /* Where labels alone are asked for, in order: no pins. */
-    slab_ref *labels;
-    uint32_t *rows; /* of each series the number of labels, and their ranks */
-    uint32_t *row;  /* where in `rows` that of a series begins */
-    label_id *rank_ids;
-    uint32_t first_value; /* the id of the value of the first rank; the others follow */
+    slab_ref *labels; /* of the series, where labels alone are asked for; then there are no pins */
 } head_selection;
 
 enum { SLOTS_AHEAD = 16 };
@@ -90,90 +57,6 @@ static fer_code no_memory(fer_err *err)
 }
 
 /* ---- labels ---- */
-
-static pair_map_entry *map_place(pair_map_entry *map, uint32_t cap, uint32_t pair)
-{
-    /* The upper bits: ids often lie at even distances, which the lower ones keep. */
-    uint32_t at = (uint32_t)((uint64_t)(pair * 2654435761U) * cap >> 32);
-    while (map[at].pair != pair && map[at].pair != DICT_NONE)
-        at = (at + 1) & (cap - 1);
-    return &map[at];
-}
-
-static bool map_grow(names_view *v, fer_arena *a)
-{
-    uint32_t cap = v->map_cap == 0 ? 64 : v->map_cap * 2;
-    pair_map_entry *map = fer_arena_alloc(a, cap * sizeof *map);
-    if (map == NULL)
-        return false;
-    memset(map, 0xff, cap * sizeof *map);
-    for (uint32_t i = 0; i < v->map_cap; i++)
-        if (v->map[i].pair != DICT_NONE)
-            *map_place(map, cap, v->map[i].pair) = v->map[i];
-    v->map = map;
-    v->map_cap = cap;
-    return true;
-}
-
-/* The query's id of a label name of the head; SYM_NONE past the budget. */
-static uint32_t name_id_of(names_view *v, const query_ctx *ctx, uint32_t name)
-{
-    if (name >= v->n_name_ids) {
-        uint32_t n = name + 64;
-        uint32_t *p =
-            fer_arena_grow(ctx->arena, v->name_ids, v->n_name_ids * sizeof *p, n * sizeof *p);
-        if (p == NULL)
-            return SYM_NONE;
-        memset(p + v->n_name_ids, 0xff, (n - v->n_name_ids) * sizeof *p);
-        v->name_ids = p;
-        v->n_name_ids = n;
-    }
-    if (v->name_ids[name] == SYM_NONE)
-        v->name_ids[name] = syms_intern(ctx->syms, dict_name_text(&v->names->dict, name));
-    return v->name_ids[name];
-}
-
-/* The query's ids of a pair; false past the budget. */
-static bool label_id_of(names_view *v, const query_ctx *ctx, uint32_t pair, label_id *ret)
-{
-    if (v->map_n * 2 >= v->map_cap && !map_grow(v, ctx->arena))
-        return false;
-    pair_map_entry *e = map_place(v->map, v->map_cap, pair);
-    if (e->pair == DICT_NONE) {
-        /* Copied: a result's texts are read after the querier has gone. */
-        label_id id = {name_id_of(v, ctx, dict_pair_of(&v->names->dict, pair)->name),
-                       syms_intern(ctx->syms, dict_pair_value(&v->names->dict, pair))};
-        if (id.name == SYM_NONE || id.value == SYM_NONE)
-            return false;
-        *e = (pair_map_entry){pair, id};
-        v->map_n++;
-    }
-    *ret = e->id;
-    return true;
-}
-
-/* The view of the head's present names; NULL past the budget. Under publish. */
-static names_view *view_of_now(head_querier *q)
-{
-    for (names_view *v = q->views; v != NULL; v = v->next)
-        if (v->names == q->h->names)
-            return v;
-    names_view *v = ARENA_NEW(q->base.ctx.arena, names_view);
-    if (v == NULL)
-        return NULL;
-    v->names = head_names_take(q->h);
-    v->next = q->views;
-    q->views = v;
-    return v;
-}
-
-static names_view *view_now(head_querier *q)
-{
-    fer_mutex_lock(&q->h->publish);
-    names_view *v = view_of_now(q);
-    fer_mutex_unlock(&q->h->publish);
-    return v;
-}
 
 static const label_id *selection_labels_of(selection *base, size_t i, size_t *ret_n)
 {
@@ -192,7 +75,7 @@ static const label_id *selection_labels_of(selection *base, size_t i, size_t *re
             continue;
         /* Most are those of the series looked at before. */
         if (n >= s->n_ids || s->pairs[n] != pair) {
-            if (!label_id_of(s->view, &s->q->base.ctx, pair, &s->ids[n])) {
+            if (!names_view_pair(s->view, &s->q->base.ctx, pair, &s->ids[n])) {
                 s->n_ids = 0;
                 return NULL;
             }
@@ -215,49 +98,6 @@ static bool rest_equal_of(const selection *base, size_t i, size_t k)
 {
     const head_selection *s = (const head_selection *)base;
     return head_rest_equal(s->view->names, &s->choice, s->pins[i].labels, s->pins[k].labels);
-}
-
-static const uint32_t *row_of(const head_selection *s, size_t i)
-{
-    return s->rows + s->row[i];
-}
-
-/* Rows, ids and texts lie all over memory: asks for the row of a series that comes soon, for the ids of one that comes
- * sooner, and for the texts of one that is nearly there, but for what it shares with the one before. */
-static void prefetch_rows(const head_selection *s, size_t i)
-{
-    enum { TEXTS_AHEAD = 7, IDS_AHEAD = 14, ROWS_AHEAD = 24, LINE = 64 / sizeof(uint32_t) };
-    const syms *known = s->q->base.ctx.syms;
-    if (i + ROWS_AHEAD < s->base.n) {
-        __builtin_prefetch(row_of(s, i + ROWS_AHEAD));
-        __builtin_prefetch(row_of(s, i + ROWS_AHEAD) + LINE);
-    }
-    if (i + IDS_AHEAD < s->base.n) {
-        const uint32_t *row = row_of(s, i + IDS_AHEAD), *before = row_of(s, i + IDS_AHEAD - 1);
-        for (uint32_t k = 1; k <= row[0]; k++) {
-            if (k <= before[0] && row[k] == before[k])
-                continue;
-            __builtin_prefetch(&s->rank_ids[row[k]]);
-            syms_prefetch(known, s->first_value + row[k]);
-        }
-    }
-    if (i + TEXTS_AHEAD < s->base.n) {
-        const uint32_t *row = row_of(s, i + TEXTS_AHEAD), *before = row_of(s, i + TEXTS_AHEAD - 1);
-        for (uint32_t k = 1; k <= row[0]; k++)
-            if (k > before[0] || row[k] != before[k])
-                __builtin_prefetch(syms_text(known, s->first_value + row[k]).p);
-    }
-}
-
-static const label_id *ordered_labels_of(selection *base, size_t i, size_t *ret_n)
-{
-    head_selection *s = (head_selection *)base;
-    prefetch_rows(s, i);
-    const uint32_t *row = row_of(s, i);
-    for (uint32_t k = 0; k < row[0]; k++)
-        s->ids[k] = s->rank_ids[row[k + 1]];
-    *ret_n = row[0];
-    return s->ids;
 }
 
 /* ---- samples ---- */
@@ -346,25 +186,12 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     return FER_OK;
 }
 
-static fer_code ordered_read_of(selection *base, size_t i, int64_t mint, int64_t maxt, samples *out,
-                                fer_err *err)
-{
-    (void)base;
-    (void)i;
-    (void)mint;
-    (void)maxt;
-    (void)out;
-    return fer_fail(err, FER_UNSUPPORTED, "labels alone were asked for");
-}
-
 static const selection_ops head_selection_ops = {.labels = selection_labels_of,
                                                  .read = selection_read_of};
 static const selection_ops head_choice_ops = {.labels = selection_labels_of,
                                               .read = selection_read_of,
                                               .rest_hash = rest_hash_of,
                                               .rest_equal = rest_equal_of};
-static const selection_ops head_ordered_ops = {.labels = ordered_labels_of,
-                                               .read = ordered_read_of};
 
 /* Leaves out the labels that nobody will look at. Under mu. */
 static bool choose_labels(head_selection *s, const label_choice *c)
@@ -578,7 +405,7 @@ static fer_code pin_matching(head_querier *q, head_select *sel, const select_hin
     if (hints->limit != 0 && !hints->sorted && *ret_order == NULL && list.n > hints->limit)
         list.n = hints->limit;
 
-    s->view = view_of_now(q);
+    s->view = names_view_now(h, &q->views, q->base.ctx.arena);
     if (s->view == NULL)
         return no_memory(err);
     s->base.n = list.n;
@@ -597,46 +424,6 @@ static fer_code sort_by_labels(head_selection *s, fer_arena *tmp, fer_err *err)
         of[i] = s->pins[i].labels;
     FER_TRY(head_order(s->view->names, of, n, tmp, tmp, order, &rows, err));
     return reorder(s, order, tmp, err);
-}
-
-/* The query's ids by rank; false past the budget. */
-static bool make_ids_of_ranks(head_selection *s, const head_rows *rows)
-{
-    const query_ctx *ctx = &s->q->base.ctx;
-    s->rank_ids = fer_arena_alloc(ctx->arena, rows->n_pairs * sizeof *s->rank_ids);
-    if (s->rank_ids == NULL)
-        return false;
-    for (uint32_t i = 0; i < rows->n_pairs; i++) {
-        s->rank_ids[i].name = name_id_of(s->view, ctx, rows->pairs[i].name);
-        if (s->rank_ids[i].name == SYM_NONE)
-            return false;
-    }
-    s->first_value = syms_count(ctx->syms);
-    for (uint32_t i = 0; i < rows->n_pairs; i++) {
-        s->rank_ids[i].value = syms_add_stable(ctx->syms, rows->pairs[i].value);
-        if (s->rank_ids[i].value == SYM_NONE)
-            return false;
-    }
-    return true;
-}
-
-/* For who asks for labels alone: from here on they are rows of ranks. */
-static fer_code order_labels(head_selection *s, fer_arena *tmp, fer_err *err)
-{
-    fer_arena *a = s->q->base.ctx.arena;
-    head_rows rows;
-    s->row = fer_arena_alloc(a, s->base.n * sizeof *s->row);
-    s->ids = fer_arena_alloc(a, LABELS_MAX * sizeof *s->ids);
-    if (s->row == NULL || s->ids == NULL)
-        return no_memory(err);
-    FER_TRY(head_order(s->view->names, s->labels, s->base.n, a, tmp, s->row, &rows, err));
-    for (size_t i = 0; i < s->base.n; i++)
-        s->row[i] = rows.begins[s->row[i]];
-    s->rows = rows.v;
-    if (!make_ids_of_ranks(s, &rows))
-        return no_memory(err);
-    s->base.ops = &head_ordered_ops;
-    return FER_OK;
 }
 
 static fer_code select_series(querier *base, const select_hints *h, const matcher *m, size_t nm,
@@ -660,7 +447,7 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
-    const names_view *view = view_now(q);
+    const names_view *view = head_querier_view(q);
     if (view == NULL)
         return no_memory(err);
     FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
@@ -678,166 +465,21 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         qsort(s->gone, s->n_gone, sizeof *s->gone, by_pin);
     if (order != NULL && !hints.sorted)
         FER_TRY(put_in_order(s, order, tmp, err));
+    selection *made = &s->base;
     if (hints.labels_only)
-        FER_TRY(order_labels(s, tmp, err));
+        FER_TRY(head_ordered_new(s->view, &base->ctx, s->labels, s->base.n, tmp, &made, err));
     else if (hints.sorted)
         FER_TRY(sort_by_labels(s, tmp, err));
-    if (hints.limit != 0 && s->base.n > hints.limit)
-        s->base.n = hints.limit;
-    *ret = &s->base;
-    return FER_OK;
-}
-
-/* ---- label names and values ---- */
-
-/* Whether the head has published samples in the querier's range. Under publish. */
-static bool in_range(const head_querier *q)
-{
-    int64_t min, max;
-    return (q->h->min_time <= q->base.maxt && q->h->max_time >= q->base.mint) ||
-           (ooo_times(q->h, &min, &max) && min <= q->base.maxt && max >= q->base.mint);
-}
-
-/* A slot that is used again counts when its series has a sample; one of a series just removed still counts, until
- * the labels are numbered anew. */
-static bool slot_is_visible(const void *arg, uint32_t slot)
-{
-    const head *h = arg;
-    if (slot >= h->published)
-        return false;
-    const pub_rec *s = head_pub_rec(h, slot);
-    return s->open != 0 || s->has_ooo || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
-}
-
-static bool pair_is_visible(const head *h, uint32_t pair)
-{
-    const head_dict *d = &h->names->dict;
-    const postings *p = &dict_pair_of(d, pair)->post;
-    return p->n == 1 ? slot_is_visible(h, p->last) : postings_any(&d->posts, p, slot_is_visible, h);
-}
-
-/* Adds a view of a text of the dictionary, which the querier keeps. */
-static fer_code text_add(querier *q, str_list *l, fer_str text, fer_err *err)
-{
-    if (l->n == l->cap)
-        FER_TRY(str_list_reserve(l, q->ctx.arena, l->cap == 0 ? 64 : l->cap, err));
-    l->v[l->n++] = text;
-    return FER_OK;
-}
-
-static bool name_is_visible(const head *h, const dict_name *name)
-{
-    for (uint32_t i = 0; i < name->n; i++)
-        if (pair_is_visible(h, name->pairs[i]))
-            return true;
-    return false;
-}
-
-static fer_code all_names(head_querier *q, str_list *l, fer_err *err)
-{
-    const head *h = q->h;
-    const head_dict *d = &h->names->dict;
-    for (uint32_t i = 0; i < d->n_names; i++)
-        if (name_is_visible(h, dict_name_of(d, i)))
-            FER_TRY(text_add(&q->base, l, dict_name_text(d, i), err));
-    return FER_OK;
-}
-
-static fer_code all_values(head_querier *q, uint32_t name, str_list *l, fer_err *err)
-{
-    const head *h = q->h;
-    const head_dict *d = &h->names->dict;
-    const dict_name *nm = dict_name_of(d, name);
-    FER_TRY(str_list_reserve(l, q->base.ctx.arena, nm->n, err));
-    for (uint32_t i = 0; i < nm->n; i++)
-        if (pair_is_visible(h, nm->pairs[i]))
-            l->v[l->n++] = dict_pair_value(d, nm->pairs[i]);
-    return FER_OK;
-}
-
-/* Names of the slots' labels, or the values of `name` unless it is DICT_NONE; each once. */
-static fer_code texts_of_slots(head_querier *q, fer_arena *tmp, slot_list list, uint32_t name,
-                               str_list *l, fer_err *err)
-{
-    const head *h = q->h;
-    const head_dict *d = &h->names->dict;
-    uint32_t n_bits = name == DICT_NONE ? d->n_names : d->n_pairs;
-    uint64_t *seen = ARENA_ARRAY(tmp, uint64_t, n_bits / 64 + 1);
-    if (seen == NULL)
-        return no_memory(err);
-    for (size_t i = 0; i < list.n; i++) {
-        slab_ref series_labels = head_series_labels(h, list.v[i]);
-        if (series_labels == 0 || !slot_is_visible(h, list.v[i]))
-            continue;
-        pair_cursor c = head_pairs(h->names, series_labels);
-        for (uint32_t pair; pair_cursor_next(&c, &pair);) {
-            uint32_t pair_name = dict_pair_of(d, pair)->name;
-            if (name != DICT_NONE && pair_name != name)
-                continue;
-            uint32_t at = name == DICT_NONE ? pair_name : pair;
-            if (seen[at / 64] >> (at % 64) & 1)
-                continue;
-            seen[at / 64] |= UINT64_C(1) << (at % 64);
-            fer_str text = name == DICT_NONE ? dict_name_text(d, at) : dict_pair_value(d, at);
-            FER_TRY(text_add(&q->base, l, text, err));
-        }
-    }
-    return FER_OK;
-}
-
-/* Under both locks. `name` empty: label names. */
-static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, str_list *l,
-                              fer_err *err)
-{
-    head *h = q->h;
-    uint32_t id = DICT_NONE;
-    if (!in_range(q))
-        return FER_OK;
-    if (name.n != 0) {
-        id = dict_name_find(&h->names->dict, name);
-        if (id == DICT_NONE)
-            return FER_OK;
-    }
-    if (sel->n == 0)
-        return name.n == 0 ? all_names(q, l, err) : all_values(q, id, l, err);
-    slot_list list;
-    FER_TRY(head_select_slots(sel, &list, err));
-    return texts_of_slots(q, sel->tmp, list, id, l, err);
-}
-
-static fer_code label_texts(querier *base, fer_str name, const matcher *m, size_t nm,
-                            uint64_t limit, str_list *ret, fer_err *err)
-{
-    head_querier *q = (head_querier *)base;
-    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
-    head_select sel;
-    const names_view *view = view_now(q);
-    if (view == NULL)
-        return no_memory(err);
-    FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
-    str_list own = {0};
-    fer_mutex_lock(&q->h->publish);
-    fer_mutex_lock(&q->h->mu);
-    view = view_of_now(q); /* the texts are read when the locks are released */
-    fer_code code = view == NULL ? no_memory(err) : collect_texts(q, &sel, name, &own, err);
-    fer_mutex_unlock(&q->h->mu);
-    fer_mutex_unlock(&q->h->publish);
-    if (code != FER_OK)
-        return code;
-    if (own.n > 1)
-        str_sort(own.v, own.n); /* without the locks */
-    if (limit != 0 && own.n > limit)
-        own.n = (size_t)limit;
-    if (ret->n != 0)
-        return str_list_unite(ret, base->ctx.arena, own.v, own.n, err);
-    *ret = own;
+    if (hints.limit != 0 && made->n > hints.limit)
+        made->n = hints.limit;
+    *ret = made;
     return FER_OK;
 }
 
 static fer_code label_names(querier *base, const matcher *m, size_t nm, uint64_t limit,
                             str_list *ret, fer_err *err)
 {
-    return label_texts(base, (fer_str){NULL, 0}, m, nm, limit, ret, err);
+    return head_texts(base, (fer_str){NULL, 0}, m, nm, limit, ret, err);
 }
 
 static fer_code label_values(querier *base, fer_str name, const matcher *m, size_t nm,
@@ -845,18 +487,13 @@ static fer_code label_values(querier *base, fer_str name, const matcher *m, size
 {
     if (name.n == 0)
         return FER_OK;
-    return label_texts(base, name, m, nm, limit, ret, err);
+    return head_texts(base, name, m, nm, limit, ret, err);
 }
 
 static void close_querier(querier *base)
 {
     head_querier *q = (head_querier *)base;
-    for (names_view *v = q->views; v != NULL; v = v->next) {
-        fer_mutex_lock(&q->h->publish);
-        head_names *gone = head_names_drop(q->h, v->names);
-        fer_mutex_unlock(&q->h->publish);
-        head_names_free(gone);
-    }
+    names_views_drop(q->h, q->views);
     q->views = NULL;
     for (held_stones *s = q->stones; s != NULL; s = s->next)
         head_stones_drop(s->stones);
