@@ -130,7 +130,7 @@ static fer_code collect(run *r, result_builder *b)
             FER_TRY(lset_drop_metric(q, &stripped, v.labels));
             v.labels = lset_of(&stripped);
         }
-        FER_TRY(result_add(b, &v));
+        FER_TRY(oper_fail_behind(r->of, result_add(b, &v)));
     }
     return c == FER_END ? FER_OK : c;
 }

@@ -57,15 +57,17 @@ typedef struct binary_op {
     lset_buf sig_buf, labels;
     vec out;
     uint64_t *keep;
-    lset_guard guard; /* many-to-one, and guarded: result sets */
-    bool
-        guarded; /* series that match differently may become one when they lose name, type and unit */
+    lset_guard guard; /* many-to-one: result sets, by signature */
+    /* Series that match differently may become one when they lose name, type and unit. */
+    bool guarded;
+    lset_guard twins; /* guarded: result sets */
 
     hist_column made; /* histograms of the part being made */
     uint64_t *holds;  /* steps at which a comparison of histograms holds */
     uint8_t *remarks; /* per step, a hist_remark; NULL: none anywhere */
 
     size_t error_step;
+    bool error_late; /* it counts behind the others of its step */
     const char *error_text;
 } binary_op;
 
@@ -147,12 +149,13 @@ static fer_code build_one(binary_op *b)
 
 /* ---- errors, by step ---- */
 
-static void note_error(binary_op *b, size_t step, const char *text)
+static void note_error(binary_op *b, size_t step, const char *text, bool late)
 {
-    if (step < b->error_step) {
-        b->error_step = step;
-        b->error_text = text;
-    }
+    if (step > b->error_step || (step == b->error_step && (late || !b->error_late)))
+        return;
+    b->error_step = step;
+    b->error_late = late;
+    b->error_text = text;
 }
 
 /* Names the first series at the step whose signature an earlier one has, and that one, by their texts. */
@@ -226,22 +229,25 @@ static fer_code note_match(binary_op *b, uint32_t at_sig)
 {
     size_t n = b->o.g->n, step;
     uint64_t *matched = steps_of(b, b->matched, at_sig);
+    lset made = lset_of(&b->labels);
     if (b->one_to_one) {
         step = bits_first_common(matched, b->out.has, n);
         if (step < n)
             note_error(b, step,
                        "multiple matches for labels: many-to-one matching must be explicit "
-                       "(group_left/group_right)");
-    }
-    if (b->guarded) {
-        FER_TRY(lset_guard_seen(b->o.q, &b->guard, lset_of(&b->labels), b->out.has, &step));
-        if (step != SIZE_MAX)
-            note_error(b, step, "vector cannot contain metrics with the same labelset");
-    } else if (!b->one_to_one) {
-        FER_TRY(lset_guard_seen(b->o.q, &b->guard, lset_of(&b->labels), b->out.has, &step));
+                       "(group_left/group_right)",
+                       false);
+    } else {
+        FER_TRY(lset_guard_seen(b->o.q, &b->guard, at_sig, made, b->out.has, &step));
         if (step != SIZE_MAX)
             note_error(b, step,
-                       "multiple matches for labels: grouping labels must ensure unique matches");
+                       "multiple matches for labels: grouping labels must ensure unique matches",
+                       false);
+    }
+    if (b->guarded) {
+        FER_TRY(lset_guard_seen(b->o.q, &b->twins, 0, made, b->out.has, &step));
+        if (step != SIZE_MAX)
+            note_error(b, step, "vector cannot contain metrics with the same labelset", true);
     }
     bits_or(matched, b->out.has, n);
     return FER_OK;
@@ -472,8 +478,10 @@ static fer_code step_on(binary_op *b)
 static fer_code binary_next(oper *o, vec *ret)
 {
     binary_op *b = (binary_op *)o;
-    if (!b->built)
+    if (!b->built && b->swapped)
         FER_TRY(build_one(b));
+    else if (!b->built)
+        FER_TRY(oper_fail_behind(b->many_op, build_one(b)));
     for (;;) {
         fer_code c = step_on(b);
         if (c == FER_END) {
@@ -540,11 +548,11 @@ fer_code binary_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     b->one_op = b->swapped ? l : r;
     b->many_op = b->swapped ? r : l;
     lset_guard_init(&b->guard, ec.g->n);
+    lset_guard_init(&b->twins, ec.g->n);
     b->o.nameless = (b->drops_metric || b->many_op->nameless) && !names_metric(q, &b->include);
     /* With delayed name removal one step alone is looked at where the query ends. */
     b->guarded =
-        b->one_to_one && b->drops_metric &&
-        (ec.g->n > 1 || !q->limits->features.delayed_name_removal) &&
+        b->drops_metric && (ec.g->n > 1 || !q->limits->features.delayed_name_removal) &&
         (q->limits->features.type_and_unit_labels || (b->m.on && names_metric(q, &b->m.names)));
     *ret = &b->o;
     return FER_OK;

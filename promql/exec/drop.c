@@ -14,7 +14,7 @@ static fer_code drop_next(oper *o, vec *ret)
     FER_TRY(oper_next(d->of, ret));
     FER_TRY(lset_drop_metric(o->q, &d->labels, ret->labels));
     ret->labels = lset_of(&d->labels);
-    return lset_guard_add(o->q, &d->guard, ret->labels, ret->has);
+    return oper_fail_behind(d->of, lset_guard_add(o->q, &d->guard, ret->labels, ret->has));
 }
 
 static fer_code mark_next(oper *o, vec *ret)

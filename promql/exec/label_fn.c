@@ -144,7 +144,7 @@ static fer_code replace_next(oper *o, vec *ret)
     FER_TRY(replaced(l, lset_get(ret->labels, l->src), &value));
     if (value != NOT_MATCHED)
         FER_TRY(put(l, ret, value));
-    return lset_guard_add(o->q, &l->guard, ret->labels, ret->has);
+    return oper_fail_behind(l->of, lset_guard_add(o->q, &l->guard, ret->labels, ret->has));
 }
 
 static fer_code join_next(oper *o, vec *ret)
@@ -161,7 +161,7 @@ static fer_code join_next(oper *o, vec *ret)
     }
     FER_TRY(text_id(l, &value));
     FER_TRY(put(l, ret, value));
-    return lset_guard_add(o->q, &l->guard, ret->labels, ret->has);
+    return oper_fail_behind(l->of, lset_guard_add(o->q, &l->guard, ret->labels, ret->has));
 }
 
 static void close_op(void *arg)

@@ -243,9 +243,9 @@ void lset_guard_init(lset_guard *g, size_t n_steps)
     *g = (lset_guard){.n_steps = n_steps};
 }
 
-static guard_slot guard_key(lset s)
+static guard_slot guard_key(uint32_t group, lset s)
 {
-    guard_slot k = {s.n, ~(uint64_t)s.n * 0x9e3779b97f4a7c15u};
+    guard_slot k = {(uint64_t)group << 32 | s.n, ~(uint64_t)s.n * 0x9e3779b97f4a7c15u};
     for (size_t i = 0; i < s.n; i++) {
         k.hi = mix(k.hi, s.l[i]);
         k.lo = fer_hash_mix(k.lo, (uint64_t)s.l[i].value << 32 | s.l[i].name);
@@ -285,11 +285,12 @@ static bool guard_grow(query *q, lset_guard *g)
     return true;
 }
 
-fer_code lset_guard_seen(query *q, lset_guard *g, lset s, const uint64_t *has, size_t *ret)
+fer_code lset_guard_seen(query *q, lset_guard *g, uint32_t group, lset s, const uint64_t *has,
+                         size_t *ret)
 {
     if (g->n * 4 >= g->n_slots * 3 && !guard_grow(q, g))
         return QUERY_NOMEM(q);
-    guard_slot k = guard_key(s);
+    guard_slot k = guard_key(group, s);
     size_t i = guard_find(g->slots, g->n_slots, k), words = bits_words(g->n_steps);
     *ret = SIZE_MAX;
     if (g->slots[i].lo == 0) {
@@ -309,7 +310,7 @@ fer_code lset_guard_seen(query *q, lset_guard *g, lset s, const uint64_t *has, s
 fer_code lset_guard_add(query *q, lset_guard *g, lset s, const uint64_t *has)
 {
     size_t step;
-    FER_TRY(lset_guard_seen(q, g, s, has, &step));
+    FER_TRY(lset_guard_seen(q, g, 0, s, has, &step));
     if (step != SIZE_MAX)
         return query_fail(q, "vector cannot contain metrics with the same labelset");
     return FER_OK;

@@ -85,10 +85,10 @@ typedef struct lset_guard {
 
 /* n_steps 0: the set alone counts, whatever its steps. */
 void lset_guard_init(lset_guard *g, size_t n_steps);
-/* Adds the set. *ret is the first step at which it was there before, SIZE_MAX when there is none. */
-FER_MUST_CHECK fer_code lset_guard_seen(query *q, lset_guard *g, lset s, const uint64_t *has,
-                                        size_t *ret);
-/* The same; seen before is FER_INVALID "vector cannot contain metrics with the same labelset". */
+/* Adds the set to those of `group`. *ret is the first step at which it was there before, SIZE_MAX when there is none. */
+FER_MUST_CHECK fer_code lset_guard_seen(query *q, lset_guard *g, uint32_t group, lset s,
+                                        const uint64_t *has, size_t *ret);
+/* The same, all of one group; seen before is FER_INVALID "vector cannot contain metrics with the same labelset". */
 FER_MUST_CHECK fer_code lset_guard_add(query *q, lset_guard *g, lset s, const uint64_t *has);
 
 /* ---- steps by set ---- */

@@ -122,8 +122,10 @@ static void a_guard_sees_a_set_twice_at_one_step(void **state)
         assert_int_equal(lset_guard_add(&f->q, &g, (lset){&l, 1}, even), FER_OK);
         assert_int_equal(lset_guard_add(&f->q, &g, (lset){&l, 1}, odd), FER_OK);
         assert_int_equal(lset_guard_add(&f->q, &g, (lset){&l, 1}, late), FER_OK);
-        assert_int_equal(lset_guard_seen(&f->q, &g, (lset){&l, 1}, late, &step), FER_OK);
+        assert_int_equal(lset_guard_seen(&f->q, &g, 0, (lset){&l, 1}, late, &step), FER_OK);
         assert_int_equal(step, 70);
+        assert_int_equal(lset_guard_seen(&f->q, &g, 1, (lset){&l, 1}, late, &step), FER_OK);
+        assert_int_equal(step, SIZE_MAX);
     }
     label_id l = {1, 7};
     uint64_t has[2] = {4, 0};

@@ -67,6 +67,22 @@ void kept_give(const kept *k, size_t n, vec *ret)
     ret->drop_name = k->drop_name;
 }
 
+fer_code oper_fail_behind(oper *input, fer_code c)
+{
+    query *q = input->q;
+    if (c != FER_INVALID)
+        return c;
+    const fer_err said = *q->err;
+    vec v;
+    fer_code end;
+    while ((end = oper_next(input, &v)) == FER_OK)
+        FER_TRY(query_work(q, v.to - v.from));
+    if (end != FER_END)
+        return end;
+    *q->err = said;
+    return c;
+}
+
 fer_code oper_scalar(oper *o, const double **ret)
 {
     vec v;

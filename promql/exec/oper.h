@@ -73,6 +73,10 @@ static inline bool kept_has(const kept *k, size_t i)
 /* Room for one series' values, all steps long; false with q->err filled past the budget. */
 FER_MUST_CHECK bool vec_alloc(query *q, vec *v, size_t n);
 
+/* c, an error of somebody who has seen only part of `input` or none of it; in Prometheus, which evaluates the input whole before,
+ * an error of its own goes first. So it is read to its end: its error, or c with what q->err said. */
+fer_code oper_fail_behind(oper *input, fer_code c);
+
 /* The values of a scalar operator, one a step, valid from then on. */
 FER_MUST_CHECK fer_code oper_scalar(oper *o, const double **ret);
 

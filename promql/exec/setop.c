@@ -60,7 +60,7 @@ static fer_code filter_next(oper *o, vec *ret)
 {
     setop *s = (setop *)o;
     if (!s->started)
-        FER_TRY(note_right(s));
+        FER_TRY(oper_fail_behind(s->l, note_right(s)));
     s->started = true;
     do {
         FER_TRY(oper_next(s->l, ret));

@@ -9,7 +9,7 @@ An entry has one of:
 - `config`: a pattern in the text of status/config, with what it `becomes` on both sides
 - `query`: a pattern of PromQL whose answers may differ: altogether (with `feature`, where both servers have it enabled), or
   - with `error`, where the error of theirs holds the first pattern and that of ours the second ("no error" stands for
-    none; null: whatever it is)
+    none; null: whatever it is; with `feature`, as above)
   - with `value`, where a value of theirs is like that and ours is like what it `becomes` (`in`: only in histograms)
   - with `near`, where numbers are no further apart than that share of the larger, or than itself where a sum cancels
     (`in`: only in histograms)
@@ -77,12 +77,12 @@ def of_query(text, features=()):
     return any(pattern.search(text) for pattern, feature in _QUERIES if feature is None or feature in features)
 
 
-def of_error(text, theirs, ours):
-    """Whether two answers, as (status, answer), differ in an error on purpose."""
+def of_error(text, theirs, ours, features=()):
+    """Whether two answers, as (status, answer), differ in an error on purpose. `features`: as of_query() has them."""
     def said(pattern, answer):
         return pattern is None or re.search(pattern, answer[1].get("error", "no error"))
 
-    return any(re.search(d["query"], text) and said(d["error"][0], theirs) and said(d["error"][1], ours) for d in _ERRORS)
+    return any(d.get("feature") in (None, *features) and re.search(d["query"], text) and said(d["error"][0], theirs) and said(d["error"][1], ours) for d in _ERRORS)
 
 
 def of_value(text, theirs, ours, in_histogram):

@@ -211,9 +211,9 @@ class Comparison:
                 data["result"].sort(key=lambda s: sorted(s["metric"].items()))
         return status, differences.normal_answer(answer)
 
-    @staticmethod
-    def agree(query, theirs, ours, inexact):
-        if theirs == ours or differences.of_error(query, theirs, ours):
+    @classmethod
+    def agree(cls, query, theirs, ours, inexact):
+        if theirs == ours or differences.of_error(query, theirs, ours, cls.features):
             return True
         a, b = theirs[1], ours[1]
         if differences.of_notes(query, a, b):
