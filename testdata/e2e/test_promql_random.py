@@ -141,6 +141,11 @@ def ties_in_order(result):
     return ret
 
 
+def groups_by_chance(query):
+    """limitk and limit_ratio hand out series in the order of a heap, and topk's groups stand in the order it met them."""
+    return re.match(r"\s*(topk|bottomk)\b", query) and re.search(r"\blimit(k|_ratio)\b", query)
+
+
 def lacks_a_label(query, result):
     """Whether what sort_by_label sorts by is absent somewhere: its comparison then has no order, and its outcome none."""
     by = re.search(r'((?:, "\w+")+)\)\s*$', query)
@@ -205,7 +210,7 @@ class Comparison:
             answer["samples"] = data.pop("stats")["samples"]
             del answer["samples"]["peakSamples"]  # tells about the server
         if data.get("resultType") in ("vector", "matrix"):
-            if path == "query" and re.match(r"\s*(sort|sort_desc|topk|bottomk)\b", params["query"]):
+            if path == "query" and re.match(r"\s*(sort|sort_desc|topk|bottomk)\b", params["query"]) and not groups_by_chance(params["query"]):
                 data["result"] = ties_in_order(data["result"])  # Go's sort leaves them in an order of its own
             elif path != "query" or not re.match(r"\s*sort_by_label", params["query"]) or lacks_a_label(params["query"], data["result"]):
                 data["result"].sort(key=lambda s: sorted(s["metric"].items()))
