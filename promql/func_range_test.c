@@ -29,7 +29,8 @@ typedef struct series {
 } series;
 
 typedef enum shape { REGULAR, JITTERED, SPARSE, SHAPES } shape;
-typedef enum kind { COUNTER, GAUGE, WILD, KINDS } kind;
+/* WHOLE: sums stay below 2^53; LARGE: they do not. */
+typedef enum kind { COUNTER, GAUGE, WILD, SECONDS, WHOLE, LARGE, KINDS } kind;
 
 static double value(fer_rng_seeded *r, kind k, double last)
 {
@@ -38,6 +39,10 @@ static double value(fer_rng_seeded *r, kind k, double last)
         return x % 23 == 0 ? (double)(x % 7) : last + (double)(x % 100);
     if (k == GAUGE)
         return ((double)(x % 100000) - 50000) / 7;
+    if (k == SECONDS)
+        return x % 29 == 0 ? 0 : (double)(x % 100000) / 700;
+    if (k == WHOLE || k == LARGE)
+        return (double)((int64_t)x >> (k == WHOLE ? 20 : 12));
     static const double odd[] = {0,      -0.0,     1,         -1,  1e308, -1e308,
                                  1e-300, INFINITY, -INFINITY, NAN, 3,     3};
     return odd[x % (sizeof odd / sizeof *odd)];

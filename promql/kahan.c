@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tsdb/samples.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 typedef double four __attribute__((vector_size(32)));
@@ -43,18 +45,69 @@ INLINE void add_columns(double *sum, double *c, const double *v, size_t n)
         kahan_add_to(&sum[i], &c[i], v[i]);
 }
 
+/* For finite sums: what they become may be infinite or NaN, and so is the compensation then. With `larger` no sum is less than what is
+ * added to it, so that the error is found by three operations less (T. J. Dekker, "A floating-point technique for extending the
+ * available precision", 1971). */
+INLINE void add_windows(four *sum, four *c, const double *v, const uint32_t *at, bool larger)
+{
+    for (size_t k = 0; k < VECTORS; k++, at += FOUR) {
+        four s = sum[k], x = {v[at[0]], v[at[1]], v[at[2]], v[at[3]]}, t = s + x, y = t - s;
+        c[k] += larger ? x - y : (s - (t - y)) + (x - y);
+        sum[k] = t;
+    }
+}
+
+/* The largest of n numbers, infinite where one is negative. */
+INLINE double most_of(const double *v, size_t n)
+{
+    double most[FOUR] = {0};
+    uint64_t signs = 0;
+    for (size_t i = 0; i + FOUR <= n; i += FOUR)
+        for (size_t k = 0; k < FOUR; k++) {
+            most[k] = v[i + k] > most[k] ? v[i + k] : most[k];
+            signs |= f64_bits(v[i + k]);
+        }
+    for (size_t i = n / FOUR * FOUR; i < n; i++) {
+        most[0] = v[i] > most[0] ? v[i] : most[0];
+        signs |= f64_bits(v[i]);
+    }
+    for (size_t k = 1; k < FOUR; k++)
+        most[0] = most[k] > most[0] ? most[k] : most[0];
+    return signs >> 63 == 0 ? most[0] : INFINITY;
+}
+
+/* What no number of the windows is more than. */
+INLINE double most_in_windows(const double *v, const uint32_t *at, size_t len)
+{
+    size_t end = at[0] + len;
+    for (size_t x = 1; x < KAHAN_LANES; x++)
+        end = at[x] + len > end ? at[x] + len : end;
+    /* Where windows share little, it takes as long as it saves. */
+    return end - at[0] > 4 * len ? INFINITY : most_of(v + at[0], end - at[0]);
+}
+
+INLINE bool all_reach(const four *sum, double least)
+{
+    bool ret = true;
+    for (size_t x = 0; x < KAHAN_LANES; x++)
+        ret &= sum[x / FOUR][x % FOUR] >= least;
+    return ret;
+}
+
 INLINE void sum_windows(const double *v, const uint32_t *at, size_t len, kahan *ret)
 {
+    enum { SOME = 8 };
     four sum[VECTORS], c[VECTORS];
     memset(sum, 0, sizeof sum);
     memset(c, 0, sizeof c);
-    for (size_t j = 0; j < len; j++) {
-        for (size_t k = 0; k < VECTORS; k++) {
-            const uint32_t *a = at + k * FOUR;
-            four x = {v[a[0] + j], v[a[1] + j], v[a[2] + j], v[a[3] + j]};
-            add_four(&sum[k], &c[k], &x);
-        }
-    }
+    /* Sums of numbers that are not negative do not fall: once they have reached the largest, they are never less than the next one. */
+    double most = most_in_windows(v, at, len);
+    size_t j = 0;
+    while (j < len && !all_reach(sum, most))
+        for (size_t end = len - j < SOME ? len : j + SOME; j < end; j++)
+            add_windows(sum, c, v + j, at, false);
+    for (; j < len; j++)
+        add_windows(sum, c, v + j, at, true);
     for (size_t x = 0; x < KAHAN_LANES; x++)
         ret[x] = (kahan){sum[x / FOUR][x % FOUR], c[x / FOUR][x % FOUR]};
 }

@@ -38,7 +38,8 @@ static inline void kahan_add(kahan *k, double x)
 /* sum[i], c[i] += v[i]: n independent sums. */
 void kahan_add_columns(double *sum, double *c, const double *v, size_t n);
 
-/* Sums of KAHAN_LANES windows of `len` numbers each, v[at[x]..at[x]+len), every one from 0. */
+/* Sums of KAHAN_LANES windows of `len` numbers each, v[at[x]..at[x]+len), every one from 0, no window before the first. Where a sum is
+ * not finite its compensation means nothing. */
 enum { KAHAN_LANES = 8 };
 void kahan_sum_windows(const double *v, const uint32_t *at, size_t len, kahan *ret);
 
