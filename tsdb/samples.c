@@ -159,18 +159,19 @@ static fer_code need_types(samples *s)
     return FER_OK;
 }
 
+fer_code samples_reserve_histograms(samples *s, size_t extra)
+{
+    FER_TRY(samples_reserve(s, extra));
+    return need_types(s);
+}
+
 fer_code samples_add_histogram(samples *s, int64_t t, sample_type type, const histogram *h)
 {
     assert(type != SAMPLE_FLOAT && h != NULL);
-    FER_TRY(samples_reserve(s, 1));
-    FER_TRY(need_types(s));
+    FER_TRY(samples_reserve_histograms(s, 1));
     s->t[s->n] = t;
-    s->v[s->n] = 0;
-    s->type[s->n] = (uint8_t)type;
     s->h[s->n] = h;
-    if (s->st != NULL)
-        s->st[s->n] = 0;
-    s->n++;
+    samples_commit_histogram(s, type);
     return FER_OK;
 }
 

@@ -55,6 +55,17 @@ FER_MUST_CHECK fer_code samples_pick(samples *s, size_t from, const size_t *pick
 /* Appends a histogram of the given type; h outlives the samples (see samples_arena). */
 FER_MUST_CHECK fer_code samples_add_histogram(samples *s, int64_t t, sample_type type,
                                               const histogram *h);
+/* As samples_reserve(), with the arrays for histograms, for decoders that write those: they fill t[] and h[] at n, then commit. */
+FER_MUST_CHECK fer_code samples_reserve_histograms(samples *s, size_t extra);
+/* Takes in a histogram written at t[n], h[n]; within that room. */
+static inline void samples_commit_histogram(samples *s, sample_type type)
+{
+    s->v[s->n] = 0;
+    s->type[s->n] = (uint8_t)type;
+    if (s->st != NULL)
+        s->st[s->n] = 0;
+    s->n++;
+}
 /* Sets the start timestamp of the sample i < n. */
 FER_MUST_CHECK fer_code samples_set_start(samples *s, size_t i, int64_t st);
 /* The arena for histograms read into these samples; emptied by samples_clear(). */

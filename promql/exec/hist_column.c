@@ -109,8 +109,7 @@ fer_code hist_view_counts(query *q, hist_view *v, const samples *in, const histo
     if (!query_grow(q, &v->room, &v->room_cap, in->n, sizeof *v->room) ||
         !query_grow(q, &v->h, &v->h_cap, in->n, sizeof *v->h))
         return QUERY_NOMEM(q);
-    histogram before = {0};
-    bool known = false;
+    const histogram *before = NULL;
     for (size_t i = 0; i < in->n; i++) {
         const histogram *h = in->type[i] == SAMPLE_FLOAT ? NULL : in->h[i];
         v->h[i] = NULL;
@@ -118,12 +117,10 @@ fer_code hist_view_counts(query *q, hist_view *v, const samples *in, const histo
             continue;
         bool stale = sample_is_stale(h->sum);
         v->room[i] = (histogram){.schema = h->schema, .count = h->count, .sum = h->sum};
-        v->room[i].reset_hint = stale ? h->reset_hint : hint_of(h, known ? &before : NULL);
+        v->room[i].reset_hint = stale ? h->reset_hint : hint_of(h, before);
         v->h[i] = &v->room[i];
-        if (!stale) {
-            before = *h;
-            known = true;
-        }
+        if (!stale)
+            before = h;
     }
     *ret = v->h;
     return FER_OK;

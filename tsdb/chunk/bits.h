@@ -109,8 +109,8 @@ static inline int64_t bits_varbit_int(bits_in *in)
 }
 
 /* A reader for many short codes one behind the other, in registers: the bits of one decide where the next begins, so what is
- * on that path decides how fast it is. Filled, it has bits for BITS_FILL codes; the bytes to fill it with are known before
- * the codes ahead have been read. */
+ * on that path decides how fast it is. So bits are kept inverted: ones in front are counted as zeros without another step.
+ * Filled, it has bits for BITS_FILL codes; the bytes to fill it with are known before the codes ahead have been read. */
 enum { BITS_FILL = 3 };
 typedef struct bits_fast {
     const uint8_t *p, *end; /* what comes behind the bits in w */
@@ -123,7 +123,7 @@ static inline bool bits_fill(bits_fast *f)
 {
     if (f->end - f->p < 8)
         return false;
-    f->w |= be64_get(f->p) >> f->n;
+    f->w |= ~be64_get(f->p) >> f->n;
     f->p += (63 - f->n) / 8;
     f->n |= 56;
     return true;
@@ -149,15 +149,30 @@ static inline void bits_fast_done(bits_in *in, const bits_fast *f)
 /* A signed varbit number of one of the five classes that take 17 bits at most; false for another one. */
 static inline bool bits_fast_varbit(bits_fast *f, int64_t *ret)
 {
-    unsigned ones = (unsigned)__builtin_clzll(~f->w | 1), bits = 4 * ones + 1, payload = 3 * ones;
+    unsigned ones = f->w == 0 ? 64 : (unsigned)__builtin_clzll(f->w);
+    unsigned bits = 4 * ones + 1, payload = 3 * ones;
     if (__builtin_expect(ones > 4, 0))
         return false;
-    /* Less 1 it is a number in two's complement; without payload, 0 before and behind. */
-    uint64_t less = (f->w >> (64 - bits)) - 1;
-    *ret = ((int64_t)(less << (-payload & 63)) >> (-payload & 63)) + 1;
+    /* The payload inverted and 1 more is the number with the other sign, in two's complement; without payload it is 0. */
+    uint64_t negated = (uint64_t)((int64_t)f->w >> (64 - bits)) + 1;
+    *ret = -((int64_t)(negated << (-payload & 63)) >> (-payload & 63));
     f->w <<= bits;
     f->n -= bits;
     return true;
+}
+
+/* How many zeros come next, as far as it is filled; not all it has. */
+static inline unsigned bits_fast_zeros(const bits_fast *f)
+{
+    unsigned zeros = (unsigned)__builtin_clzll(~f->w | 1);
+    return zeros < f->n ? zeros : f->n - 1;
+}
+
+/* k bits that it has, below 64. */
+static inline void bits_fast_skip(bits_fast *f, unsigned k)
+{
+    f->w <<= k;
+    f->n -= k;
 }
 
 /* A LEB128 integer, its bytes wherever they fall. */
@@ -214,9 +229,16 @@ static inline uint64_t bits_new_window(bits_in *in, bits_window *w)
     return bits_in_window(in, w);
 }
 
-/* The value code: what the bits of the value before are to be XORed with. */
+/* The value code: what the bits of the value before are to be XORed with. Most have the window told last. */
 static inline uint64_t bits_xor(bits_in *in, bits_window *w)
 {
+    enum { AT_ONCE = 57 - 2 }; /* bits behind the code's first two */
+    uint64_t next = bits_peek(in);
+    unsigned sig = 64U - w->leading - w->trailing; /* far above 64 without a window */
+    if (next >> 62 == 2 && sig <= AT_ONCE && sig + 2 <= bits_left(in)) {
+        in->pos += sig + 2;
+        return next << 2 >> (64 - sig) << w->trailing;
+    }
     switch (bits_ones(in, 2)) {
     case 0:
         return 0;

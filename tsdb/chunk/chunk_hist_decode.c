@@ -7,7 +7,10 @@
  */
 #include "tsdb/chunk/chunk_hist_step.h"
 
-enum { ROWS = 16 }; /* made at a time */
+enum {
+    ROWS = 16,  /* made at a time */
+    RUN_MIN = 8 /* buckets that are worth a look whether they all grow as before */
+};
 
 typedef struct columns {
     hist_iter it;
@@ -36,10 +39,19 @@ INLINE void next_counts(bits_in *in, hist_num *count, uint64_t *growth, uint32_t
         bits_fast f = bits_fast_of(in);
         int64_t change;
         bool is_short = true;
-        while (is_short && i < n && bits_fill(&f))
+        while (is_short && i < n && bits_fill(&f)) {
+            unsigned zeros = bits_fast_zeros(&f);
+            if (zeros >= RUN_MIN) { /* none of these grows faster than the one ahead */
+                uint32_t end = zeros < n - i ? i + zeros : n;
+                bits_fast_skip(&f, end - i);
+                for (; i < end; i++)
+                    put_count(&count[i], &growth[i], more, &ret[i]);
+                continue;
+            }
             for (unsigned k = 0;
                  k < BITS_FILL && i < n && (is_short = bits_fast_varbit(&f, &change)); k++, i++)
                 put_count(&count[i], &growth[i], more += (uint64_t)change, &ret[i]);
+        }
         bits_fast_done(in, &f);
         if (i < n) { /* a long one, or near the end of the bytes */
             more += (uint64_t)bits_varbit_int(in);
@@ -121,7 +133,9 @@ static fer_code more_rows(columns *c)
     c->h = fer_arena_alloc(c->it.arena, n * sizeof *c->h);
     c->row = fer_arena_alloc(c->it.arena, (size_t)n * c->n_row * sizeof *c->row);
     c->rows_left = n;
-    return c->h == NULL || c->row == NULL ? FER_LIMIT : FER_OK;
+    if (c->h == NULL || c->row == NULL)
+        return FER_LIMIT;
+    return samples_reserve_histograms(c->out, n);
 }
 
 /* From the first sample's differences between buckets to counts. */
@@ -153,9 +167,11 @@ static fer_code next_row(columns *c)
 
 static fer_code deliver(columns *c, const histogram *h)
 {
-    sample_type type = c->it.is_float ? SAMPLE_FLOAT_HISTOGRAM : SAMPLE_HISTOGRAM;
-    FER_TRY(samples_add_histogram(c->out, c->it.t, type, h));
-    return samples_set_start(c->out, c->out->n - 1, c->it.st);
+    samples *out = c->out;
+    out->t[out->n] = c->it.t;
+    out->h[out->n] = h;
+    samples_commit_histogram(out, c->it.is_float ? SAMPLE_FLOAT_HISTOGRAM : SAMPLE_HISTOGRAM);
+    return c->it.st == 0 ? FER_OK : samples_set_start(out, out->n - 1, c->it.st);
 }
 
 static fer_code deliver_row(columns *c)
@@ -181,6 +197,7 @@ static fer_code deliver_row(columns *c)
 static fer_code deliver_widened(columns *c)
 {
     const histogram *h = hist_widen(&c->it.sample, c->it.arena);
+    FER_TRY(samples_reserve_histograms(c->out, 1));
     return h == NULL ? FER_LIMIT : deliver(c, h);
 }
 
