@@ -29,6 +29,11 @@ void fer_pages_free(void *p, size_t bytes)
     fer_free(p);
 }
 
+void fer_pages_clear(void *p, size_t bytes)
+{
+    memset(p, 0, bytes);
+}
+
 void fer_pages_trim(void *p, size_t bytes)
 {
     (void)p;
@@ -195,6 +200,13 @@ void *fer_pages_alloc(size_t bytes)
     return p;
 }
 
+void fer_pages_clear(void *p, size_t bytes)
+{
+    size_t n = pages_of(bytes) * page_bytes();
+    if (madvise(p, n, MADV_DONTNEED) != 0)
+        memset(p, 0, n);
+}
+
 void fer_pages_free(void *p, size_t bytes)
 {
     size_t n = pages_of(bytes);
@@ -204,8 +216,7 @@ void fer_pages_free(void *p, size_t bytes)
         munmap(p, n * page_bytes());
         return;
     }
-    if (madvise(p, n * page_bytes(), MADV_DONTNEED) != 0)
-        memset(p, 0, n * page_bytes());
+    fer_pages_clear(p, bytes);
     pthread_mutex_lock(&mu);
     give_back(p, (uint32_t)n);
     pthread_mutex_unlock(&mu);

@@ -22,6 +22,8 @@
 FER_NEVER_NULL void *fer_pages_alloc(size_t bytes);
 /* `bytes` as it was asked for. NULL is fine. */
 void fer_pages_free(void *p, size_t bytes);
+/* Makes zeros of a piece, which then takes no memory. What others read or write of it meanwhile, a word at a time, is as before or zero. */
+void fer_pages_clear(void *p, size_t bytes);
 /* Gives those pages of a piece to the kernel that hold nothing but zeros. Nobody writes to it meanwhile. */
 void fer_pages_trim(void *p, size_t bytes);
 

@@ -129,6 +129,18 @@ static void pages_never_written_take_no_memory(void **state)
     fer_pages_free(p, n);
 }
 
+static void a_piece_that_is_cleared_takes_no_memory(void **state)
+{
+    (void)state;
+    size_t n = 4 << 20, before = resident_bytes();
+    uint8_t *p = memset(fer_pages_alloc(n), 1, n);
+    assert_true(resident_bytes() - before > n * 9 / 10);
+    fer_pages_clear(p, n);
+    assert_true(resident_bytes() - before < n / 4);
+    assert_true(holds(p, n, 0));
+    fer_pages_free(p, n);
+}
+
 static void pages_of_zeros_need_not_stay(void **state)
 {
     (void)state;
@@ -185,6 +197,7 @@ int main(void)
 #if !defined FERULA_ASAN && !defined FERULA_TSAN
         cmocka_unit_test(what_is_freed_is_the_systems_at_once),
         cmocka_unit_test(pages_never_written_take_no_memory),
+        cmocka_unit_test(a_piece_that_is_cleared_takes_no_memory),
         cmocka_unit_test(pages_of_zeros_need_not_stay),
 #endif
         cmocka_unit_test(threads_share_areas),

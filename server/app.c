@@ -356,6 +356,7 @@ static void give_memory_back(void *arg)
     rw_receiver_rest(a->receiver);
     otlp_receiver_rest(a->otlp);
     fer_mem_rest();
+    http_server_rest(a->http);
 }
 
 static fer_code open_db(keeper *k)

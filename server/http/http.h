@@ -121,6 +121,8 @@ FER_MUST_CHECK bool http_server_lend(http_server *s, unsigned most_busy, void (*
                                      void *arg);
 /* Whether one that was lent may stay: no request waits for a worker, and at most most_busy are at work. Any thread. */
 bool http_server_may_keep(http_server *s, unsigned most_busy);
+/* Has the loop and the workers without work give back the memory that the allocator keeps for them. Any thread. */
+void http_server_rest(http_server *s);
 /* After run() has returned: lets the handlers that its grace cut off end, and those still queued. They were told that nobody
  * waits any more; what they work on must stand until then. */
 void http_server_end_handlers(http_server *s);

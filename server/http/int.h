@@ -257,7 +257,7 @@ struct http_server {
     http_options o; /* with the defaults filled in */
     char *prefix;
     uv_loop_t loop;
-    int wake_fd; /* an eventfd: replies wait, or the stop */
+    int wake_fd; /* an eventfd: replies wait, a rest, or the stop */
     uv_poll_t wake;
     uv_timer_t tick, grace;
     http_listener *listeners;
@@ -290,6 +290,7 @@ struct http_server {
     http_req *replies, **replies_tail;
     bool loop_gone;
 
+    _Atomic bool rest; /* http_server_rest() was called */
     _Atomic bool stop;
     _Atomic uint64_t grace_ms;
     bool stopping; /* the loop has begun to */

@@ -20,6 +20,7 @@ struct worker {
     worker *next; /* of those without work */
     fer_cond wake;
     bool called;
+    bool tidy; /* gives memory back when it has nothing to do */
 };
 
 struct http_workers {
@@ -32,6 +33,7 @@ struct http_workers {
     worker *workers;
     size_t n_workers; /* that take from both lanes */
     bool ending, has_urgent;
+    bool urgent_tidy; /* as a worker's */
     int nice;
     http_cost_fn cost; /* NULL: new work in order of arrival */
     void *cost_arg;
@@ -124,6 +126,18 @@ static worker *call_idle(http_workers *w)
     return one;
 }
 
+/* What the allocator keeps for the calling thread, when somebody asked for it. True: the lock was let go meanwhile. */
+static bool tidy_up(http_workers *w, bool *asked)
+{
+    if (!*asked)
+        return false;
+    *asked = false;
+    fer_mutex_unlock(&w->mu);
+    fer_mem_rest();
+    fer_mutex_lock(&w->mu);
+    return true;
+}
+
 static void rest(worker *me)
 {
     http_workers *w = me->w;
@@ -132,7 +146,8 @@ static void rest(worker *me)
     w->resting = me;
     w->idle++;
     while (!me->called)
-        fer_cond_wait(&me->wake, &w->mu);
+        if (!tidy_up(w, &me->tidy))
+            fer_cond_wait(&me->wake, &w->mu);
     w->idle--;
 }
 
@@ -171,7 +186,8 @@ static void run_urgent(void *arg)
         if (j == NULL && w->ending)
             break;
         if (j == NULL) {
-            fer_cond_wait(&w->urgent, &w->mu);
+            if (!tidy_up(w, &w->urgent_tidy))
+                fer_cond_wait(&w->urgent, &w->mu);
             continue;
         }
         fer_mutex_unlock(&w->mu);
@@ -242,6 +258,18 @@ void http_workers_free(http_workers *w)
     fer_free(w->workers);
     fer_free(w->threads);
     fer_free(w);
+}
+
+void http_workers_rest(http_workers *w)
+{
+    fer_mutex_lock(&w->mu);
+    for (size_t i = 0; i < w->n_workers; i++) {
+        w->workers[i].tidy = true;
+        fer_cond_signal(&w->workers[i].wake);
+    }
+    w->urgent_tidy = true;
+    fer_cond_signal(&w->urgent);
+    fer_mutex_unlock(&w->mu);
 }
 
 bool http_workers_add(http_workers *w, http_job *j)

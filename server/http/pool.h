@@ -33,6 +33,8 @@ typedef double (*http_cost_fn)(uint64_t client, void *arg);
 void http_workers_order(http_workers *w, http_cost_fn cost, void *arg);
 /* Runs what is queued, then ends the threads. NULL is fine. */
 void http_workers_free(http_workers *w);
+/* Has each thread give back the memory that is kept for it, as soon as it has nothing to do. */
+void http_workers_rest(http_workers *w);
 /* False when the queue is full. */
 FER_MUST_CHECK bool http_workers_add(http_workers *w, http_job *j);
 void http_workers_add_urgent(http_workers *w, http_job *j);

@@ -1,10 +1,12 @@
-/* pool_test.c - lending the threads of a pool. */
+/* pool_test.c - lending the threads of a pool, and what they keep while they have nothing to do. */
 #include "server/http/pool.h"
 
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -134,6 +136,42 @@ static void a_request_that_waits_asks_for_threads_back(void **state)
     fer_mutex_unlock(&f->g.mu);
 }
 
+/* In the place of jemalloc's, which tests are not linked with. */
+int mallctl(const char *name, void *old, size_t *old_n, void *new, size_t new_n);
+
+static _Atomic unsigned flushes;
+
+int mallctl(const char *name, void *old, size_t *old_n, void *new, size_t new_n)
+{
+    (void)old, (void)old_n, (void)new, (void)new_n;
+    if (strcmp(name, "thread.tcache.flush") == 0)
+        atomic_fetch_add(&flushes, 1);
+    return 0;
+}
+
+static void wait_flushes(unsigned n)
+{
+    while (atomic_load(&flushes) < n)
+        sched_yield();
+    assert_int_equal(flushes, n);
+}
+
+static void each_thread_gives_memory_back_when_it_has_nothing_to_do(void **state)
+{
+    fixture *f = *state;
+    enum { WITH_THE_URGENT_ONE = THREADS + 1 };
+    atomic_store(&flushes, 0);
+    http_workers_rest(f->w);
+    wait_flushes(WITH_THE_URGENT_ONE);
+
+    assert_true(http_workers_lend(f->w, 1, stay, &f->g));
+    wait_inside(&f->g, 1);
+    http_workers_rest(f->w);
+    wait_flushes(2 * WITH_THE_URGENT_ONE - 1);
+    open_gate(&f->g);
+    wait_flushes(2 * WITH_THE_URGENT_ONE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -142,6 +180,7 @@ int main(void)
         TEST(threads_are_lent_while_fewer_work_than_may),
         TEST(none_is_lent_when_all_are_at_work),
         TEST(a_request_that_waits_asks_for_threads_back),
+        TEST(each_thread_gives_memory_back_when_it_has_nothing_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -328,6 +328,14 @@ static void begin_stop(http_server *s)
     end_loop_when_done(s);
 }
 
+/* With the pools, which stand as long as the loop runs. */
+static void rest(http_server *s)
+{
+    fer_mem_rest();
+    http_workers_rest(s->query);
+    http_workers_rest(s->ingest);
+}
+
 static void on_wake(uv_poll_t *wake, int status, int events)
 {
     (void)status;
@@ -337,19 +345,31 @@ static void on_wake(uv_poll_t *wake, int status, int events)
     ssize_t n = read(s->wake_fd, &times, sizeof times);
     (void)n; /* nothing there: somebody saw to it before */
     take_replies(s);
+    if (s->running && atomic_exchange(&s->rest, false))
+        rest(s);
     if (atomic_load(&s->stop) && !s->stopping)
         begin_stop(s);
     end_loop_when_done(s);
 }
 
-void http_server_stop(http_server *s, uint64_t grace_ms)
+static void tell_loop(http_server *s, _Atomic bool *what)
 {
-    atomic_store(&s->grace_ms, grace_ms);
     fer_mutex_lock(&s->replies_mu);
-    atomic_store(&s->stop, true);
+    atomic_store(what, true);
     if (!s->loop_gone)
         wake_loop(s);
     fer_mutex_unlock(&s->replies_mu);
+}
+
+void http_server_stop(http_server *s, uint64_t grace_ms)
+{
+    atomic_store(&s->grace_ms, grace_ms);
+    tell_loop(s, &s->stop);
+}
+
+void http_server_rest(http_server *s)
+{
+    tell_loop(s, &s->rest);
 }
 
 bool http_server_stopping(const http_server *s)

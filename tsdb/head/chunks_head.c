@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "tsdb/block/blockdir.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/block/map_use.h"
@@ -16,7 +17,8 @@ enum {
     NAME_CHARS_MAX = 19,
     DATA_BYTES_MAX = 1 << 30,
     FILES_MAX = UINT16_MAX,
-    CHECKED_SLOTS = 1 << 15
+    CHECKED_SLOTS = 1 << 15,
+    CHECKED_BYTES = CHECKED_SLOTS * sizeof(uint64_t)
 };
 
 static_assert(CHECKED_SLOTS == 1 << (64 - 49), "the hash is a slot");
@@ -114,8 +116,8 @@ static head_file *add_file(chunks_head *c, uint64_t number)
 {
     head_file *f = fer_calloc(1, sizeof *f);
     if (c->checked == NULL) {
-        c->checked = fer_calloc(CHECKED_SLOTS, sizeof *c->checked);
-        fer_account_force(c->acct, CHECKED_SLOTS * sizeof *c->checked);
+        c->checked = fer_pages_alloc(CHECKED_BYTES);
+        fer_account_force(c->acct, CHECKED_BYTES);
     }
     f->number = number;
     f->maxt = INT64_MIN;
@@ -230,9 +232,9 @@ void chunks_head_close(chunks_head *c)
         vfs_unmap(&c->left[i]);
     fer_account_release(c->acct, c->files.n * sizeof(head_file));
     if (c->checked != NULL)
-        fer_account_release(c->acct, CHECKED_SLOTS * sizeof *c->checked);
+        fer_account_release(c->acct, CHECKED_BYTES);
     fer_free(c->left);
-    fer_free(c->checked);
+    fer_pages_free(c->checked, CHECKED_BYTES);
     blockdir_done(&c->files, 0);
     fer_free(c);
 }
@@ -416,6 +418,15 @@ static fer_code remove_first(chunks_head *c, fer_err *err)
     return FER_OK;
 }
 
+/* Much of what readers looked at is in a block now. */
+static void forget_all(const chunks_head *c)
+{
+    for (uint32_t i = c->first; i < c->files.n; i++)
+        vfs_forget(&file_at(c, i)->map);
+    if (c->checked != NULL)
+        fer_pages_clear(c->checked, CHECKED_BYTES);
+}
+
 fer_code chunks_head_truncate(chunks_head *c, int64_t mint, fer_err *err)
 {
     FER_TRY(chunks_head_flush(c, err));
@@ -423,6 +434,7 @@ fer_code chunks_head_truncate(chunks_head *c, int64_t mint, fer_err *err)
     while (c->first < c->files.n && file_at(c, c->first)->maxt < mint &&
            file_at(c, c->first)->held == 0)
         FER_TRY(remove_first(c, err));
+    forget_all(c);
     return FER_OK;
 }
 

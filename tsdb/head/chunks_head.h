@@ -59,6 +59,7 @@ void chunks_head_hold(chunks_head *c, uint32_t file);
 void chunks_head_release(chunks_head *c, uint32_t file);
 bool chunks_head_has(const chunks_head *c, head_place at);
 /* Removes the files, from the lowest, whose chunks in order all end before mint and that nobody holds; what is added next goes to a new file.
+ * What readers brought into memory of the others is forgotten.
  * No chunk in them may be asked for by readers that begin from now on. */
 FER_MUST_CHECK fer_code chunks_head_truncate(chunks_head *c, int64_t mint, fer_err *err);
 /* A mapping that flush or truncate left behind, for the caller to unmap when the readers of its time have

@@ -537,6 +537,7 @@ static void rest(committer *c)
     wal_rest(c->log_files);
     if (c->wbl != NULL)
         wal_rest(c->wbl);
+    fer_mem_rest();
 }
 
 fer_code committer_step(committer *c, size_t *ret_batches, fer_err *err)
