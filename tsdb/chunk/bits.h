@@ -88,6 +88,16 @@ static inline unsigned bits_ones(bits_in *in, unsigned max)
     return bits_skip(in, ones + (ones < max)) ? ones : 0;
 }
 
+/* Passes over k bits that are zero; false, and nothing passed, where one is not, or k is 0 or above 57. Where they mostly are, what is
+ * read behind them does not wait for them: the processor guesses it. */
+static inline bool bits_skip_zeros(bits_in *in, unsigned k)
+{
+    if (k - 1 >= 57 || bits_peek(in) >> (64 - k) != 0 || k > bits_left(in))
+        return false;
+    in->pos += k;
+    return true;
+}
+
 static inline unsigned varbit_payload(unsigned ones)
 {
     static const uint8_t payload[] = {0, 3, 6, 9, 12, 18, 25, 56, 64};
@@ -159,20 +169,6 @@ static inline bool bits_fast_varbit(bits_fast *f, int64_t *ret)
     f->w <<= bits;
     f->n -= bits;
     return true;
-}
-
-/* How many zeros come next, as far as it is filled; not all it has. */
-static inline unsigned bits_fast_zeros(const bits_fast *f)
-{
-    unsigned zeros = (unsigned)__builtin_clzll(~f->w | 1);
-    return zeros < f->n ? zeros : f->n - 1;
-}
-
-/* k bits that it has, below 64. */
-static inline void bits_fast_skip(bits_fast *f, unsigned k)
-{
-    f->w <<= k;
-    f->n -= k;
 }
 
 /* A LEB128 integer, its bytes wherever they fall. */

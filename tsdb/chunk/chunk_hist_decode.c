@@ -7,10 +7,7 @@
  */
 #include "tsdb/chunk/chunk_hist_step.h"
 
-enum {
-    ROWS = 16,  /* made at a time */
-    RUN_MIN = 8 /* buckets that are worth a look whether they all grow as before */
-};
+enum { ROWS = 16 }; /* made at a time */
 
 typedef struct columns {
     hist_iter it;
@@ -35,23 +32,19 @@ INLINE void put_count(hist_num *count, uint64_t *growth, uint64_t more, double *
 INLINE void next_counts(bits_in *in, hist_num *count, uint64_t *growth, uint32_t n, double *ret)
 {
     uint64_t more = 0; /* by which this bucket's count grows faster */
+    if (bits_skip_zeros(in, n)) {
+        for (uint32_t i = 0; i < n; i++) /* all grow as before */
+            put_count(&count[i], &growth[i], 0, &ret[i]);
+        return;
+    }
     for (uint32_t i = 0; i < n && !in->bad;) {
         bits_fast f = bits_fast_of(in);
         int64_t change;
         bool is_short = true;
-        while (is_short && i < n && bits_fill(&f)) {
-            unsigned zeros = bits_fast_zeros(&f);
-            if (zeros >= RUN_MIN) { /* none of these grows faster than the one ahead */
-                uint32_t end = zeros < n - i ? i + zeros : n;
-                bits_fast_skip(&f, end - i);
-                for (; i < end; i++)
-                    put_count(&count[i], &growth[i], more, &ret[i]);
-                continue;
-            }
+        while (is_short && i < n && bits_fill(&f))
             for (unsigned k = 0;
                  k < BITS_FILL && i < n && (is_short = bits_fast_varbit(&f, &change)); k++, i++)
                 put_count(&count[i], &growth[i], more += (uint64_t)change, &ret[i]);
-        }
         bits_fast_done(in, &f);
         if (i < n) { /* a long one, or near the end of the bytes */
             more += (uint64_t)bits_varbit_int(in);

@@ -17,6 +17,11 @@ static inline void hist_float_get(bits_in *in, hist_num *v, bits_window *w)
 static inline void hist_step_integers(hist_iter *it)
 {
     hist_state *s = &it->state;
+    if (bits_skip_zeros(&it->in, BITS_FILL)) { /* all grow as before */
+        s->last.count.u += s->count.delta;
+        s->last.zero_count.u += s->zero_count.delta;
+        return;
+    }
     uint64_t *change[BITS_FILL] = {&s->t_delta, &s->count.delta, &s->zero_count.delta};
     bits_fast f = bits_fast_of(&it->in);
     int64_t x;
