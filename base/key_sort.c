@@ -28,6 +28,45 @@ static void distribute(const key_item *from, key_item *to, size_t n, unsigned sh
         to[at[from[i].key >> shift & (DIGITS - 1)]++] = from[i];
 }
 
+/* ---- keys whose bits that matter lie far apart, as those of digits in a text do ---- */
+
+/* Bits that lie together, and how far they move down. */
+typedef struct bit_run {
+    uint64_t bits; /* where they go */
+    unsigned down;
+} bit_run;
+
+/* The runs of bits that are set, moved together; how many. */
+static unsigned find_runs(uint64_t bits, bit_run *runs)
+{
+    unsigned n = 0, used = 0;
+    while (bits != 0) {
+        uint64_t lowest = bits & (0 - bits), run = bits & ~(bits + lowest);
+        unsigned down = (unsigned)__builtin_ctzll(bits) - used;
+        runs[n++] = (bit_run){run >> down, down};
+        used += (unsigned)__builtin_popcountll(run);
+        bits &= ~run;
+    }
+    return n;
+}
+
+/* Moves the bits that matter together. Those that do now. */
+static uint64_t pack(key_item *v, size_t n, uint64_t differ)
+{
+    bit_run runs[32];
+    unsigned n_runs = find_runs(differ, runs);
+    uint64_t all = 0;
+    for (unsigned k = 0; k < n_runs; k++)
+        all |= runs[k].bits;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = v[i].key, packed = 0;
+        for (unsigned k = 0; k < n_runs; k++)
+            packed |= key >> runs[k].down & runs[k].bits;
+        v[i].key = packed;
+    }
+    return all;
+}
+
 /* Where the digits begin that matter; how many. */
 static unsigned find_digits(uint64_t differ, unsigned *shifts)
 {
@@ -48,6 +87,8 @@ void key_sort(key_item *v, key_item *tmp, size_t n, uint64_t differ)
     }
     unsigned shifts[64 / DIGIT_BITS];
     unsigned digits = find_digits(differ, shifts);
+    if (digits > (unsigned)(__builtin_popcountll(differ) + DIGIT_BITS - 1) / DIGIT_BITS)
+        digits = find_digits(pack(v, n, differ), shifts);
     uint32_t counts[64 / DIGIT_BITS][DIGITS] = {0};
     for (size_t i = 0; i < n; i++)
         for (unsigned k = 0; k < digits; k++)

@@ -14,7 +14,7 @@ typedef struct key_item {
 } key_item;
 
 /* Sorts v[0..n) by key; equal ones keep their order. tmp has room for n. `differ` has each bit set in which two of the
- * keys differ: bytes without one are passed over. */
+ * keys differ: the others are passed over. Keys may become others, of the same order and as equal to each other. */
 void key_sort(key_item *v, key_item *tmp, size_t n, uint64_t differ);
 
 #endif

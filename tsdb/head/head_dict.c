@@ -138,6 +138,16 @@ static void name_add_pair(head_dict *d, dict_name *name, uint32_t pair)
     name->pairs[name->n++] = pair;
 }
 
+void dict_name_reorder(head_dict *d, uint32_t name, const uint32_t *pairs, uint32_t n,
+                       uint32_t in_order)
+{
+    dict_name *nm = dict_name_of(d, name);
+    assert(n <= nm->n && in_order <= n);
+    memcpy(nm->pairs, pairs, n * sizeof *pairs);
+    nm->in_order = in_order;
+    nm->reorders++;
+}
+
 uint32_t dict_pair_make(head_dict *d, fer_str name_text, fer_str value)
 {
     uint32_t name = name_make(d, name_text);

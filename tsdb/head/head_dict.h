@@ -26,7 +26,9 @@ typedef uint32_t dict_text; /* a text in the arena: block number, then 4-byte un
 typedef struct dict_name {
     dict_text text;
     uint32_t n, cap;
-    uint32_t *pairs; /* in order of creation */
+    uint32_t in_order; /* so many first pairs are in the order of their values */
+    uint32_t *pairs;   /* the others: new ones come last */
+    uint32_t reorders; /* how often they have changed places */
 } dict_name;
 
 typedef struct dict_pair {
@@ -54,6 +56,9 @@ uint32_t dict_name_find(const head_dict *d, fer_str name);
 uint32_t dict_pair_find(const head_dict *d, uint32_t name, fer_str value);
 /* Found or created; copies the texts, each of at most DICT_TEXT_MAX bytes. */
 uint32_t dict_pair_make(head_dict *d, fer_str name, fer_str value);
+/* Puts the first n pairs of a name, which are these, in this order: the first `in_order` by value. */
+void dict_name_reorder(head_dict *d, uint32_t name, const uint32_t *pairs, uint32_t n,
+                       uint32_t in_order);
 
 /* Whole blocks that making these labels would add. */
 size_t dict_bytes_needed(const head_dict *d, labels ls);

@@ -55,7 +55,6 @@ static fer_code judge(head_select *s, pair_set *set, const uint32_t *pairs, uint
         if (value_set_has(&set->values, dict_pair_value(&s->names->dict, pairs[i])))
             FER_TRY(add_pair(s, set, pairs[i], err));
     }
-    set->seen += n;
     return FER_OK;
 }
 
@@ -72,11 +71,26 @@ static fer_code judge_ahead(head_select *s, pair_set *set, fer_err *err)
         copy = fer_arena_alloc(s->tmp, n * sizeof *copy);
         if (copy != NULL)
             memcpy(copy, name->pairs, n * sizeof *copy);
+        set->seen = n;
+        set->next_pair = s->names->dict.n_pairs;
+        set->reorders = name->reorders;
     }
     fer_mutex_unlock(&h->mu);
     if (n != 0 && copy == NULL)
         return no_memory(err);
     return judge(s, set, copy, n, err);
+}
+
+/* Judges the values that have come since. Under mu. */
+static fer_code judge_new(head_select *s, pair_set *set, fer_err *err)
+{
+    const dict_name *name = dict_name_of(&s->names->dict, set->name);
+    for (uint32_t i = name->reorders == set->reorders ? set->seen : 0; i < name->n; i++) {
+        FER_TRY(may_go_on(s, i, err));
+        if (name->pairs[i] >= set->next_pair)
+            FER_TRY(judge(s, set, &name->pairs[i], 1, err));
+    }
+    return FER_OK;
 }
 
 /* ---- sets judged late ---- */
@@ -227,7 +241,7 @@ static void restart(head_select *s)
 {
     s->names = s->h->names;
     for (size_t i = 0; i < s->n; i++)
-        s->sets[i].n = s->sets[i].seen = s->sets[i].n_bits = 0;
+        s->sets[i].n = s->sets[i].seen = s->sets[i].next_pair = s->sets[i].n_bits = 0;
 }
 
 /* Completes the set with what has come since, and sums its lists. */
@@ -243,8 +257,7 @@ static fer_code complete(head_select *s, pair_set *set, fer_err *err)
         for (size_t i = 0; i < n; i++)
             FER_TRY(add_value(s, set, values[i], err));
     } else {
-        const dict_name *name = dict_name_of(d, set->name);
-        FER_TRY(judge(s, set, name->pairs + set->seen, name->n - set->seen, err));
+        FER_TRY(judge_new(s, set, err));
     }
     set->total = 0;
     for (uint32_t i = 0; i < set->n; i++)

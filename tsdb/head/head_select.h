@@ -18,7 +18,8 @@ typedef struct pair_set {
     uint32_t name;   /* DICT_NONE while unknown */
     uint32_t *pairs; /* in the arena */
     uint32_t n, cap;
-    uint32_t seen;  /* of the name's values, how many have been judged */
+    uint32_t seen, next_pair,
+        reorders; /* the name's values when they were judged; newer pairs have ids from next_pair on */
     uint64_t total; /* length of all lists together */
 
     /* Of a set that is judged by the candidates of the others: the pairs known so far, and those that are in

@@ -2,6 +2,7 @@
 #include "base/str_sort.h"
 #include "tsdb/head/head_querier_int.h"
 #include "tsdb/head/head_select.h"
+#include "tsdb/head/head_values.h"
 #include "tsdb/head/ooo_series.h"
 
 /* Whether the head has published samples in the querier's range. Under publish. */
@@ -23,11 +24,10 @@ static bool slot_is_visible(const void *arg, uint32_t slot)
     return s->open != 0 || s->has_ooo || head_stage_rec(h, slot)->t == SAMPLE_T_NONE;
 }
 
-static bool pair_is_visible(const head *h, uint32_t pair)
+static bool pair_is_visible(const head *h, const dict_pair *p)
 {
-    const head_dict *d = &h->names->dict;
-    const postings *p = &dict_pair_of(d, pair)->post;
-    return p->n == 1 ? slot_is_visible(h, p->last) : postings_any(&d->posts, p, slot_is_visible, h);
+    return p->post.n == 1 ? slot_is_visible(h, p->post.last)
+                          : postings_any(&h->names->dict.posts, &p->post, slot_is_visible, h);
 }
 
 /* Adds a view of a text of the dictionary, which the querier keeps. */
@@ -42,7 +42,7 @@ static fer_code text_add(querier *q, str_list *l, fer_str text, fer_err *err)
 static bool name_is_visible(const head *h, const dict_name *name)
 {
     for (uint32_t i = 0; i < name->n; i++)
-        if (pair_is_visible(h, name->pairs[i]))
+        if (pair_is_visible(h, dict_pair_of(&h->names->dict, name->pairs[i])))
             return true;
     return false;
 }
@@ -54,18 +54,6 @@ static fer_code all_names(head_querier *q, str_list *l, fer_err *err)
     for (uint32_t i = 0; i < d->n_names; i++)
         if (name_is_visible(h, dict_name_of(d, i)))
             FER_TRY(text_add(&q->base, l, dict_name_text(d, i), err));
-    return FER_OK;
-}
-
-static fer_code all_values(head_querier *q, uint32_t name, str_list *l, fer_err *err)
-{
-    const head *h = q->h;
-    const head_dict *d = &h->names->dict;
-    const dict_name *nm = dict_name_of(d, name);
-    FER_TRY(str_list_reserve(l, q->base.ctx.arena, nm->n, err));
-    for (uint32_t i = 0; i < nm->n; i++)
-        if (pair_is_visible(h, nm->pairs[i]))
-            l->v[l->n++] = dict_pair_value(d, nm->pairs[i]);
     return FER_OK;
 }
 
@@ -99,9 +87,9 @@ static fer_code texts_of_slots(head_querier *q, fer_arena *tmp, slot_list list, 
     return FER_OK;
 }
 
-/* Under both locks. `name` empty: label names. */
+/* Under both locks. `name` empty: label names. Values of no matcher are read alone, and not sorted yet. */
 static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, str_list *l,
-                              fer_err *err)
+                              head_values *values, fer_err *err)
 {
     head *h = q->h;
     uint32_t id = DICT_NONE;
@@ -113,7 +101,8 @@ static fer_code collect_texts(head_querier *q, head_select *sel, fer_str name, s
             return FER_OK;
     }
     if (sel->n == 0)
-        return name.n == 0 ? all_names(q, l, err) : all_values(q, id, l, err);
+        return name.n == 0 ? all_names(q, l, err)
+                           : head_values_read(h, id, pair_is_visible, sel->tmp, values, err);
     slot_list list;
     FER_TRY(head_select_slots(sel, &list, err));
     return texts_of_slots(q, sel->tmp, list, id, l, err);
@@ -130,17 +119,20 @@ fer_code head_texts(querier *base, fer_str name, const matcher *m, size_t nm, ui
         return fer_fail_budget(err, "selecting series");
     FER_TRY(head_select_prepare(&sel, q->h, view->names, tmp, base->ctx.cancel, m, nm, err));
     str_list own = {0};
+    head_values values = {0};
     fer_mutex_lock(&q->h->publish);
     fer_mutex_lock(&q->h->mu);
     view = names_view_now(q->h, &q->views,
                           base->ctx.arena); /* the texts are read when the locks are released */
     fer_code code = view == NULL ? fer_fail_budget(err, "selecting series")
-                                 : collect_texts(q, &sel, name, &own, err);
+                                 : collect_texts(q, &sel, name, &own, &values, err);
     fer_mutex_unlock(&q->h->mu);
     fer_mutex_unlock(&q->h->publish);
     if (code != FER_OK)
         return code;
-    if (own.n > 1)
+    if (values.n != 0)
+        FER_TRY(head_values_sort(&values, q->h, base->ctx.arena, tmp, &own, err));
+    else if (own.n > 1)
         str_sort(own.v, own.n); /* without the locks */
     if (limit != 0 && own.n > limit)
         own.n = (size_t)limit;
