@@ -97,7 +97,8 @@ typedef struct selection_ops {
 
 struct selection {
     const selection_ops *ops;
-    size_t n; /* series; each has a distinct label set */
+    size_t n;       /* series; each has a distinct label set */
+    bool in_memory; /* so are all labels: labels() cannot fail */
 };
 
 struct storage {

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "server/api/labels_json.h"
+#include "server/api/labels_send.h"
 #include "server/api/params.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
@@ -79,6 +79,7 @@ static fer_code cut(label_request *l, size_t *n, fer_err *err)
     return str_list_add(&l->q->warnings, l->run->arena, API_TRUNCATED, err);
 }
 
+/* Takes over what the request holds. */
 static void answer_strings(http_req *r, label_request *l, fer_str name)
 {
     fer_err err = {0};
@@ -86,14 +87,12 @@ static void answer_strings(http_req *r, label_request *l, fer_str name)
     fer_code c = collect(l, name, &found, &err);
     if (c == FER_OK)
         c = cut(l, &found.n, &err);
-    if (c != FER_OK) {
-        api_exec_error(r, c, &err);
+    if (c == FER_OK) {
+        labels_send_texts(r, l->run, l->q, &found);
         return;
     }
-    fer_buf out;
-    api_begin(&out);
-    api_put_strings(&out, &found);
-    api_end(r, &out, &l->q->warnings);
+    api_exec_error(r, c, &err);
+    request_done(l);
 }
 
 void api_labels(http_req *r, void *arg)
@@ -102,7 +101,6 @@ void api_labels(http_req *r, void *arg)
     if (!request_begin(r, arg, "", &l))
         return;
     answer_strings(r, &l, STR(""));
-    request_done(&l);
 }
 
 static int hex_value(char c)
@@ -161,7 +159,6 @@ void api_label_values(http_req *r, void *arg)
     if (!request_begin(r, arg, "", &l))
         return;
     answer_strings(r, &l, name);
-    request_done(&l);
 }
 
 static fer_code select_set(label_request *l, size_t set, selection **ret, fer_err *err)
@@ -169,7 +166,7 @@ static fer_code select_set(label_request *l, size_t set, selection **ret, fer_er
     select_hints h = {.mint = l->start_ms,
                       .maxt = l->end_ms,
                       .func = STR("series"),
-                      .sorted = true,
+                      .sorted = l->n_sets > 1, /* one is answered as it comes, as by Prometheus */
                       .limit = l->limit == 0 ? 0 : l->limit + 1,
                       .labels_only = true};
     return querier_select(l->q, &h, l->sets[set].m, l->sets[set].n, ret, err);
@@ -181,56 +178,10 @@ static fer_code may_go_on(const label_request *l, size_t i, fer_err *err)
     return c == FER_OK ? FER_OK : fer_fail(err, c, "listing series: %s", fer_code_name(c));
 }
 
-/* ---- of one match[]: as the storage has them ---- */
-
-/* From what the first series took: an answer that grows by doubling is copied again and again. */
-static void make_room(fer_buf *out, size_t begin, size_t done, size_t n)
-{
-    size_t more = (out->n - begin) / done * (n - done);
-    more += more / 16;
-    if (more < out->max - out->n)
-        (void)fer_buf_room(out, more);
-}
-
-static fer_code put_selection(label_request *l, selection *s, size_t n, labels_json *text,
-                              fer_buf *out, fer_err *err)
-{
-    enum { ENOUGH = 64 };
-    size_t begin = out->n;
-    for (size_t i = 0; i < n; i++) {
-        FER_TRY(may_go_on(l, i, err));
-        size_t n_ids;
-        const label_id *ids = selection_labels(s, i, &n_ids);
-        if (ids == NULL)
-            return fer_fail_budget(err, "series");
-        if (i == ENOUGH)
-            make_room(out, begin, i, n);
-        if (i != 0)
-            fer_buf_putc(out, ',');
-        labels_json_put(text, out, l->run->ctx.syms, ids, n_ids);
-    }
-    return FER_OK;
-}
-
-static fer_code put_series(label_request *l, labels_json *text, fer_buf *out, fer_err *err)
-{
-    selection *s;
-    FER_TRY(select_set(l, 0, &s, err));
-    size_t n = s->n;
-    FER_TRY(cut(l, &n, err));
-    return put_selection(l, s, n, text, out, err);
-}
-
-/* ---- of several: they may find a series more than once, and out of order ---- */
-
-/* A series of the answer: its labels, copied out of the selection. */
-typedef struct found_series {
-    const label_id *l;
-    size_t n;
-} found_series;
+/* ---- copied out of their selections: several may find a series, and out of order ---- */
 
 typedef struct found {
-    found_series *v;
+    label_set *v;
     size_t n, cap;
 } found;
 
@@ -238,7 +189,7 @@ static fer_code add_found(fer_arena *a, found *f, const label_id *ids, size_t n)
 {
     if (f->n == f->cap) {
         size_t cap = f->cap == 0 ? 256 : f->cap * 2;
-        found_series *v = fer_arena_grow(a, f->v, f->cap * sizeof *v, cap * sizeof *v);
+        label_set *v = fer_arena_grow(a, f->v, f->cap * sizeof *v, cap * sizeof *v);
         if (v == NULL)
             return FER_LIMIT;
         f->v = v;
@@ -248,29 +199,25 @@ static fer_code add_found(fer_arena *a, found *f, const label_id *ids, size_t n)
     if (copy == NULL)
         return FER_LIMIT;
     memcpy(copy, ids, n * sizeof *copy);
-    f->v[f->n++] = (found_series){copy, n};
+    f->v[f->n++] = (label_set){copy, n};
     return FER_OK;
 }
 
-static fer_code find_series(label_request *l, found *ret, fer_err *err)
+static fer_code add_selection(label_request *l, selection *s, found *to, fer_err *err)
 {
-    for (size_t i = 0; i < l->n_sets; i++) {
-        selection *s;
-        FER_TRY(select_set(l, i, &s, err));
-        for (size_t k = 0; k < s->n; k++) {
-            FER_TRY(may_go_on(l, k, err));
-            size_t n;
-            const label_id *ids = selection_labels(s, k, &n);
-            if (ids == NULL || add_found(l->run->arena, ret, ids, n) != FER_OK)
-                return fer_fail_budget(err, "series");
-        }
+    for (size_t i = 0; i < s->n; i++) {
+        FER_TRY(may_go_on(l, i, err));
+        size_t n;
+        const label_id *ids = selection_labels(s, i, &n);
+        if (ids == NULL || add_found(l->run->arena, to, ids, n) != FER_OK)
+            return fer_fail_budget(err, "series");
     }
     return FER_OK;
 }
 
 static int cmp_series(const void *pa, const void *pb, void *arg)
 {
-    const found_series *a = pa, *b = pb;
+    const label_set *a = pa, *b = pb;
     return label_ids_cmp(arg, a->l, a->n, b->l, b->n);
 }
 
@@ -286,37 +233,38 @@ static void merge_found(label_request *l, found *f)
     f->n = n;
 }
 
-static fer_code put_merged(label_request *l, labels_json *text, fer_buf *out, fer_err *err)
+static fer_code list_series(label_request *l, series_list *ret, fer_err *err)
 {
     found f = {0};
-    FER_TRY(find_series(l, &f, err));
-    merge_found(l, &f);
-    FER_TRY(cut(l, &f.n, err));
-    for (size_t i = 0; i < f.n; i++) {
-        if (i != 0)
-            fer_buf_putc(out, ',');
-        labels_json_put(text, out, l->run->ctx.syms, f.v[i].l, f.v[i].n);
+    for (size_t i = 0; i < l->n_sets; i++) {
+        selection *s;
+        FER_TRY(select_set(l, i, &s, err));
+        if (s->in_memory && l->n_sets == 1) {
+            *ret = (series_list){.s = s, .n = s->n};
+            return FER_OK;
+        }
+        FER_TRY(add_selection(l, s, &f, err));
     }
+    if (l->n_sets > 1)
+        merge_found(l, &f);
+    *ret = (series_list){.v = f.v, .n = f.n};
     return FER_OK;
 }
 
+/* Takes over what the request holds. */
 static void answer_series(http_req *r, label_request *l)
 {
     fer_err err = {0};
-    fer_buf out;
-    api_begin(&out);
-    labels_json text = {0};
-    fer_buf_putc(&out, '[');
-    fer_code c =
-        l->n_sets == 1 ? put_series(l, &text, &out, &err) : put_merged(l, &text, &out, &err);
-    labels_json_done(&text);
-    if (c != FER_OK) {
-        fer_buf_done(&out);
-        api_exec_error(r, c, &err);
+    series_list series = {0};
+    fer_code c = list_series(l, &series, &err);
+    if (c == FER_OK)
+        c = cut(l, &series.n, &err);
+    if (c == FER_OK) {
+        labels_send_series(r, l->run, l->q, &series);
         return;
     }
-    fer_buf_putc(&out, ']');
-    api_end(r, &out, &l->q->warnings);
+    api_exec_error(r, c, &err);
+    request_done(l);
 }
 
 void api_series(http_req *r, void *arg)
@@ -331,7 +279,6 @@ void api_series(http_req *r, void *arg)
     if (!request_begin(r, arg, "invalid parameter \"match[]\": ", &l))
         return;
     answer_series(r, &l);
-    request_done(&l);
 }
 
 void api_series_delete(http_req *r, void *arg)

@@ -49,6 +49,15 @@ static void sets_are_written_whole_whatever_stood_before(void **state)
         {"a=c", "{\"a\":\"c\"}"},
         {"a=<\">,c=d", "{\"a\":\"\\u003c\\\"\\u003e\",\"c\":\"d\"}"},
         {"a=<\">,c=e", "{\"a\":\"\\u003c\\\"\\u003e\",\"c\":\"e\"}"},
+        /* the third time copied; one value under two names */
+        {"a=1,p=x", "{\"a\":\"1\",\"p\":\"x\"}"},
+        {"a=2,p=x", "{\"a\":\"2\",\"p\":\"x\"}"},
+        {"a=3,p=x", "{\"a\":\"3\",\"p\":\"x\"}"},
+        {"a=1,p=x,q=x", "{\"a\":\"1\",\"p\":\"x\",\"q\":\"x\"}"},
+        {"a=2,q=x", "{\"a\":\"2\",\"q\":\"x\"}"},
+        {"a=1,q=x", "{\"a\":\"1\",\"q\":\"x\"}"},
+        {"a=2,q=x", "{\"a\":\"2\",\"q\":\"x\"}"},
+        {"a=2,p=x", "{\"a\":\"2\",\"p\":\"x\"}"},
     };
     fixture f = {.a = fer_arena_new(NULL, 0)};
     f.s = syms_new(f.a);
@@ -56,6 +65,26 @@ static void sets_are_written_whole_whatever_stood_before(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put(&f, cases[i][0]);
         assert_string_equal(f.out.p, cases[i][1]);
+    }
+    labels_json_done(&f.j);
+    fer_buf_done(&f.out);
+    fer_arena_free(f.a);
+}
+
+/* Also those that are too long to be copied in one piece. */
+static void labels_that_come_again_and_again_are_whole(void **state)
+{
+    (void)state;
+    fixture f = {.a = fer_arena_new(NULL, 0)};
+    f.s = syms_new(f.a);
+    fer_buf_init(&f.out, 1 << 20, NULL);
+    for (int i = 0; i < 400; i++) {
+        char text[200], want[220], filler[100] = "";
+        memset(filler, 'x', (size_t)(i % 80));
+        snprintf(text, sizeof text, "a=%d,b=%s%d", i, filler, i % 80);
+        snprintf(want, sizeof want, "{\"a\":\"%d\",\"b\":\"%s%d\"}", i, filler, i % 80);
+        put(&f, text);
+        assert_string_equal(f.out.p, want);
     }
     labels_json_done(&f.j);
     fer_buf_done(&f.out);
@@ -86,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_are_written_whole_whatever_stood_before),
+        cmocka_unit_test(labels_that_come_again_and_again_are_whole),
         cmocka_unit_test(sets_of_many_labels_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

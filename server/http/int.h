@@ -33,7 +33,8 @@ enum {
     HTTP_REST_MS = 500,                   /* before a producer that had nothing is asked again */
     HTTP_OUT_PIPELINE_BYTES = 256 * 1024, /* queued: the next pipelined request waits */
     HTTP_FIRST_BYTES = 128 * 1024, /* of a streamed answer: if that is all, it is no stream */
-    HTTP_PIECE_BYTES = 256 * 1024, /* of what follows */
+    HTTP_PIECE_BYTES = 256 * 1024, /* of what follows, and twice as much each time */
+    HTTP_PIECE_MOST_BYTES = 1024 * 1024,
     HTTP_PIECE_MAX_BYTES = 64 * 1024 * 1024,
     HTTP_DRAIN_BYTES = 256 * 1024, /* of a refused body, to keep the connection */
     HTTP_FRAMING_BYTES = 8 * 1024,
@@ -96,6 +97,7 @@ struct http_req {
     bool own_encoding, compressible, gzipped, chunked;
     uint64_t out_bytes;     /* of body, so far */
     http_producer producer; /* of a stream */
+    size_t piece_bytes;     /* of its next piece, but the first */
     http_gzip *gzip;
     bool streaming;         /* the producer has not been freed */
     bool dry;               /* the producer had nothing more when last asked */

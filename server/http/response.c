@@ -241,14 +241,24 @@ static fer_code encode(http_req *r, fer_buf *raw, bool done)
     return code;
 }
 
+/* Larger pieces go the fewer times between a worker and the loop. */
+static size_t next_piece_bytes(size_t before)
+{
+    return before == 0                          ? HTTP_PIECE_BYTES
+           : before < HTTP_PIECE_MOST_BYTES / 2 ? before * 2
+                                                : HTTP_PIECE_MOST_BYTES;
+}
+
 static void step(http_req *r, bool first)
 {
     fer_buf raw;
     fer_buf_init(&raw, HTTP_PIECE_MAX_BYTES, NULL);
+    size_t want = first ? HTTP_FIRST_BYTES : r->piece_bytes;
     if (!first)
-        (void)fer_buf_room(&raw, HTTP_PIECE_BYTES + HTTP_PIECE_BYTES / 4);
+        (void)fer_buf_room(&raw, want + HTTP_PIECE_BYTES / 4);
+    r->piece_bytes = next_piece_bytes(first ? 0 : want);
     bool done;
-    fer_code code = produce(r, first ? HTTP_FIRST_BYTES : HTTP_PIECE_BYTES, &raw, &done);
+    fer_code code = produce(r, want, &raw, &done);
     r->dry = raw.n == 0 && !done;
     if (code == FER_OK && first && r->gzipped) {
         r->gzip = http_gzip_new(done ? raw.n + 1 : 0);

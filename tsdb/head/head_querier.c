@@ -6,8 +6,8 @@
 
 #include "tsdb/head/head_choice.h"
 #include "tsdb/head/head_delete.h"
+#include "tsdb/head/head_listing.h"
 #include "tsdb/head/head_order.h"
-#include "tsdb/head/head_ordered.h"
 #include "tsdb/head/head_pin.h"
 #include "tsdb/head/head_select.h"
 #include "tsdb/head/ooo_read.h"
@@ -316,8 +316,10 @@ static fer_code take_labels(head_selection *s, const slot_list *list, fer_err *e
     s->labels = fer_arena_alloc(s->q->base.ctx.arena, list->n * sizeof *s->labels);
     if (s->labels == NULL)
         return no_memory(err);
-    for (size_t i = 0; i < list->n; i++)
+    for (size_t i = 0; i < list->n; i++) {
+        prefetch_slot(s->q->h, list, i + SLOTS_AHEAD);
         s->labels[i] = head_series_labels(s->q->h, list->v[i]);
+    }
     return FER_OK;
 }
 
@@ -353,28 +355,31 @@ static fer_code note_order(const head *h, fer_arena *tmp, const slot_list *list,
     return FER_OK;
 }
 
+/* Puts item order[i] of n in place i. False past the budget. */
+static bool permute(void *v, size_t size, const uint32_t *order, size_t n, fer_arena *tmp)
+{
+    if (v == NULL || n == 0)
+        return true;
+    char *copy = fer_arena_alloc(tmp, n * size), *to = v;
+    if (copy == NULL)
+        return false;
+    memcpy(copy, v, n * size);
+    for (size_t i = 0; i < n; i++)
+        memcpy(to + i * size, copy + order[i] * size, size);
+    return true;
+}
+
 /* Puts series order[i] in place i. */
 static fer_code reorder(head_selection *s, const uint32_t *order, fer_arena *tmp, fer_err *err)
 {
     size_t n = s->base.n;
-    head_pin *pins = fer_arena_alloc(tmp, n * sizeof *pins);
-    newest *last = fer_arena_alloc(tmp, s->newest == NULL ? 0 : n * sizeof *last);
-    if (pins == NULL || last == NULL)
-        return no_memory(err);
-    if (n != 0)
-        memcpy(pins, s->pins, n * sizeof *pins);
-    for (size_t i = 0; i < n; i++)
-        s->pins[i] = pins[order[i]];
-    if (s->newest == NULL)
-        return FER_OK;
-    if (n != 0)
-        memcpy(last, s->newest, n * sizeof *last);
-    for (size_t i = 0; i < n; i++)
-        s->newest[i] = last[order[i]];
-    return FER_OK;
+    bool ok = permute(s->pins, sizeof *s->pins, order, n, tmp) &&
+              permute(s->newest, sizeof *s->newest, order, n, tmp) &&
+              permute(s->labels, sizeof *s->labels, order, n, tmp);
+    return ok ? FER_OK : no_memory(err);
 }
 
-/* Puts the pins in the order of refs; no lock. */
+/* Puts the series in the order of refs; no lock. */
 static fer_code put_in_order(head_selection *s, ref_place *places, fer_arena *tmp, fer_err *err)
 {
     uint32_t *order = fer_arena_alloc(tmp, s->base.n * sizeof *order);
@@ -443,7 +448,6 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
     s->base.ops = &head_selection_ops;
     s->q = q;
     s->hist.arena = base->ctx.arena;
-    hints.labels_only = h->labels_only && h->sorted;
 
     FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(base->ctx.acct, 0);
     head_select sel;
@@ -467,7 +471,8 @@ static fer_code select_series(querier *base, const select_hints *h, const matche
         FER_TRY(put_in_order(s, order, tmp, err));
     selection *made = &s->base;
     if (hints.labels_only)
-        FER_TRY(head_ordered_new(s->view, &base->ctx, s->labels, s->base.n, tmp, &made, err));
+        FER_TRY(head_listing_new(s->view, &base->ctx, s->labels, s->base.n, hints.sorted, tmp,
+                                 &made, err));
     else if (hints.sorted)
         FER_TRY(sort_by_labels(s, tmp, err));
     if (hints.limit != 0 && made->n > hints.limit)

@@ -294,6 +294,11 @@ static void series_in_used_slots_come_in_order_of_refs(void **state)
         assert_int_equal(sel->n, 7);
         for (size_t i = 0; i < 7; i++)
             assert_string_equal(test_labels(&q, sel, i), i < 2 ? kept[i] : fresh[i - 2]);
+        select_hints h = {.mint = INT64_MIN, .maxt = INT64_MAX, .labels_only = true};
+        assert_int_equal(querier_select(q.q, &h, NULL, 0, &sel, NULL), FER_OK);
+        assert_int_equal(sel->n, 7);
+        for (size_t i = 0; i < 7; i++)
+            assert_string_equal(test_labels(&q, sel, i), i < 2 ? kept[i] : fresh[i - 2]);
         test_query_end(&q);
     }
     test_db_reopen(t);
