@@ -316,10 +316,11 @@ static size_t max_exemplars(app *a)
     return n;
 }
 
-/* Beside the one that reads the log; on a single processor they would but take turns. */
+/* Beside the one that reads the log, which they keep waiting once it has made the series; on a single processor they would but
+ * take turns. */
 static unsigned replay_threads(const app *a)
 {
-    return a->processors - 1;
+    return a->processors == 1 ? 0 : a->processors;
 }
 
 static int64_t ooo_window_ms(app *a)
