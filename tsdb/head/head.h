@@ -271,6 +271,18 @@ FER_MUST_CHECK fer_code head_find_labels(head *h, labels ls, head_key *key, uint
  * log gave. FER_LIMIT when there are too many series. Under mu. */
 FER_MUST_CHECK fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret,
                                     fer_err *err);
+/* A label set whose pairs are all known: their ids, in label order, as they are stored, and the hash of that. */
+typedef struct head_pair_set {
+    const uint32_t *ids;
+    size_t n;
+    fer_str bytes;
+    uint64_t hash;
+} head_pair_set;
+
+/* The same two for such a set. Under mu. */
+uint32_t head_find_set(const head *h, const head_pair_set *set);
+FER_MUST_CHECK fer_code head_create_set(head *h, const head_pair_set *set, uint64_t ref,
+                                        uint32_t *ret, fer_err *err);
 /* Forgets the series, whose chunks have been given up; the slot stays empty. Under publish and mu. */
 void head_remove(head *h, uint32_t slot);
 /* Gives back what tables hold beyond their entries. Takes mu for moments. */
@@ -426,10 +438,9 @@ void head_names_free(head_names *names); /* NULL is fine */
 head_names *head_names_take(head *h);
 /* Returns what is to be freed when the lock is released, or NULL. Under publish. */
 head_names *head_names_drop(head *h, head_names *names);
-/* Stores the n pair ids, encoded as `bytes`, as a series' labels and enters the slot by them and the bytes' hash. Under mu, or
- * while nobody else knows the names. */
-slab_ref head_names_enter(head_names *names, uint32_t slot, const uint32_t *ids, size_t n,
-                          fer_str bytes, uint64_t hash);
+/* Stores the set as a series' labels and enters the slot by its hash and its pairs. Under mu, or while nobody else knows
+ * the names. */
+slab_ref head_names_enter(head_names *names, uint32_t slot, const head_pair_set *set);
 /* Numbers anew what is in use, makes slots that became empty free to be used again and gives back the memory
  * of blocks of them. One thread at a time; locks are taken for 256 series at a time. */
 void head_rename(head *h);

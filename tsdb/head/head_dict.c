@@ -80,7 +80,7 @@ static uint64_t hash_name(const head_dict *d, fer_str name)
     return fer_hash_keyed(d->key, name.p, name.n).lo;
 }
 
-static uint64_t hash_pair(const head_dict *d, uint32_t name, fer_str value)
+uint64_t dict_pair_hash(const head_dict *d, uint32_t name, fer_str value)
 {
     return fer_hash_mix(fer_hash_keyed(d->key, value.p, value.n).lo, name);
 }
@@ -109,10 +109,10 @@ static uint32_t find_hashed(const head_dict *d, uint64_t hash, uint32_t name, fe
 
 uint32_t dict_pair_find(const head_dict *d, uint32_t name, fer_str value)
 {
-    return find_hashed(d, hash_pair(d, name, value), name, value);
+    return find_hashed(d, dict_pair_hash(d, name, value), name, value);
 }
 
-static uint32_t name_make(head_dict *d, fer_str text)
+uint32_t dict_name_make(head_dict *d, fer_str text)
 {
     uint32_t id = dict_name_find(d, text);
     if (id != DICT_NONE)
@@ -150,8 +150,12 @@ void dict_name_reorder(head_dict *d, uint32_t name, const uint32_t *pairs, uint3
 
 uint32_t dict_pair_make(head_dict *d, fer_str name_text, fer_str value)
 {
-    uint32_t name = name_make(d, name_text);
-    uint64_t hash = hash_pair(d, name, value);
+    uint32_t name = dict_name_make(d, name_text);
+    return dict_pair_make_hashed(d, name, dict_pair_hash(d, name, value), value);
+}
+
+uint32_t dict_pair_make_hashed(head_dict *d, uint32_t name, uint64_t hash, fer_str value)
+{
     uint32_t id = find_hashed(d, hash, name, value);
     if (id != DICT_NONE)
         return id;

@@ -60,6 +60,16 @@ uint32_t dict_pair_make(head_dict *d, fer_str name, fer_str value);
 void dict_name_reorder(head_dict *d, uint32_t name, const uint32_t *pairs, uint32_t n,
                        uint32_t in_order);
 
+/* The same in steps: a name, the hash of a pair, the pair. */
+uint32_t dict_name_make(head_dict *d, fer_str name);
+uint64_t dict_pair_hash(const head_dict *d, uint32_t name, fer_str value);
+uint32_t dict_pair_make_hashed(head_dict *d, uint32_t name, uint64_t hash, fer_str value);
+/* Asks for what a look at the pair of that hash needs first. */
+static inline void dict_pair_prefetch(const head_dict *d, uint64_t hash)
+{
+    head_table_prefetch(&d->by_pair, hash);
+}
+
 /* Whole blocks that making these labels would add. */
 size_t dict_bytes_needed(const head_dict *d, labels ls);
 

@@ -52,13 +52,12 @@ uint64_t head_hash_pairs(const head *h, const uint8_t *bytes, size_t n)
     return fer_hash_keyed(&h->key, bytes, n).lo;
 }
 
-slab_ref head_names_enter(head_names *names, uint32_t slot, const uint32_t *ids, size_t n,
-                          fer_str bytes, uint64_t hash)
+slab_ref head_names_enter(head_names *names, uint32_t slot, const head_pair_set *set)
 {
-    slab_ref ref = slab_alloc(&names->labels, bytes.n);
-    memcpy(slab_ptr(&names->labels, ref), bytes.p, bytes.n);
-    head_table_insert(&names->by_labels, hash, slot);
-    for (size_t i = 0; i < n; i++)
-        postings_add(&names->dict.posts, &dict_pair_of(&names->dict, ids[i])->post, slot);
+    slab_ref ref = slab_alloc(&names->labels, set->bytes.n);
+    memcpy(slab_ptr(&names->labels, ref), set->bytes.p, set->bytes.n);
+    head_table_insert(&names->by_labels, set->hash, slot);
+    for (size_t i = 0; i < set->n; i++)
+        postings_add(&names->dict.posts, &dict_pair_of(&names->dict, set->ids[i])->post, slot);
     return ref;
 }

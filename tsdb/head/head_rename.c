@@ -69,8 +69,9 @@ static void rename_slot(renamer *r, uint32_t slot)
         ids[n++] = new_id(r, pair);
     uint8_t bytes[5 * (LABELS_MAX + 1)];
     size_t used = head_encode_pairs(ids, n, bytes);
-    s->labels[r->to->side] = head_names_enter(r->to, slot, ids, n, (fer_str){(char *)bytes, used},
-                                              head_hash_pairs(r->h, bytes, used));
+    const head_pair_set set = {
+        ids, n, {(const char *)bytes, used}, head_hash_pairs(r->h, bytes, used)};
+    s->labels[r->to->side] = head_names_enter(r->to, slot, &set);
 }
 
 /* The block of empty slots that begins at the next slot: passed over, and to be given back. The newest block, which

@@ -114,14 +114,15 @@ static void note_recent(head_names *names, size_t place, uint32_t pair)
                        dict_pair_name(&names->dict, pair), dict_pair_value(&names->dict, pair)};
 }
 
-static uint32_t find_encoded(const head *h, const uint8_t *bytes, size_t n, uint64_t hash)
+uint32_t head_find_set(const head *h, const head_pair_set *set)
 {
-    table_probe probe = head_table_probe(&h->names->by_labels, hash);
+    table_probe probe = head_table_probe(&h->names->by_labels, set->hash);
     uint32_t slot;
     while ((slot = table_probe_next(&probe)) != TABLE_NONE) {
         slab_ref other = head_series_labels(h, slot);
         const slab *texts = &h->names->labels;
-        if (slab_size(texts, other) >= n && memcmp(slab_ptr(texts, other), bytes, n) == 0)
+        if (slab_size(texts, other) >= set->bytes.n &&
+            memcmp(slab_ptr(texts, other), set->bytes.p, set->bytes.n) == 0)
             return slot;
     }
     return SLOT_NONE;
@@ -135,6 +136,11 @@ static fer_code check_sizes(labels ls, fer_err *err)
         if (ls.l[i].name.n > DICT_TEXT_MAX || ls.l[i].value.n > DICT_TEXT_MAX)
             return fer_fail(err, FER_LIMIT, "label text longer than %d bytes", DICT_TEXT_MAX);
     return FER_OK;
+}
+
+static head_pair_set set_of(const head_key *key)
+{
+    return (head_pair_set){key->ids, key->ls.n, {(const char *)key->bytes, key->n}, key->hash};
 }
 
 static void encode_key(const head *h, head_key *key)
@@ -159,7 +165,8 @@ fer_code head_find_labels(head *h, labels ls, head_key *key, uint32_t *ret, fer_
     *ret = SLOT_NONE;
     if (known) {
         encode_key(h, key);
-        *ret = find_encoded(h, key->bytes, key->n, key->hash);
+        const head_pair_set set = set_of(key);
+        *ret = head_find_set(h, &set);
     }
     return FER_OK;
 }
@@ -300,20 +307,25 @@ static void make_missing_pairs(head *h, head_key *key)
     }
 }
 
-fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret, fer_err *err)
+fer_code head_create_set(head *h, const head_pair_set *set, uint64_t ref, uint32_t *ret,
+                         fer_err *err)
 {
     if (h->n_slots == SLOT_MAX && !has_free_slot(h))
         return fer_fail(err, FER_LIMIT, "more than %d series", SLOT_MAX);
+    uint32_t slot = new_slot(h, ref);
+    head_pub_rec(h, slot)->labels[h->names->side] = head_names_enter(h->names, slot, set);
+    *ret = slot;
+    return FER_OK;
+}
+
+fer_code head_create(head *h, head_key *key, uint64_t ref, uint32_t *ret, fer_err *err)
+{
     if (key->n == 0) {
         make_missing_pairs(h, key);
         encode_key(h, key);
     }
-    uint32_t slot = new_slot(h, ref);
-    head_pub_rec(h, slot)->labels[h->names->side] =
-        head_names_enter(h->names, slot, key->ids, key->ls.n,
-                         (fer_str){(const char *)key->bytes, key->n}, key->hash);
-    *ret = slot;
-    return FER_OK;
+    const head_pair_set set = set_of(key);
+    return head_create_set(h, &set, ref, ret, err);
 }
 
 /* ---- fingerprints ---- */

@@ -181,8 +181,7 @@ static fer_code decode_series(fer_str rec, const record_visitor *v, fer_err *err
     return FER_OK;
 }
 
-/* A varint where at least VARINT_MAX bytes can be read; NULL if it does not fit 64 bits. */
-static inline const uint8_t *varint_unbounded(const uint8_t *p, int64_t *ret)
+const uint8_t *record_long_varint(const uint8_t *p, int64_t *ret)
 {
     uint64_t v = *p & 0x7f;
     for (unsigned shift = 7; *p++ >= 0x80; shift += 7) {
@@ -194,48 +193,32 @@ static inline const uint8_t *varint_unbounded(const uint8_t *p, int64_t *ret)
     return p;
 }
 
-static inline double double_at(const uint8_t *p)
+fer_code record_floats_begin(record_floats *s, fer_str rec, fer_err *err)
 {
-    uint64_t bits = be64_get(p);
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
+    *s = (record_floats){.left = rd_of(str_from(rec, 1))};
+    if (rd_left(&s->left) == 0)
+        return FER_OK;
+    if (rd_be64(&s->left, &s->base_ref) != FER_OK || rd_be64(&s->left, &s->base_t) != FER_OK)
+        return record_floats_damaged(s, rec, err);
+    return FER_OK;
 }
 
-static fer_code read_sample(fer_rd *r, int64_t *ret_dref, int64_t *ret_dt, double *ret_v)
+fer_code record_floats_damaged(const record_floats *s, fer_str rec, fer_err *err)
 {
-    enum { SAMPLE_BYTES_MAX = 2 * VARINT_MAX + 8 };
-    if (rd_left(r) < SAMPLE_BYTES_MAX) {
-        fer_str bytes;
-        FER_TRY(rd_varint(r, ret_dref));
-        FER_TRY(rd_varint(r, ret_dt));
-        FER_TRY(rd_bytes(r, 8, &bytes));
-        *ret_v = double_at((const uint8_t *)bytes.p);
-        return FER_OK;
-    }
-    const uint8_t *p = varint_unbounded(r->p, ret_dref);
-    if (p == NULL || (p = varint_unbounded(p, ret_dt)) == NULL)
-        return FER_CORRUPT;
-    *ret_v = double_at(p);
-    r->p = p + 8;
-    return FER_OK;
+    return cut_short(err, "samples", rec, &s->left);
 }
 
 static fer_code decode_samples(fer_str rec, const record_visitor *v, fer_err *err)
 {
-    fer_rd r = rd_of(str_from(rec, 1));
-    if (rd_left(&r) == 0)
-        return FER_OK; /* a record of no samples has no base */
-    uint64_t base_ref, base_t;
-    if (rd_be64(&r, &base_ref) != FER_OK || rd_be64(&r, &base_t) != FER_OK)
-        return cut_short(err, "samples", rec, &r);
-    while (rd_left(&r) != 0) {
-        int64_t dref, dt;
+    record_floats s;
+    FER_TRY(record_floats_begin(&s, rec, err));
+    while (rd_left(&s.left) != 0) {
+        uint64_t ref;
+        int64_t t;
         double value;
-        if (read_sample(&r, &dref, &dt, &value) != FER_OK)
-            return cut_short(err, "samples", rec, &r);
-        FER_TRY(
-            v->sample(v->arg, base_ref + (uint64_t)dref, (int64_t)(base_t + (uint64_t)dt), value));
+        if (record_floats_next(&s, &ref, &t, &value) != FER_OK)
+            return record_floats_damaged(&s, rec, err);
+        FER_TRY(v->sample(v->arg, ref, t, value));
     }
     return FER_OK;
 }

@@ -87,6 +87,64 @@ typedef struct record_visitor {
     fer_code (*marker)(void *arg, uint64_t ref, uint64_t place);
 } record_visitor;
 
+/* Reads a Samples record without calls back, for whom there are millions. */
+typedef struct record_floats {
+    fer_rd left;
+    uint64_t base_ref, base_t;
+} record_floats;
+/* FER_CORRUPT for less than a base; a record of no samples has none. */
+FER_MUST_CHECK fer_code record_floats_begin(record_floats *s, fer_str rec, fer_err *err);
+/* What to say of the record when one of its samples is damaged. */
+FER_MUST_CHECK fer_code record_floats_damaged(const record_floats *s, fer_str rec, fer_err *err);
+
+/* A varint where at least VARINT_MAX bytes can be read; NULL if it does not fit 64 bits. */
+const uint8_t *record_long_varint(const uint8_t *p, int64_t *ret);
+/* The same; mostly of one or two bytes. */
+static inline const uint8_t *record_varint(const uint8_t *p, int64_t *ret)
+{
+    if (p[0] < 0x80) {
+        *ret = zigzag_get(p[0]);
+        return p + 1;
+    }
+    if (p[1] < 0x80) {
+        *ret = zigzag_get((p[0] & 0x7fU) | (uint64_t)p[1] << 7);
+        return p + 2;
+    }
+    return record_long_varint(p, ret);
+}
+
+static inline double record_double(const uint8_t *p)
+{
+    uint64_t bits = be64_get(p);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+/* The next sample, where bytes are left. FER_CORRUPT where they are not one. */
+FER_MUST_CHECK static inline fer_code record_floats_next(record_floats *s, uint64_t *ret_ref,
+                                                         int64_t *ret_t, double *ret_v)
+{
+    enum { SAMPLE_BYTES_MAX = 2 * VARINT_MAX + 8 };
+    int64_t dref, dt;
+    if (rd_left(&s->left) >= SAMPLE_BYTES_MAX) {
+        const uint8_t *p = record_varint(s->left.p, &dref);
+        if (p == NULL || (p = record_varint(p, &dt)) == NULL)
+            return FER_CORRUPT;
+        *ret_v = record_double(p);
+        s->left.p = p + 8;
+    } else {
+        fer_str bytes;
+        FER_TRY(rd_varint(&s->left, &dref));
+        FER_TRY(rd_varint(&s->left, &dt));
+        FER_TRY(rd_bytes(&s->left, 8, &bytes));
+        *ret_v = record_double((const uint8_t *)bytes.p);
+    }
+    *ret_ref = s->base_ref + (uint64_t)dref;
+    *ret_t = (int64_t)(s->base_t + (uint64_t)dt);
+    return FER_OK;
+}
+
 /* 0 for an empty record. */
 uint8_t record_type_of(fer_str rec);
 /* Decodes one record of a type above that has a visitor entry (NULL entries skip). FER_CORRUPT with

@@ -15,11 +15,9 @@ void ref_map_init(ref_map *m, fer_account *acct)
     head_table_init(&m->by_number, acct);
 }
 
-ref_page *ref_map_page(ref_map *m, uint64_t ref)
+ref_page *ref_map_find_page(ref_map *m, uint64_t ref)
 {
     uint64_t number = ref / REF_PAGE;
-    if (m->last != NULL && m->last->number == number)
-        return m->last;
     table_probe probe = head_table_probe(&m->by_number, hash_number(number));
     uint32_t i;
     while ((i = table_probe_next(&probe)) != TABLE_NONE)

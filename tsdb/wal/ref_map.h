@@ -27,7 +27,12 @@ typedef struct ref_map {
 void ref_map_init(ref_map *m, fer_account *acct);
 void ref_map_done(ref_map *m);
 /* The page of a ref; NULL where nothing was put. */
-ref_page *ref_map_page(ref_map *m, uint64_t ref);
+ref_page *ref_map_find_page(ref_map *m, uint64_t ref);
+static inline ref_page *ref_map_page(ref_map *m, uint64_t ref)
+{
+    return m->last != NULL && m->last->number == ref / REF_PAGE ? m->last
+                                                                : ref_map_find_page(m, ref);
+}
 /* Where the ref's number stands, REF_NONE at first. */
 uint32_t *ref_map_put(ref_map *m, uint64_t ref);
 

@@ -22,6 +22,7 @@
 #include "tsdb/wal/replay_chunks.h"
 #include "tsdb/wal/replay_lane.h"
 #include "tsdb/wal/replay_progress.h"
+#include "tsdb/wal/replay_series.h"
 #include "tsdb/wal/wal.h"
 #include "tsdb/wal/wbl_replay.h"
 
@@ -36,6 +37,7 @@ typedef struct second_ref {
 typedef struct replayer {
     head *h;
     const replay_source *from;
+    replay_series *series;
     replay_lanes *lanes;
     second_ref *second;
     size_t n_second, cap_second;
@@ -55,31 +57,6 @@ static void see_ref(replayer *r, uint64_t ref)
         r->max_ref = ref;
 }
 
-/* Whether a comes before b; mostly their first bytes tell. */
-static inline bool ascend(fer_str a, fer_str b)
-{
-    if (a.n != 0 && b.n != 0 && a.p[0] != b.p[0])
-        return (uint8_t)a.p[0] < (uint8_t)b.p[0];
-    return str_cmp(a, b) < 0;
-}
-
-/* Labels as the head wants them; a log written by others may hold a set out of order. */
-static fer_code canonical(labels ls, label *copy, labels *ret, fer_err *err)
-{
-    bool sorted = true;
-    for (size_t i = 0; i < ls.n; i++) {
-        if (ls.l[i].value.n == 0 || (i > 0 && !ascend(ls.l[i - 1].name, ls.l[i].name)))
-            sorted = false;
-    }
-    *ret = ls;
-    if (sorted)
-        return FER_OK;
-    if (ls.n > LABELS_MAX)
-        return fer_fail(err, FER_LIMIT, "%zu labels, more than %d", ls.n, LABELS_MAX);
-    memcpy(copy, ls.l, ls.n * sizeof *copy);
-    return labels_canonical(copy, ls.n, false, ret, err);
-}
-
 static void note_second(replayer *r, uint64_t ref, uint32_t slot)
 {
     if (r->n_second == r->cap_second) {
@@ -89,7 +66,7 @@ static void note_second(replayer *r, uint64_t ref, uint32_t slot)
     r->second[r->n_second++] = (second_ref){ref, slot};
 }
 
-static uint32_t slot_of(replayer *r, uint64_t ref)
+static inline uint32_t slot_of(replayer *r, uint64_t ref)
 {
     uint32_t slot = ref_map_get(&r->refs, ref);
     if (slot == SLOT_NONE) {
@@ -102,20 +79,18 @@ static uint32_t slot_of(replayer *r, uint64_t ref)
 static fer_code on_series(void *arg, uint64_t ref, labels ls)
 {
     replayer *r = arg;
+    replay_series_take(r->series, ref, ls);
+    return FER_OK;
+}
+
+static void on_slot(void *arg, uint64_t ref, uint32_t slot, const fer_err *err)
+{
+    replayer *r = arg;
     see_ref(r, ref);
-    label copy[LABELS_MAX];
-    fer_err err;
-    head_key key;
-    uint32_t slot;
-    fer_code code = canonical(ls, copy, &ls, &err);
-    if (code == FER_OK)
-        code = head_find_labels(r->h, ls, &key, &slot, &err);
-    if (code == FER_OK && slot == SLOT_NONE)
-        code = head_create(r->h, &key, ref, &slot, &err);
-    if (code != FER_OK) {
+    if (slot == SLOT_NONE) {
         r->stats->corruptions++;
-        LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err.msg);
-        return FER_OK;
+        LOGW(r->h->log, "Series in the log left out", "ref", LOG_INT(ref), "err", err->msg);
+        return;
     }
     *ref_map_put(&r->refs, ref) = slot;
     if (ref != head_ref(r->h, slot))
@@ -123,16 +98,28 @@ static fer_code on_series(void *arg, uint64_t ref, labels ls)
     uint32_t first = replay_chunks_take(&r->chunks, ref);
     if (first != REF_NONE)
         replay_lanes_chunks(r->lanes, slot, first);
-    return FER_OK;
 }
 
-static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
+static inline void take_float(replayer *r, uint64_t ref, int64_t t, double v)
 {
-    replayer *r = arg;
     r->stats->samples++;
     uint32_t slot = slot_of(r, ref);
     if (slot != SLOT_NONE)
         replay_lanes_float(r->lanes, slot, t, v);
+}
+
+static fer_code take_floats(replayer *r, fer_str rec, fer_err *err)
+{
+    record_floats s;
+    FER_TRY(record_floats_begin(&s, rec, err));
+    while (rd_left(&s.left) != 0) {
+        uint64_t ref;
+        int64_t t;
+        double v;
+        if (record_floats_next(&s, &ref, &t, &v) != FER_OK)
+            return record_floats_damaged(&s, rec, err);
+        take_float(r, ref, t, v);
+    }
     return FER_OK;
 }
 
@@ -140,7 +127,8 @@ static fer_code on_sample(void *arg, uint64_t ref, int64_t t, double v)
 static fer_code on_sample_st(void *arg, uint64_t ref, int64_t t, int64_t st, double v)
 {
     (void)st;
-    return on_sample(arg, ref, t, v);
+    take_float(arg, ref, t, v);
+    return FER_OK;
 }
 
 static fer_code on_histogram(void *arg, uint64_t ref, int64_t t, int64_t st, const hist_sample *s)
@@ -200,36 +188,50 @@ static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit,
     return FER_OK;
 }
 
+static fer_code decode(replayer *r, fer_str rec, fer_err *err)
+{
+    const record_visitor plain = {
+        .arg = r, .series = on_series, .tombstone = on_tombstone, .metadata = on_metadata};
+    const record_hist_visitor hist = {
+        .arg = r, .sample = on_sample_st, .histogram = on_histogram, .exemplar = on_exemplar};
+    fer_code code;
+    switch (record_type_of(rec)) {
+    case RECORD_SAMPLES:
+        return take_floats(r, rec, err);
+    case RECORD_SERIES:
+        code = record_decode(rec, &plain, err);
+        replay_series_flush(r->series);
+        return code;
+    case RECORD_TOMBSTONES:
+    case RECORD_METADATA:
+        return record_decode(rec, &plain, err);
+    default:
+        fer_arena_reset(r->record);
+        return record_hist_decode(rec, r->record, &hist, err);
+    }
+}
+
 static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str rec)
 {
-    static const uint64_t read_types = 1U << RECORD_SERIES | 1U << RECORD_SAMPLES |
-                                       1U << RECORD_TOMBSTONES | 1U << RECORD_METADATA;
-    static const uint64_t hist_types =
-        1U << RECORD_HISTOGRAM_SAMPLES | 1U << RECORD_FLOAT_HISTOGRAM_SAMPLES |
-        1U << RECORD_CUSTOM_HISTOGRAM_SAMPLES | 1U << RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES |
-        1U << RECORD_SAMPLES_V2 | 1U << RECORD_HISTOGRAM_SAMPLES_V2 |
-        1U << RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 | 1U << RECORD_EXEMPLARS;
+    static const uint64_t read_types =
+        1U << RECORD_SERIES | 1U << RECORD_SAMPLES | 1U << RECORD_TOMBSTONES |
+        1U << RECORD_METADATA | 1U << RECORD_HISTOGRAM_SAMPLES |
+        1U << RECORD_FLOAT_HISTOGRAM_SAMPLES | 1U << RECORD_CUSTOM_HISTOGRAM_SAMPLES |
+        1U << RECORD_CUSTOM_FLOAT_HISTOGRAM_SAMPLES | 1U << RECORD_SAMPLES_V2 |
+        1U << RECORD_HISTOGRAM_SAMPLES_V2 | 1U << RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 |
+        1U << RECORD_EXEMPLARS;
     replayer *r = arg;
     if (segment > r->h->wal_segment)
         r->h->wal_segment = segment;
     replay_progress_at(&r->progress, segment, offset);
     uint8_t type = record_type_of(rec);
-    if (type >= 64 || !((read_types | hist_types) >> type & 1)) {
+    if (type >= 64 || !(read_types >> type & 1)) {
         r->stats->skipped++;
         r->skipped_types |= UINT64_C(1) << (type < 64 ? type : 0);
         return FER_OK;
     }
-    record_visitor v = {.arg = r,
-                        .series = on_series,
-                        .sample = on_sample,
-                        .tombstone = on_tombstone,
-                        .metadata = on_metadata};
-    const record_hist_visitor hv = {
-        .arg = r, .sample = on_sample_st, .histogram = on_histogram, .exemplar = on_exemplar};
     fer_err err = {0};
-    fer_arena_reset(r->record);
-    if ((hist_types >> type & 1 ? record_hist_decode(rec, r->record, &hv, &err)
-                                : record_decode(rec, &v, &err)) != FER_OK) {
+    if (decode(r, rec, &err) != FER_OK) {
         r->stats->corruptions++;
         LOGW(r->h->log, "Damaged record in the log", "segment", LOG_INT(segment), "offset",
              LOG_INT(offset), "err", err.msg);
@@ -330,6 +332,7 @@ static fer_code read_all(head *h, const replay_source *from, tsdb_progress *prog
     fer_code code = FER_OK;
     ref_map_init(&r.refs, &h->acct);
     replay_chunks_load(&r.chunks, h);
+    r.series = replay_series_new(h, on_slot, &r);
     r.lanes = replay_lanes_open(h, &r.chunks, from->threads);
     replay_progress_begin(&r.progress, fs, wal_dir, from->clock, h->log);
     if (vfs_exists(fs, wal_dir))
@@ -340,6 +343,7 @@ static fer_code read_all(head *h, const replay_source *from, tsdb_progress *prog
         code = read_ooo(&r, fs, from->wbl_dir, err);
     finish(&r);
     replay_progress_done(&r.progress);
+    replay_series_free(r.series);
     replay_chunks_done(&r.chunks);
     fer_free(r.second);
     fer_arena_free(r.record);
