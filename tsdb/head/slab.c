@@ -55,17 +55,27 @@ static void release(slab *s, size_t bytes)
     atomic_fetch_sub_explicit(&s->bytes, (int64_t)bytes, memory_order_relaxed);
 }
 
-static void *region_memory(unsigned cls, size_t bytes)
+static void *region_memory(slab *s, unsigned cls, size_t bytes)
 {
+    if (bytes == SLAB_REGION_BYTES && s->n_spare != 0 && cls != SLAB_LARGE)
+        return s->spare[--s->n_spare];
     return cls == SLAB_LARGE ? fer_alloc(bytes) : fer_pages_alloc(bytes);
 }
 
-static void free_memory(const slab_region *r)
+static void free_memory(slab *s, const slab_region *r)
 {
     if (r->cls == SLAB_LARGE)
         fer_free(r->p);
+    else if (s->is_part && r->bytes == SLAB_REGION_BYTES && s->n_spare < SLAB_SPARES)
+        s->spare[s->n_spare++] = r->p;
     else
         fer_pages_free(r->p, r->bytes);
+}
+
+static void free_spares(slab *s)
+{
+    while (s->n_spare != 0)
+        fer_pages_free(s->spare[--s->n_spare], SLAB_REGION_BYTES);
 }
 
 void slab_done(slab *s)
@@ -75,7 +85,7 @@ void slab_done(slab *s)
         for (size_t k = 0; page != NULL && k < SLAB_PAGE_REGIONS; k++) {
             if (page[k].p == NULL)
                 continue;
-            free_memory(&page[k]);
+            free_memory(s, &page[k]);
             release(s, page[k].bytes);
         }
         if (page != NULL)
@@ -83,6 +93,7 @@ void slab_done(slab *s)
         fer_pages_free(page, PAGE_BYTES);
     }
     memset(s->pages, 0, sizeof s->pages);
+    free_spares(s);
 }
 
 /* The list the region is in, or is to be in. */
@@ -160,7 +171,7 @@ static uint32_t make_region(slab *s, unsigned cls, uint32_t bytes)
 {
     uint32_t number = take_number(s);
     *slab_region_of(s, number) =
-        (slab_region){.p = region_memory(cls, bytes), .bytes = bytes, .cls = (uint8_t)cls};
+        (slab_region){.p = region_memory(s, cls, bytes), .bytes = bytes, .cls = (uint8_t)cls};
     charge(s, bytes);
     return number;
 }
@@ -228,7 +239,7 @@ slab_ref slab_alloc(slab *s, size_t n)
 static void free_region(slab *s, uint32_t number)
 {
     slab_region *r = slab_region_of(s, number);
-    free_memory(r);
+    free_memory(s, r);
     release(s, r->bytes);
     r->p = NULL;
     keep_number(s, number);
@@ -294,6 +305,7 @@ void slab_split(const slab *s, slab *part, uint32_t k, uint32_t n)
     uint32_t page = first_free_page(s) + k;
     slab_init(part, s->acct);
     part->page_step = n;
+    part->is_part = true;
     part->next_region = page == 0 ? 1 : page * SLAB_PAGE_REGIONS;
 }
 
@@ -329,6 +341,7 @@ static void link_all(slab *s, uint32_t first)
 
 void slab_join(slab *s, slab *part)
 {
+    free_spares(part);
     keep_rest_of_page(s);
     keep_rest_of_page(part);
     join_pages(s, part);

@@ -31,7 +31,8 @@ enum {
     SLAB_LARGE = SLAB_CLASSES, /* the class of items beyond SLAB_ITEM_MAX */
     SLAB_LARGE_MAX = 1 << 30,
     SLAB_PAGE_REGIONS = 1024,
-    SLAB_PAGES = 512
+    SLAB_PAGES = 512,
+    SLAB_SPARES = 16
 };
 
 typedef struct slab_region {
@@ -54,6 +55,9 @@ typedef struct slab {
     uint32_t next_region;           /* the lowest number never used; the first is 1 */
     uint32_t page_step;   /* pages of numbers from one of its own to the next: 1 but for parts */
     uint32_t free_region; /* numbers given back, linked by next */
+    uint8_t *spare[SLAB_SPARES]; /* of a part: memory of regions that were emptied, for the next */
+    uint32_t n_spare;
+    bool is_part;
     fer_account *acct;
     _Atomic int64_t bytes; /* held from the system */
 } slab;

@@ -15,7 +15,7 @@
 enum {
     BATCH_ITEMS = 2048,
     BATCHES = 8,          /* of a lane */
-    PREFETCH_RECORD = 24, /* items ahead */
+    PREFETCH_RECORD = 48, /* items ahead */
     PREFETCH_CHUNK = 12,
     HIST_BYTES_MAX = 256 * 1024, /* of a batch's histograms, about */
     LATE_MAX = 1 << 20           /* late samples kept at a time, over all lanes */
@@ -68,6 +68,8 @@ typedef struct lane {
 struct replay_lanes {
     head *h;
     uint32_t n;
+    uint32_t run; /* of slots, that `of_run` is the lane of */
+    lane *of_run;
     lane *v[REPLAY_THREADS_MAX];
 };
 
@@ -146,16 +148,15 @@ static bool narrow_at(lane *l, const samples *s, size_t i, hist_sample *ret)
 
 static void take_chunk(lane *l, uint32_t slot, const full_chunk *c)
 {
-    stage_rec *rec = head_stage_rec(&l->h, slot);
     pub_rec *s = head_pub_rec(&l->h, slot);
+    int64_t newest = head_newest(&l->h, s);
     l->stats.chunks++;
-    if (rec->t == SAMPLE_T_NONE || c->mint > rec->t) {
+    if (newest == SAMPLE_T_NONE || c->mint > newest) {
         if (s->open != 0) {
             head_finish_chunk(&l->h, s);
             s->stays = true;
         }
         head_attach(&l->h, slot, c);
-        rec->t = full_maxt(c);
         return;
     }
     samples had;
@@ -187,60 +188,63 @@ static bool is_in_chunk(const head *h, uint32_t slot, int64_t t)
     return false;
 }
 
-static void find_last_value(lane *l, uint32_t slot, samples *tmp)
+/* The value of the newest sample, which is in a chunk read back. */
+static double last_value(lane *l, const full_list *list, samples *tmp)
 {
-    const pub_rec *s = head_pub_rec(&l->h, slot);
-    if (s->open != 0 || s->full == 0)
-        return;
-    const full_list *list = slab_ptr(&l->h.chunks, s->full);
+    hist_sample h;
     samples_clear(tmp);
     read_chunk(&l->h, &list->c[list->n - 1], tmp);
     if (tmp->n == 0)
-        return;
-    hist_sample h;
-    bool is_hist = narrow_at(l, tmp, tmp->n - 1, &h);
-    head_stage_rec(&l->h, slot)->v = is_hist ? hist_mark(&h) : tmp->v[tmp->n - 1];
+        return 0;
+    return narrow_at(l, tmp, tmp->n - 1, &h) ? hist_mark(&h) : tmp->v[tmp->n - 1];
 }
 
-/* Series that end with a chunk read back: their newest value, which new samples are judged against. */
-static void find_last_values(lane *l)
+/* What new samples are judged against. The mark of a histogram stands there already. */
+static void note_newest(lane *l, uint32_t slot, samples *tmp)
 {
-    if (l->stats.chunks == 0)
-        return;
+    const pub_rec *s = head_pub_rec(&l->h, slot);
+    stage_rec *rec = head_stage_rec(&l->h, slot);
+    rec->t = head_newest(&l->h, s);
+    if (s->open != 0 && !s->is_hist)
+        rec->v = s->app.v;
+    else if (s->open == 0 && s->full != 0)
+        rec->v = last_value(l, slab_ptr(&l->h.chunks, s->full), tmp);
+}
+
+static void note_all_newest(lane *l)
+{
     samples tmp;
     samples_init(&tmp, NULL);
     for (uint32_t at = l->number * LANE_SLOTS; at < l->h.n_slots; at += l->of * LANE_SLOTS)
         for (uint32_t slot = at; slot < at + LANE_SLOTS && slot < l->h.n_slots; slot++)
-            find_last_value(l, slot, &tmp);
+            note_newest(l, slot, &tmp);
     samples_done(&tmp);
 }
 
 /* ---- items ---- */
 
-/* h NULL: the float v. */
+/* h NULL: the float v. The newest sample of a series stands in its chunks, so its stage_rec is not looked at until the end. */
 static void take_sample(lane *l, uint32_t slot, int64_t t, double v, const hist_sample *h)
 {
-    stage_rec *rec = head_stage_rec(&l->h, slot);
-    if (t < l->h.min_valid_time || t == rec->t) {
+    int64_t newest = head_newest(&l->h, head_pub_rec(&l->h, slot));
+    if (t < l->h.min_valid_time || t == newest) {
         l->stats.old_samples++;
-    } else if (t < rec->t) {
+    } else if (t < newest) {
         if (is_in_chunk(&l->h, slot, t))
             l->stats.old_samples++;
         else
             take_late(l, slot, t, v, h);
+    } else if (h == NULL) {
+        head_append(&l->h, slot, t, v);
     } else {
-        rec->t = t;
-        rec->v = h == NULL ? v : hist_mark(h);
-        if (h == NULL)
-            head_append(&l->h, slot, t, v);
-        else
-            head_append_hist(&l->h, slot, t, h);
+        head_stage_rec(&l->h, slot)->v = hist_mark(h);
+        head_append_hist(&l->h, slot, t, h);
     }
 }
 
 static void take_deletion(lane *l, uint32_t slot, int64_t mint, int64_t maxt)
 {
-    int64_t newest = head_stage_rec(&l->h, slot)->t;
+    int64_t newest = head_newest(&l->h, head_pub_rec(&l->h, slot));
     if (maxt > newest)
         maxt = newest;
     if (maxt >= l->h.min_valid_time && mint <= maxt && newest != SAMPLE_T_NONE)
@@ -249,11 +253,8 @@ static void take_deletion(lane *l, uint32_t slot, int64_t mint, int64_t maxt)
 
 static inline void prefetch_item(const lane *l, const item_batch *b, uint32_t i)
 {
-    if (i + PREFETCH_RECORD < b->n) {
-        uint32_t slot = b->v[i + PREFETCH_RECORD].slot;
-        __builtin_prefetch(head_stage_rec(&l->h, slot), 1);
-        __builtin_prefetch(head_pub_rec(&l->h, slot), 1);
-    }
+    if (i + PREFETCH_RECORD < b->n)
+        __builtin_prefetch(head_pub_rec(&l->h, b->v[i + PREFETCH_RECORD].slot), 1);
     if (i + PREFETCH_CHUNK < b->n)
         head_prefetch_open(&l->h, b->v[i + PREFETCH_CHUNK].slot);
 }
@@ -284,7 +285,7 @@ static void take_batch(lane *l, const item_batch *b)
 /* All items have been taken. */
 static void finish(lane *l)
 {
-    find_last_values(l);
+    note_all_newest(l);
     merge_late(l);
 }
 
@@ -340,9 +341,13 @@ static void hand_over(const head *h, lane *l)
         fer_arena_reset(next->hists);
 }
 
-static lane *lane_of(replay_lanes *l, uint32_t slot)
+static inline lane *lane_of(replay_lanes *l, uint32_t slot)
 {
-    return l->v[head_lane_of(slot, l->n)];
+    if (slot / LANE_SLOTS != l->run) {
+        l->run = slot / LANE_SLOTS;
+        l->of_run = l->v[head_lane_of(slot, l->n)];
+    }
+    return l->of_run;
 }
 
 static inline void put(const head *h, lane *l, const item *it)
@@ -425,6 +430,7 @@ replay_lanes *replay_lanes_open(head *h, const replay_chunks *chunks, unsigned t
     replay_lanes *l = fer_calloc(1, sizeof *l);
     l->h = h;
     l->n = threads == 0 ? 1 : threads;
+    l->run = UINT32_MAX;
     for (uint32_t k = 0; k < l->n; k++) {
         lane *one = l->v[k] = lane_new(h, chunks, k, l->n);
         one->has_thread = threads != 0 &&
