@@ -10,6 +10,7 @@
 
 #include "promql/exec/bits.h"
 #include "promql/func_range.h"
+#include "promql/scan.h"
 
 enum { RESETS_AT_ONCE = 64 };
 
@@ -29,15 +30,6 @@ static inline bool is_reset(const windows *w, size_t i)
            (w->st != NULL && func_start_reset(w->st[i - 1], w->t[i - 1], w->st[i], w->t[i]));
 }
 
-/* Whether one of the samples [from, to) is below the one before it; from > 0. */
-static bool any_fall(const double *v, size_t from, size_t to)
-{
-    unsigned any = 0;
-    for (size_t i = from; i < to; i++)
-        any |= v[i] < v[i - 1];
-    return any != 0;
-}
-
 /* Indexes of samples that begin anew, into w->marks. Most counters never do, which is seen faster for many samples
  * at once. */
 static size_t list_resets(const windows *w)
@@ -45,7 +37,7 @@ static size_t list_resets(const windows *w)
     size_t n = 0;
     for (size_t from = 1; from < w->n; from += RESETS_AT_ONCE) {
         size_t to = w->n - from < RESETS_AT_ONCE ? w->n : from + RESETS_AT_ONCE;
-        if (w->st == NULL && !any_fall(w->v, from, to))
+        if (w->st == NULL && !scan_any_fall(w->v + from - 1, to - from + 1))
             continue;
         for (size_t i = from; i < to; i++) {
             w->marks[n] = (uint32_t)i;

@@ -9,6 +9,7 @@
 #include "promql/exec/subquery.h"
 #include "promql/exec/twins.h"
 #include "promql/func_range.h"
+#include "promql/scan.h"
 
 enum { RANGE_SCALARS_MAX = 2 };
 
@@ -121,12 +122,10 @@ static inline size_t end_from(const int64_t *t, size_t n, size_t at, size_t gues
 static int64_t distance_of(const range_series *s)
 {
     const int64_t *t = s->t;
-    int64_t each = s->n < 2 ? 0 : t[1] - t[0], other = 0;
+    int64_t each = s->n < 2 ? 0 : t[1] - t[0];
     if (each <= 0 || each > INT32_MAX || t[s->n - 1] - t[0] != each * (int64_t)(s->n - 1))
         return 0;
-    for (size_t i = 1; i < s->n; i++)
-        other |= (t[i] - t[i - 1]) ^ each;
-    return other == 0 ? each : 0;
+    return scan_is_even(t, s->n, each) ? each : 0;
 }
 
 /* How many of n samples, the first at t0 and each `each` behind the one before, are not after `end`; it may be below 0 or above n,

@@ -6,6 +6,7 @@
 #include "promql/exec/hist_column.h"
 
 #include "promql/exec/rows.h"
+#include "promql/scan.h"
 
 struct range_input {
     query *q;
@@ -125,17 +126,6 @@ static bool room(range_input *in, size_t n, bool st, bool h)
            (!h || query_grow(in->q, &in->h, &in->h_cap, n, sizeof *in->h));
 }
 
-static bool any_stale(const samples *s)
-{
-    uint64_t any = 0;
-    for (size_t i = 0; i < s->n;
-         i++) { /* without a branch, so that several are looked at at once */
-        uint64_t x = f64_bits(s->v[i]) ^ STALE_NAN_BITS;
-        any |= (x - 1) & ~x; /* the upper bit is set for 0 alone */
-    }
-    return any >> 63 != 0;
-}
-
 /* A copy without stale markers. */
 static fer_code without_stale(range_input *in, const samples *s, range_series *ret)
 {
@@ -172,7 +162,7 @@ static fer_code next_selected(range_input *in, range_series *ret)
     const samples *s;
     FER_TRY(cursor_next(in->q, &in->cur, &s));
     *ret = (range_series){.t = s->t, .v = s->v, .st = s->st, .n = s->n};
-    if (s->type != NULL || any_stale(s))
+    if (s->type != NULL || scan_any_stale(s->v, s->n))
         return without_stale(in, s, ret);
     return FER_OK;
 }
