@@ -48,7 +48,7 @@ typedef struct select_hints {
     bool newest_only;
     /* The labels that will be looked at, __name__, __type__ and __unit__ among them; NULL: all. Others may be left out. */
     const label_choice *labels;
-    /* No samples will be read; texts are not looked at once the querier has closed, and two ids may be of one text. */
+    /* No samples will be read; two ids may be of one text. */
     bool labels_only;
 } select_hints;
 
@@ -98,7 +98,7 @@ typedef struct selection_ops {
 struct selection {
     const selection_ops *ops;
     size_t n;       /* series; each has a distinct label set */
-    bool in_memory; /* so are all labels: labels() cannot fail */
+    bool in_memory; /* so are all labels: labels() cannot fail, and outlives the querier */
 };
 
 struct storage {

@@ -5,10 +5,10 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "server/api/labels_send.h"
 #include "server/api/params.h"
 #include "server/api/reply.h"
 #include "server/api/run.h"
+#include "server/api/series_send.h"
 
 typedef struct label_request {
     query_run *run;
@@ -79,7 +79,6 @@ static fer_code cut(label_request *l, size_t *n, fer_err *err)
     return str_list_add(&l->q->warnings, l->run->arena, API_TRUNCATED, err);
 }
 
-/* Takes over what the request holds. */
 static void answer_strings(http_req *r, label_request *l, fer_str name)
 {
     fer_err err = {0};
@@ -87,12 +86,14 @@ static void answer_strings(http_req *r, label_request *l, fer_str name)
     fer_code c = collect(l, name, &found, &err);
     if (c == FER_OK)
         c = cut(l, &found.n, &err);
-    if (c == FER_OK) {
-        labels_send_texts(r, l->run, l->q, &found);
+    if (c != FER_OK) {
+        api_exec_error(r, c, &err);
         return;
     }
-    api_exec_error(r, c, &err);
-    request_done(l);
+    fer_buf out;
+    api_begin(&out);
+    api_put_strings(&out, &found);
+    api_end(r, &out, &l->q->warnings);
 }
 
 void api_labels(http_req *r, void *arg)
@@ -101,6 +102,7 @@ void api_labels(http_req *r, void *arg)
     if (!request_begin(r, arg, "", &l))
         return;
     answer_strings(r, &l, STR(""));
+    request_done(&l);
 }
 
 static int hex_value(char c)
@@ -159,6 +161,7 @@ void api_label_values(http_req *r, void *arg)
     if (!request_begin(r, arg, "", &l))
         return;
     answer_strings(r, &l, name);
+    request_done(&l);
 }
 
 static fer_code select_set(label_request *l, size_t set, selection **ret, fer_err *err)
@@ -259,12 +262,14 @@ static void answer_series(http_req *r, label_request *l)
     fer_code c = list_series(l, &series, &err);
     if (c == FER_OK)
         c = cut(l, &series.n, &err);
-    if (c == FER_OK) {
-        labels_send_series(r, l->run, l->q, &series);
+    if (c != FER_OK) {
+        api_exec_error(r, c, &err);
+        request_done(l);
         return;
     }
-    api_exec_error(r, c, &err);
-    request_done(l);
+    series.warnings = l->q->warnings;
+    querier_close(l->q);
+    series_send(r, l->run, &series);
 }
 
 void api_series(http_req *r, void *arg)

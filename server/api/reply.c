@@ -84,6 +84,9 @@ void api_put_strings(fer_buf *out, const str_list *l)
     (void)fer_buf_room(out, bytes); /* at once, as few have anything escaped */
     fer_buf_putc(out, '[');
     for (size_t i = 0; i < l->n; i++) {
+        enum { AHEAD = 16 };
+        if (i + AHEAD < l->n)
+            __builtin_prefetch(l->v[i + AHEAD].p); /* texts may lie all over memory */
         if (i != 0)
             fer_buf_putc(out, ',');
         text_json(out, l->v[i]);

@@ -1,32 +1,19 @@
-/* labels_send.c - a producer that walks a list and stops at each full piece. */
-#include "server/api/labels_send.h"
+/* series_send.c - a producer that walks a list and stops at each full piece. */
+#include "server/api/series_send.h"
 
 #include <assert.h>
 
-#include "base/text.h"
 #include "server/api/labels_json.h"
 #include "server/api/reply.h"
 
 enum { PIECE_BYTES = 64 * 1024 };
 
-typedef struct sender sender;
-struct sender {
+typedef struct sender {
     query_run *run;
-    querier *q;
-    void (*put)(sender *s, size_t i, fer_buf *out);
-    str_list texts;
     series_list series;
     labels_json before; /* the series before */
-    size_t n, next;
-};
-
-static void put_text(sender *s, size_t i, fer_buf *out)
-{
-    enum { AHEAD = 16 };
-    if (i + AHEAD < s->n)
-        __builtin_prefetch(s->texts.v[i + AHEAD].p); /* they lie all over memory */
-    text_json(out, s->texts.v[i]);
-}
+    size_t next;
+} sender;
 
 static void put_series(sender *s, size_t i, fer_buf *out)
 {
@@ -42,14 +29,14 @@ static fer_code next_piece(void *arg, fer_buf *out, bool *done)
     size_t full = out->n + PIECE_BYTES; /* earlier pieces may still be there */
     if (s->next == 0)
         fer_buf_puts(out, STR("{\"status\":\"success\",\"data\":["));
-    for (; s->next < s->n && out->n < full; s->next++) {
+    for (; s->next < s->series.n && out->n < full; s->next++) {
         if (s->next != 0)
             fer_buf_putc(out, ',');
-        s->put(s, s->next, out);
+        put_series(s, s->next, out);
     }
-    if (s->next == s->n) {
+    if (s->next == s->series.n) {
         fer_buf_putc(out, ']');
-        api_put_notes(out, "warnings", &s->q->warnings);
+        api_put_notes(out, "warnings", &s->series.warnings);
         fer_buf_putc(out, '}');
         *done = true;
     }
@@ -60,26 +47,15 @@ static void sender_free(void *arg)
 {
     sender *s = arg;
     labels_json_done(&s->before);
-    querier_close(s->q);
     query_run_free(s->run);
     fer_free(s);
 }
 
-static void send(http_req *r, const sender *of)
-{
-    sender *s = fer_alloc(sizeof *s);
-    *s = *of;
-    http_producer p = {next_piece, sender_free, s};
-    http_reply_stream(r, 200, API_JSON, &p);
-}
-
-void labels_send_texts(http_req *r, query_run *run, querier *q, const str_list *texts)
-{
-    send(r, &(sender){.run = run, .q = q, .put = put_text, .texts = *texts, .n = texts->n});
-}
-
-void labels_send_series(http_req *r, query_run *run, querier *q, const series_list *series)
+void series_send(http_req *r, query_run *run, const series_list *series)
 {
     assert(series->s == NULL || series->s->in_memory);
-    send(r, &(sender){.run = run, .q = q, .put = put_series, .series = *series, .n = series->n});
+    sender *s = fer_alloc(sizeof *s);
+    *s = (sender){.run = run, .series = *series};
+    http_producer p = {next_piece, sender_free, s};
+    http_reply_stream(r, 200, API_JSON, &p);
 }
