@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -165,6 +166,85 @@ static void good_rows_of_a_request_survive_bad_ones(void **state)
     assert_non_null(strstr(t->report.texts[0].p, " for series {job=\"nameless\"}"));
     test_expect(t, "__name__=a", "1000:1");
     test_expect(t, "__name__=b", "1000:1");
+}
+
+/* More rows than a record and a block of series take, in the order of the series, with others among them. */
+enum { MANY = 10000 };
+
+static void make_rows(test_db *t, char (*raw)[24], tsdb_row *rows, int64_t ts, double v)
+{
+    for (int i = 0; i < MANY; i++) {
+        snprintf(raw[i], sizeof raw[i], "__name__=m,i=%05d", i);
+        rows[i] = test_row(t, raw[i], ts, v + i);
+    }
+}
+
+static void expect_many(test_db *t, int64_t begin)
+{
+    static const struct {
+        const char *raw;
+        bool second, third;
+        int v;
+    } odd[] = {
+        {"__name__=m,i=03000", false, true, 3000}, {"__name__=m,i=03001", false, true, 3001},
+        {"__name__=m,i=03002", false, true, 3002}, {"__name__=m,i=03003", false, true, 3003},
+        {"__name__=m,i=03004", false, true, 3004}, {"__name__=m,i=03005", true, true, 3005},
+        {"__name__=m,i=04095", true, true, 4095},  {"__name__=m,i=04096", true, true, 4096},
+        {"__name__=m,i=06000", true, true, 6000},  {"__name__=m,i=06001", true, true, 6001},
+        {"__name__=m,i=08191", true, true, 8191},  {"__name__=m,i=09999", true, true, 9999},
+    };
+    for (size_t k = 0; k < COUNT(odd); k++) {
+        fer_buf want;
+        fer_buf_init(&want, 1000, NULL);
+        for (int round = 0; round < 3; round++)
+            if (round == 0 || (round == 1 ? odd[k].second : odd[k].third))
+                fer_buf_printf(&want, "%s%lld:%d", want.n == 0 ? "" : " ",
+                               (long long)begin + round * 15000, odd[k].v + round);
+        fer_buf_putc(&want, '\0');
+        test_expect(t, odd[k].raw, want.p);
+        fer_buf_done(&want);
+    }
+}
+
+static void rows_in_the_order_of_their_series_and_others_among_them(void **state)
+{
+    test_db *t = *state;
+    int64_t begin = TEST_NOW, hour = 60 * 60 * 1000;
+    char(*raw)[24] = fer_alloc(MANY * sizeof *raw);
+    tsdb_row *rows = fer_alloc(MANY * sizeof *rows);
+    make_rows(t, raw, rows, begin, 0);
+    test_write(t, rows, MANY);
+    assert_int_equal(t->report.accepted, MANY);
+
+    make_rows(t, raw, rows, begin + 15000, 1);
+    rows[3000].t = begin - 1;
+    rows[3001].t = begin + 600001;
+    rows[3002].t = begin - hour - 1;
+    rows[3003].t = begin; /* other value */
+    rows[3004] = test_row(t, raw[3004], begin, 3004);
+    tsdb_row first = rows[6000];
+    rows[6000] = rows[6001];
+    rows[6001] = first;
+    test_write(t, rows, MANY);
+    assert_int_equal(t->report.accepted, MANY - 4);
+    assert_int_equal(t->report.duplicate_equal, 1);
+    assert_int_equal(t->report.rejected[REJECT_OUT_OF_ORDER], 1);
+    assert_int_equal(t->report.rejected[REJECT_TOO_FAR], 1);
+    assert_int_equal(t->report.rejected[REJECT_OUT_OF_BOUNDS], 1);
+    assert_int_equal(t->report.rejected[REJECT_DUPLICATE], 1);
+
+    make_rows(t, raw, rows, begin + 30000, 2);
+    test_write(t, rows, MANY);
+    assert_int_equal(t->report.accepted, MANY);
+    tsdb_stats st;
+    tsdb_stats_get(t->db, &st);
+    assert_int_equal(st.samples_appended, 3 * MANY - 5);
+    for (int round = 0; round < 2; round++) {
+        expect_many(t, begin);
+        test_db_reopen(t);
+    }
+    fer_free(rows);
+    fer_free(raw);
 }
 
 static void texts_are_bounded_counts_are_not(void **state)
@@ -449,6 +529,7 @@ int main(void)
         TEST(an_equal_sample_stores_nothing_but_waits_for_what_it_equals),
         TEST(bad_samples_are_named_in_prometheus_words),
         TEST(good_rows_of_a_request_survive_bad_ones),
+        TEST(rows_in_the_order_of_their_series_and_others_among_them),
         TEST(texts_are_bounded_counts_are_not),
         TEST(a_fresh_head_takes_any_past_time),
         TEST(other_spellings_of_a_label_set_are_the_same_series),

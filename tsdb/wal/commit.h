@@ -145,13 +145,21 @@ void committer_add_wait(committer *c, tsdb_done_fn done, void *arg);
 /* Deletions of published samples, into the open batch. */
 void committer_add_stones(committer *c, const tombstone *v, size_t n);
 
-static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v)
+/* Room for n more samples, behind those there are. */
+static inline batch_sample *batch_room(batch *b, size_t n)
 {
-    if (b->n == b->cap) {
-        b->cap = b->cap == 0 ? 256 : b->cap * 2;
+    if (b->cap - b->n < n) {
+        size_t cap = b->cap == 0 ? 256 : b->cap * 2;
+        b->cap = cap - b->n < n ? b->n + n : cap;
         b->s = fer_realloc(b->s, b->cap * sizeof *b->s);
     }
-    b->s[b->n++] = (batch_sample){.t = t, .v = v, .slot = slot};
+    return b->s + b->n;
+}
+
+static inline void batch_add_sample(batch *b, uint32_t slot, int64_t t, double v)
+{
+    *batch_room(b, 1) = (batch_sample){.t = t, .v = v, .slot = slot};
+    b->n++;
 }
 
 /* ---- for the committer's thread ---- */

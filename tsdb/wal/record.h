@@ -41,11 +41,23 @@ typedef struct record_samples {
     int64_t base_t;
     size_t n;
 } record_samples;
+enum { RECORD_SAMPLE_BYTES_MAX = 2 * VARINT_MAX + 8 }; /* of one that is not the first */
 void record_samples_begin(record_samples *s, fer_buf *out);
+/* One more sample at `at`, where there is room, of a record that has its first. Returns where it ends. */
+static inline uint8_t *record_samples_put(const record_samples *s, uint8_t *at, uint64_t ref,
+                                          int64_t t, double v)
+{
+    at += varint_put(at, (int64_t)(ref - s->base_ref));
+    at += varint_put(at, (int64_t)((uint64_t)t - (uint64_t)s->base_t));
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    be64_put(at, bits);
+    return at + sizeof bits;
+}
 static inline void record_samples_add(record_samples *s, fer_buf *out, uint64_t ref, int64_t t,
                                       double v)
 {
-    uint8_t *p = (uint8_t *)fer_buf_room(out, 16 + 2 * VARINT_MAX + 8);
+    uint8_t *p = (uint8_t *)fer_buf_room(out, 16 + RECORD_SAMPLE_BYTES_MAX);
     if (p == NULL)
         return;
     uint8_t *at = p;
@@ -56,12 +68,7 @@ static inline void record_samples_add(record_samples *s, fer_buf *out, uint64_t 
         be64_put(at + 8, (uint64_t)t);
         at += 16;
     }
-    at += varint_put(at, (int64_t)(ref - s->base_ref));
-    at += varint_put(at, (int64_t)((uint64_t)t - (uint64_t)s->base_t));
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    be64_put(at, bits);
-    out->n += (size_t)(at + 8 - p);
+    out->n += (size_t)(record_samples_put(s, at, ref, t, v) - p);
 }
 
 /* A Tombstones record: type byte, then any number of deletions of [mint, maxt]. */

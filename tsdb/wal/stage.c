@@ -617,10 +617,60 @@ static const tsdb_start *next_start(stager *s, bool of_hist, size_t row)
     return st;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Takes rows as long as they come in the order of their series' slots and each is of the common kind: a float behind a
+ * float, newer and within the bounds. Returns how many; the next is for stage_row(). */
+static size_t stage_in_order(stager *s, const tsdb_row *rows, size_t n)
+{
+    head *h = s->h;
+    uint32_t slot = s->guess, in_block = slot % SLOT_BLOCK;
+    if (!s->samples_begun || slot >= h->n_slots)
+        return 0;
+    n = least(least(n, SLOT_BLOCK - in_block), h->n_slots - slot);
+    n = least(n, RECORD_SAMPLES_FULL - 1 - s->rec.n); /* the last one ends the record */
+    const slot_block *block = head_block(h, slot);
+    stage_rec *rec = block->stage + in_block;
+    const uint64_t *refs = block->refs == NULL ? NULL : block->refs + in_block;
+    const uint64_t first_ref = block->ref_base + in_block;
+    fer_buf *bytes = &s->b->samples.bytes;
+    uint8_t *begin = (uint8_t *)fer_buf_room(bytes, n * RECORD_SAMPLE_BYTES_MAX), *at = begin;
+    batch_sample *out = batch_room(s->b, n);
+    const record_samples record = s->rec;
+    const int64_t floor = s->floor, too_far = s->too_far;
+    int64_t max_t = s->max_t;
+    size_t i = 0;
+    for (; i < n; i++) {
+        const tsdb_row row = rows[i];
+        if (!fp_eq(rec[i].fp, row.fp) || row.t <= rec[i].t || row.t < floor || row.t > too_far ||
+            hist_is_mark(f64_bits(rec[i].v)))
+            break;
+        rec[i].t = row.t;
+        rec[i].v = row.v;
+        uint64_t ref = refs == NULL ? first_ref + i : refs[i];
+        at = record_samples_put(&record, at, ref, row.t, row.v);
+        out[i] = (batch_sample){.t = row.t, .v = row.v, .slot = slot + (uint32_t)i};
+        if (row.t > max_t)
+            max_t = row.t;
+    }
+    bytes->n += (size_t)(at - begin);
+    s->rec.n += i;
+    s->b->n += i;
+    s->max_t = max_t;
+    s->guess = slot + (uint32_t)i;
+    s->report->accepted += i;
+    return i;
+}
+
 static void stage_run(stager *s, size_t from, size_t to)
 {
     const tsdb_row *rows = s->req->rows.floats;
     for (size_t i = from; i < to; i++) {
+        if (s->guessed && (i += stage_in_order(s, rows + i, to - i)) == to)
+            break;
         if (!s->guessed && i + PREFETCH_TABLE < to)
             head_table_prefetch(&s->h->by_fp, head_fp_hash(rows[i + PREFETCH_TABLE].fp));
         stage_row(s, &rows[i]);
