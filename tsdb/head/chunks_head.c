@@ -285,14 +285,35 @@ static void forget_checked(const chunks_head *c)
             atomic_store_explicit(&c->checked[i], 0, memory_order_relaxed);
 }
 
+/* Where it is noted that the chunk at a place has been checked: as that number. */
+static uint64_t place_number(head_place at)
+{
+    return (uint64_t)at.file << 32 | at.offset;
+}
+
+static _Atomic uint64_t *check_slot(const chunks_head *c, head_place at)
+{
+    return &c->checked[(place_number(at) * 0x9e3779b97f4a7c15U) >> 49];
+}
+
+void chunks_head_prefetch(const chunks_head *c, head_place at, uint32_t n)
+{
+    enum { LINE = 64, LINES_MAX = 4 };
+    const char *p =
+        (const char *)atomic_load_explicit(&file_at(c, at.file - 1)->p, memory_order_acquire);
+    __builtin_prefetch((const void *)check_slot(c, at));
+    for (uint32_t i = 0; i < n && i < LINES_MAX * LINE; i += LINE)
+        __builtin_prefetch(p + at.offset + i);
+}
+
 fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n, fer_str *ret,
                          fer_err *err)
 {
     head_file *f = file_at(c, at.file - 1);
     uint64_t size = atomic_load_explicit(&f->n, memory_order_acquire);
     const char *p = (const char *)atomic_load_explicit(&f->p, memory_order_acquire);
-    uint64_t place = (uint64_t)at.file << 32 | at.offset;
-    _Atomic uint64_t *slot = &c->checked[(place * 0x9e3779b97f4a7c15U) >> 49];
+    uint64_t place = place_number(at);
+    _Atomic uint64_t *slot = check_slot(c, at);
     if (map_use_note(&f->use, at.offset, MAP_USE_HEAD_WINDOWS)) {
         vfs_forget(&(vfs_map){(const uint8_t *)p, size, c->fs, NULL});
         forget_checked(c);

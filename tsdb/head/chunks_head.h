@@ -44,6 +44,9 @@ void chunks_head_walk(chunks_head *c, chunks_head_fn fn, void *arg);
 FER_MUST_CHECK fer_code chunks_head_get(const chunks_head *c, head_place at, uint32_t n,
                                         fer_str *ret, fer_err *err);
 
+/* Has the processor fetch what chunks_head_get() will look at, and the beginning of the data. */
+void chunks_head_prefetch(const chunks_head *c, head_place at, uint32_t n);
+
 /* How a marker of the log names a chunk of n bytes of data: the number of its file << 32 | where its record begins. */
 uint64_t chunks_head_place(const chunks_head *c, head_place at, uint32_t n);
 

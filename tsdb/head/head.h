@@ -381,6 +381,8 @@ void head_retire_map(head *h, vfs_map m);
  * not what was written. No lock is needed by a reader in the head's list. */
 FER_MUST_CHECK fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret,
                                         fer_err *err);
+/* Has the processor fetch what lies in chunks_head. */
+void head_full_prefetch(const head *h, const full_chunk *c);
 /* Appends its samples in the range; no sample beyond the times the entry tells. FER_LIMIT from out's account; other
  * failures, which only a chunk of chunks_head or of an encoding nobody knows can have, are told in err. */
 FER_MUST_CHECK fer_code head_full_decode(const head *h, const full_chunk *c, int64_t mint,

@@ -194,6 +194,12 @@ fer_code head_full_bytes(const head *h, const full_chunk *c, fer_str *ret, fer_e
     return FER_OK;
 }
 
+void head_full_prefetch(const head *h, const full_chunk *c)
+{
+    if (c->file != 0)
+        chunks_head_prefetch(h->files, (head_place){c->file, c->at}, c->bytes);
+}
+
 fer_code head_full_decode(const head *h, const full_chunk *c, int64_t mint, int64_t maxt,
                           samples *out, fer_err *err)
 {

@@ -12,7 +12,10 @@
 #include "tsdb/head/head_select.h"
 #include "tsdb/head/ooo_read.h"
 
-enum { READ_AHEAD = 4 }; /* series whose chunks are fetched while one is read */
+enum {
+    READ_AHEAD = 4,      /* series whose chunks are fetched while one is read */
+    READ_AHEAD_FULL = 2, /* those in chunks_head, of which the fetched lists tell */
+};
 
 struct held_stones {
     held_stones *next;
@@ -148,6 +151,8 @@ static fer_code read_in_order(const head_selection *s, const head_pin *pin,
     const full_chunk *full = head_pin_full(s->q->h, pin);
     for (uint32_t k = 0; k < pin->n_full && code == FER_OK; k++) {
         const full_chunk *c = &full[k];
+        if (k + 1 < pin->n_full && c[1].mint <= maxt) /* chunks of a series lie far apart */
+            head_full_prefetch(s->q->h, c + 1);
         if (full_maxt(c) < mint || c->mint > maxt ||
             (gone != NULL && tombstones_cover(gone->v, gone->n, c->mint, full_maxt(c))))
             continue;
@@ -160,6 +165,17 @@ static fer_code read_in_order(const head_selection *s, const head_pin *pin,
     return code;
 }
 
+/* Fetches the first full chunk that will be read. */
+static void prefetch_full(const head *h, const head_pin *pin, int64_t mint, int64_t maxt)
+{
+    const full_chunk *full = head_pin_full(h, pin);
+    uint32_t k = 0;
+    while (k < pin->n_full && full_maxt(&full[k]) < mint)
+        k++;
+    if (k < pin->n_full && full[k].mint <= maxt)
+        head_full_prefetch(h, &full[k]);
+}
+
 static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64_t maxt,
                                   samples *out, fer_err *err)
 {
@@ -168,6 +184,8 @@ static fer_code selection_read_of(selection *base, size_t i, int64_t mint, int64
     const head_pin *pin = &s->pins[i];
     if (i + READ_AHEAD < base->n)
         head_pin_prefetch(h, &s->pins[i + READ_AHEAD]);
+    if (i + READ_AHEAD_FULL < base->n)
+        prefetch_full(h, &s->pins[i + READ_AHEAD_FULL], mint, maxt);
     const pinned_stones *gone = stones_of(s, pin);
     const ooo_pin *ooo = ooo_pins_find(&s->ooo, pin);
     if (s->newest != NULL && gone == NULL && ooo == NULL && pin->open != 0 && !pin->is_hist &&
