@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/zeros.h"
 
 enum { WRITE_BYTES = 256 * 1024 }; /* one write in place: more are several */
 
@@ -69,12 +70,10 @@ static void write_ahead(wal_file *f, uint64_t upto)
     uint64_t goal = round_up(upto) + f->ahead_bytes;
     if (goal > f->bytes_max)
         goal = f->bytes_max;
-    if (goal > f->there)
-        memset(f->blocks, 0, WRITE_BYTES);
     while (f->there < goal && !f->ahead_failed) {
         uint64_t left = goal - f->there;
-        size_t n = left < WRITE_BYTES ? (size_t)left : WRITE_BYTES;
-        f->ahead_failed = vfs_pwrite(f->file, f->blocks, n, f->there, NULL) != FER_OK;
+        size_t n = left < FER_ZEROS_BYTES ? (size_t)left : FER_ZEROS_BYTES;
+        f->ahead_failed = vfs_pwrite(f->file, fer_zeros(), n, f->there, NULL) != FER_OK;
         if (!f->ahead_failed)
             f->there += n;
     }
