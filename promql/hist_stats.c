@@ -405,10 +405,10 @@ fer_code hist_print(const histogram *h, bool integers, fer_arena *a, fer_buf *ou
     put_count(out, h->count, integers);
     fer_buf_puts(out, STR(", sum:"));
     put_number(out, h->sum);
-    bool custom = histogram_is_custom(h), zero_put = h->zero_count == 0;
+    bool custom = histogram_is_custom(h), zero_put = custom || h->zero_count == 0;
     hist_bucket zero = {-h->zero_threshold, h->zero_threshold, h->zero_count};
     for (size_t i = 0; i <= l.n; i++) {
-        if (!zero_put && (i == l.n || custom || l.b[i].lower >= 0)) {
+        if (!zero_put && (i == l.n || l.b[i].lower >= 0)) {
             put_bucket(out, zero, true, true, integers);
             zero_put = true;
         }

@@ -451,6 +451,19 @@ static void with_delayed_name_removal_one_step_is_looked_at_in_the_end(void **st
     assert_string_equal(show(f, "sum(x * x)", 0, MINUTE, MINUTE), twice);
 }
 
+/* As Prometheus: absent_over_time() is marked to lose what tells the metric, absent() is not. */
+static void with_delayed_name_removal_absent_over_time_loses_a_type_put_later(void **state)
+{
+    fixture *f = *state;
+    f->limits.features.type_and_unit_labels = true;
+    f->limits.features.delayed_name_removal = true;
+    assert_string_equal(
+        at(f, "label_replace(absent_over_time(x[1m]), \"__type__\", \"a\", \"job\", \"\")", 0),
+        "{} 1@0");
+    assert_string_equal(at(f, "label_replace(absent(x), \"__type__\", \"a\", \"job\", \"\")", 0),
+                        "{__type__=\"a\"} 1@0");
+}
+
 static void sums_hold_groups_not_series(void **state)
 {
     fixture *f = *state;
@@ -694,6 +707,7 @@ int main(void)
         TEST(what_stands_still_is_evaluated_once),
         TEST(samples_are_counted_as_prometheus_counts_them),
         TEST(with_delayed_name_removal_one_step_is_looked_at_in_the_end),
+        TEST(with_delayed_name_removal_absent_over_time_loses_a_type_put_later),
         TEST(sums_hold_groups_not_series),
         TEST(subqueries_of_too_many_steps_are_refused),
         TEST(memory_past_the_account_is_refused),

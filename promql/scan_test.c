@@ -13,7 +13,7 @@ enum { MOST = 70 };
 
 static void a_stale_marker_is_found_at_any_place(void **state)
 {
-    double v[MOST];
+    double v[MOST] = {0};
     for (size_t n = 0; n <= MOST; n++) {
         for (size_t i = 0; i < n; i++)
             v[i] = i % 2 == 0 ? NAN : (double)i;
@@ -29,7 +29,7 @@ static void a_stale_marker_is_found_at_any_place(void **state)
 
 static void a_fall_is_found_at_any_place(void **state)
 {
-    double v[MOST];
+    double v[MOST] = {0};
     for (size_t n = 0; n <= MOST; n++) {
         for (size_t i = 0; i < n; i++)
             v[i] = (double)(i / 2);
@@ -47,7 +47,7 @@ static void a_fall_is_found_at_any_place(void **state)
 
 static void an_uneven_distance_is_found_at_any_place(void **state)
 {
-    int64_t t[MOST];
+    int64_t t[MOST] = {0};
     for (size_t n = 0; n <= MOST; n++) {
         for (size_t i = 0; i < n; i++)
             t[i] = INT64_MIN + (int64_t)i * 15000;

@@ -92,8 +92,8 @@ fer_code absent_build(query *q, const plan *p, eval_ctx ec, oper **ret)
     a->o.unique = true;
     lset of = lset_of(&a->labels);
     a->o.nameless = lset_get(of, q->sym_type) == 0 && lset_get(of, q->sym_unit) == 0;
-    a->drop_name = p->e->u.call.fn->id == FN_ABSENT_OVER_TIME &&
-                   q->limits->features.delayed_name_removal && !a->o.nameless;
+    a->drop_name =
+        p->e->u.call.fn->id == FN_ABSENT_OVER_TIME && q->limits->features.delayed_name_removal;
     *ret = &a->o;
     return FER_OK;
 }
