@@ -15,7 +15,6 @@ void fer_out_of_memory(void)
     _exit(70);
 }
 
-/* From here on jemalloc keeps nothing of what is freed, so that each piece is new to the kernel. */
 enum { LARGE_BYTES = 8 * 1024 * 1024 };
 
 /* Large pieces are lists and answers that are filled from end to end and soon freed: by pages of 4 KiB the kernel would

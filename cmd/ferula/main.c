@@ -9,10 +9,11 @@
 #define VERSION "0.1.0"
 
 /* jemalloc's: what is freed goes back to the system within seconds, by a thread of jemalloc's own, threads share arenas and
- * keep little for themselves, so that little lies about in each. Without jemalloc this has no effect. */
+ * keep little for themselves, so that little lies about in each. Large pieces stay as long as small ones: the next request of
+ * their kind often wants as much, and new pages are dear. Without jemalloc this has no effect. */
 extern const char *malloc_conf;
 const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4,"
-                          "tcache_max:4096,tcache_nslots_small_max:32";
+                          "oversize_threshold:0,tcache_max:4096,tcache_nslots_small_max:32";
 
 /* Prometheus' exit codes: 2 for flags and configuration, 3 for flags of the agent, 1 for other fatal errors. */
 enum { EXIT_FATAL = 1, EXIT_USAGE = 2, EXIT_AGENT = 3 };
