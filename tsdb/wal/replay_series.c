@@ -66,11 +66,13 @@ static inline bool ascend(fer_str a, fer_str b)
     return str_cmp(a, b) < 0;
 }
 
-/* Each with its value behind its name. */
+/* Each with its value behind its name, and the value's length between, of which foreign logs may have longer forms. */
 static inline bool same_label(const label *a, const label *b)
 {
+    size_t to_value = (size_t)(a->value.p - a->name.p);
     return a->name.n == b->name.n && a->value.n == b->value.n &&
-           memcmp(a->name.p, b->name.p, (size_t)(a->value.p - a->name.p) + a->value.n) == 0;
+           to_value == (size_t)(b->value.p - b->name.p) &&
+           memcmp(a->name.p, b->name.p, to_value + a->value.n) == 0;
 }
 
 /* Notes the labels, and which are those of the entry before. False when the others are not as the head wants labels. */

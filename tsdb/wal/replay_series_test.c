@@ -166,10 +166,58 @@ static void series_are_those_made_one_by_one(void **state)
     head_done(&t.one_by_one);
 }
 
+static void note_slot(void *arg, uint64_t ref, uint32_t slot, const fer_err *err)
+{
+    (void)err;
+    ((uint32_t *)arg)[ref] = slot;
+}
+
+static void take_one(replay_series *s, fer_str rec)
+{
+    heads t = {.series = s};
+    const record_visitor v = {.arg = &t, .series = take};
+    assert_int_equal(record_decode(rec, &v, NULL), FER_OK);
+    replay_series_flush(s);
+}
+
+/* Others may write a length with more bytes than it needs. Here the label before ends with the room that keeps it. */
+static void a_length_may_have_more_bytes_than_it_needs(void **state)
+{
+    (void)state;
+    enum { VALUE = 4093, BEFORE = 1 + 8 + 1 + 1 + 1 };
+    static const fer_hash_key key = {{1, 2, 3}};
+    static head h;
+    static char rec[BEFORE + 3 + VALUE];
+    uint32_t slots[3] = {0};
+    head_init(&h, NULL, 0, 7200 * 1000, &key, NULL);
+    replay_series *s = replay_series_new(&h, note_slot, slots);
+    for (int longer = 0; longer < 2; longer++) {
+        size_t n = 0;
+        memset(rec, 0, sizeof rec);
+        rec[n] = 1; /* a Series record: ref, labels, each text behind its length */
+        rec[n + 8] = (char)(1 + longer);
+        n += 9;
+        rec[n++] = 1; /* label */
+        rec[n++] = 1;
+        rec[n++] = 'a';
+        rec[n++] = (char)((VALUE & 0x7f) | 0x80);
+        rec[n++] = (char)((VALUE >> 7) | (longer ? 0x80 : 0));
+        n += (size_t)longer;
+        memset(rec + n, 'v', VALUE);
+        take_one(s, (fer_str){rec, n + VALUE});
+    }
+    assert_int_not_equal(slots[1], SLOT_NONE);
+    assert_int_equal(slots[1], slots[2]);
+    assert_int_equal(h.names->dict.n_pairs, 1);
+    replay_series_free(s);
+    head_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(series_are_those_made_one_by_one),
+        cmocka_unit_test(a_length_may_have_more_bytes_than_it_needs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
