@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -212,8 +213,17 @@ static void on_damage(void *arg, const wal_damage *d)
     note_damage(arg, d->segment, d->offset, d->why);
 }
 
+static int by_place(const void *a, const void *b)
+{
+    const metadata_item *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* As it was told, the newest last: of a family it stands with several series, and a start takes the last. */
 static fer_code write_metadata(checkpointer *c)
 {
+    if (c->meta.n != 0)
+        qsort(c->meta.v, c->meta.n, sizeof *c->meta.v, by_place);
     for (uint32_t i = 0; i < c->meta.n;) {
         record_metadata_begin(&c->out);
         c->begun = true;

@@ -318,7 +318,7 @@ static fer_code one_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit
     return FER_OK;
 }
 
-static void the_newest_metadata_of_each_series_stays(void **state)
+static void the_newest_metadata_of_each_series_stays_the_newest_last(void **state)
 {
     (void)state;
     vfs_fault *disk = vfs_fault_new(NULL);
@@ -349,7 +349,7 @@ static void the_newest_metadata_of_each_series_stays(void **state)
     record_visitor v = {.arg = &text, .metadata = one_metadata};
     assert_int_equal(record_decode(rec_at(&l, 0), &v, NULL), FER_OK);
     fer_buf_putc(&text, '\0');
-    assert_string_equal(text.p, "1:3:new 2:2:two ");
+    assert_string_equal(text.p, "2:2:two 1:3:new ");
     assert_int_equal(st.others_kept, 2);
     assert_int_equal(st.others_dropped, 2);
     ref_set_done(&keep);
@@ -368,7 +368,7 @@ int main(void)
         cmocka_unit_test(a_failing_call_is_told_and_the_next_checkpoint_succeeds),
         cmocka_unit_test(damage_is_passed_over),
         cmocka_unit_test(records_of_all_kinds_are_kept_or_let_go),
-        cmocka_unit_test(the_newest_metadata_of_each_series_stays),
+        cmocka_unit_test(the_newest_metadata_of_each_series_stays_the_newest_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
