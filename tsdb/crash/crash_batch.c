@@ -2,7 +2,7 @@
 
 void crash_batch_begin(crash_batch *b)
 {
-    b->n_floats = b->n_hists = b->n_exemplars = 0;
+    b->n_floats = b->n_hists = b->n_exemplars = b->n_metadata = 0;
 }
 
 size_t crash_batch_size(const crash_batch *b)
@@ -34,12 +34,27 @@ void crash_batch_add(crash_batch *b, test_db *t, const crash_model *m, int serie
         .fp = row.fp, .raw = row.raw, .t = row.t, .h = b->stores[i].h, .before = b->n_floats};
 }
 
-fer_code crash_batch_stage(const crash_batch *b, test_db *t)
+void crash_batch_tell(crash_batch *b, int family, int version)
 {
-    const tsdb_rows rows = {b->floats,  b->n_floats,  b->hists,
-                            b->n_hists, b->exemplars, b->n_exemplars};
+    size_t i = b->n_metadata++;
+    b->metadata[i] = model_family_told(family, version, b->helps[i]);
+}
+
+fer_code crash_batch_stage(crash_batch *b, test_db *t)
+{
+    const tsdb_rows rows = {.floats = b->floats,
+                            .n_floats = b->n_floats,
+                            .hists = b->hists,
+                            .n_hists = b->n_hists,
+                            .exemplars = b->exemplars,
+                            .n_exemplars = b->n_exemplars,
+                            .metadata = b->metadata,
+                            .n_metadata = b->n_metadata};
     FER_TRY(test_stage_rows(t, &rows));
     if (t->report.accepted != crash_batch_size(b))
         return fer_fail(&t->err, FER_INVALID, "a sample was refused");
+    for (size_t i = 0; i < b->n_metadata; i++)
+        if (!b->metadata[i].logged)
+            return fer_fail(&t->err, FER_INVALID, "what is told of a family is not logged");
     return FER_OK;
 }

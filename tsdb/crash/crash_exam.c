@@ -73,9 +73,40 @@ const char *exam_folder(crash_exam *e, exam_when when)
 
 /* ---- steps of an exam: NULL, or what is wrong ---- */
 
+static void note_told(void *arg, const metadata_family *m)
+{
+    crash_exam *e = arg;
+    int version, family = model_family_of(m, &version);
+    if (family < 0)
+        e->untold = true;
+    else
+        e->told[family] = version;
+}
+
+static const char *check_told(crash_exam *e)
+{
+    if (e->untold)
+        return "the log tells of a family what nobody sent";
+    for (int f = 0; f < MODEL_FAMILIES; f++) {
+        family_demand *want = &e->want.families[f];
+        if (e->told[f] < want->least || e->told[f] > want->most)
+            return fer_arena_printf(e->arena, "the log tells of family %d version %d, not %d to %d",
+                                    f, e->told[f], want->least, want->most)
+                .p;
+        *want = (family_demand){e->told[f], e->told[f]};
+    }
+    return NULL;
+}
+
 const char *exam_open(crash_exam *e)
 {
-    return tsdb_open(&e->t->o, NULL, &e->t->db, &e->t->err) == FER_OK ? NULL : say(e, "no start");
+    e->untold = false;
+    memset(e->told, 0, sizeof e->told);
+    e->t->o.on_metadata = note_told;
+    e->t->o.on_metadata_arg = e;
+    if (tsdb_open(&e->t->o, NULL, &e->t->db, &e->t->err) != FER_OK)
+        return say(e, "no start");
+    return check_told(e);
 }
 
 const char *exam_close(crash_exam *e)
@@ -88,47 +119,62 @@ const char *exam_close(crash_exam *e)
 /* What is there now must be there from now on, and nothing else. */
 const char *exam_samples(crash_exam *e, const char *when)
 {
-    const char *wrong = crash_model_check(&e->life->m, e->t->db, e->want, e->seen, e->arena);
-    memcpy(e->want, e->seen, sizeof e->want);
-    crash_model_let_expire(&e->life->m, e->want);
+    const char *wrong =
+        crash_model_check(&e->life->m, e->t->db, e->want.samples, e->seen, e->arena);
+    memcpy(e->want.samples, e->seen, sizeof e->seen);
+    crash_model_let_expire(&e->life->m, e->want.samples);
     if (wrong == NULL)
         wrong = crash_model_check_exemplars(&e->life->m, e->t->db, e->ops, e->arena);
     return wrong == NULL ? NULL : fer_arena_printf(e->arena, "%s: %s", when, wrong).p;
 }
 
+/* Of the steady family only what the log does not have at all: what it has is to last. Of the other what is newer. */
+static void tell(crash_exam *e, crash_batch *b, int tick)
+{
+    for (int f = 0; f < MODEL_FAMILIES; f++) {
+        int version = model_family_version(f, tick);
+        if (f == MODEL_STEADY ? e->told[f] != 0 : e->told[f] >= version)
+            continue;
+        crash_batch_tell(b, f, version);
+        e->told[f] = version;
+        e->want.families[f] = (family_demand){version, version};
+    }
+}
+
 /* All series of the tick; or, to send again, those of it that were not acknowledged but may be there. */
-static const char *send_tick(crash_exam *e, int tick, demands again)
+static const char *send_tick(crash_exam *e, int tick, const model_demands *again)
 {
     const crash_model *m = &e->life->m;
     crash_batch b;
     crash_batch_begin(&b);
     for (int i = 0; i < m->n_series; i++) {
         bool in_flight =
-            again != NULL && again[i][tick] == DEMAND_MAY && m->acked[i][tick] > e->ops;
+            again != NULL && again->samples[i][tick] == DEMAND_MAY && m->acked[i][tick] > e->ops;
         if (again != NULL ? !in_flight : !life_is_sent(m, i, tick))
             continue;
         crash_batch_add(&b, e->t, m, i, tick);
-        e->want[i][tick] = DEMAND_MUST;
+        e->want.samples[i][tick] = DEMAND_MUST;
     }
     if (crash_batch_size(&b) == 0)
         return NULL;
+    tell(e, &b, tick);
     if (crash_batch_stage(&b, e->t) != FER_OK)
-        return fer_arena_printf(e->arena, "tick %d is not taken", tick).p;
+        return fer_arena_printf(e->arena, "tick %d is not taken: %s", tick, e->t->err.msg).p;
     return tsdb_commit_step(e->t->db, NULL, &e->t->err) == FER_OK ? NULL : say(e, "no commit");
 }
 
 /* A deletion that was not acknowledged may be undone by the power cut. */
-static void allow_deletions_undone(crash_exam *e, demands before)
+static void allow_deletions_undone(crash_exam *e, const model_demands *before)
 {
     const crash_model *m = &e->life->m;
     for (int i = 0; i < m->n_series; i++)
         for (int k = 0; k < MODEL_TICKS; k++)
-            if (before[i][k] == DEMAND_MAY && m->acked[i][k] <= e->ops)
-                e->want[i][k] = DEMAND_MAY;
+            if (before->samples[i][k] == DEMAND_MAY && m->acked[i][k] <= e->ops)
+                e->want.samples[i][k] = DEMAND_MAY;
 }
 
 /* Senders repeat what was not acknowledged; then the power goes. */
-const char *exam_resend_and_cut(crash_exam *e, demands before)
+const char *exam_resend_and_cut(crash_exam *e, const model_demands *before)
 {
     const char *wrong = NULL;
     for (int k = 0; k < MODEL_TICKS && wrong == NULL; k++)
@@ -175,7 +221,7 @@ const char *exam_snapshot(crash_exam *e)
     demands want;
     if (!l->snapped || l->snapshot_at > e->ops)
         return NULL;
-    memcpy(want, l->snapshot, sizeof want);
+    memcpy(want, l->snapshot.samples, sizeof want);
     tsdb_options o = e->t->o;
     o.path = LIFE_SNAPSHOT_DIR;
     o.read_only = true;

@@ -61,7 +61,10 @@ static const char *recover(run *r, crash_exam *e)
         for (int k = 0; k < MODEL_TICKS; k++)
             if (l->m.sent[i][k] != UINT64_MAX)
                 l->m.acked[i][k] = l->m.acked[i][k] == 0 ? 0 : 1;
-    crash_model_demand(&l->m, THE_END, e->want);
+    for (int f = 0; f < MODEL_FAMILIES; f++)
+        model_family_acknowledge(&l->m.families[f], 1);
+    memcpy(e->told, l->told, sizeof e->told);
+    crash_model_demand(&l->m, THE_END, &e->want);
     const char *wrong = exam_samples(e, "when the disk is well");
     for (int i = 0; i < PASSES && wrong == NULL; i++) {
         fer_clock_fake_advance(&l->t.clock, 1000);
@@ -73,7 +76,7 @@ static const char *recover(run *r, crash_exam *e)
 /* The power goes, and comes again. */
 static const char *crash(run *r, crash_exam *e, fer_rng *chance)
 {
-    crash_model_demand(&r->life.m, THE_END, e->want);
+    crash_model_demand(&r->life.m, THE_END, &e->want);
     vfs_fault_crash(e->disk, chance);
     (void)exam_close(e);
     const char *wrong = exam_open(e);

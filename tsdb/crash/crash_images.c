@@ -25,8 +25,8 @@ typedef struct exam {
     test_db t;
     int level;
     bool killed;
-    demands started;  /* what crashes of the start must leave */
-    vfs_crash *again; /* crashes of the start; NULL: not looked at */
+    model_demands started; /* what crashes of the start must leave */
+    vfs_crash *again;      /* crashes of the start; NULL: not looked at */
     size_t start_ops;
 } exam;
 
@@ -42,7 +42,7 @@ static const char *start(exam *e)
 
 static const char *examine(exam *e)
 {
-    memcpy(e->started, e->x.want, sizeof e->started);
+    e->started = e->x.want;
     const char *wrong = exam_snapshot(&e->x);
     if (wrong == NULL)
         wrong = start(e);
@@ -51,9 +51,9 @@ static const char *examine(exam *e)
     if (wrong == NULL)
         wrong = exam_samples(&e->x, "after the start");
     if (wrong == NULL && e->killed)
-        wrong = exam_resend_and_cut(&e->x, e->started);
+        wrong = exam_resend_and_cut(&e->x, &e->started);
     else if (wrong == NULL)
-        memcpy(e->started, e->x.want, sizeof e->started);
+        e->started = e->x.want;
     if (wrong == NULL)
         wrong = exam_keep(&e->x);
     if (wrong == NULL)
@@ -109,7 +109,7 @@ static void one_of_the_start(run *r, const exam *first, size_t place, const vfs_
     exam e;
     begin(&e, r, first->x.ops, image);
     e.level = SECOND;
-    memcpy(e.x.want, first->started, sizeof e.x.want);
+    e.x.want = first->started;
     r->counts->second++;
     const char *wrong = examine(&e);
     if (wrong != NULL)
@@ -136,7 +136,7 @@ static void one(run *r, uint64_t ops, const vfs_crash_image *image)
     exam e;
     begin(&e, r, ops, image);
     e.level = FIRST;
-    crash_model_demand(&r->life.m, ops, e.x.want);
+    crash_model_demand(&r->life.m, ops, &e.x.want);
     if (r->o->second != 0 && r->counts->first % r->o->second == 0)
         e.again = vfs_crash_new(image->disk, r->o->depth);
     r->counts->first++;
@@ -151,9 +151,9 @@ static void one(run *r, uint64_t ops, const vfs_crash_image *image)
 /* Equal while the same is demanded. */
 static uint64_t epoch_of(const crash_life *l, uint64_t ops)
 {
-    demands d;
-    crash_model_demand(&l->m, ops, d);
-    return fer_hash64(d, sizeof d) + (l->snapped && l->snapshot_at <= ops);
+    model_demands d;
+    crash_model_demand(&l->m, ops, &d);
+    return fer_hash64(&d, sizeof d) + (l->snapped && l->snapshot_at <= ops);
 }
 
 static void crash_everywhere(run *r, vfs_crash *c)

@@ -86,7 +86,20 @@ bool life_is_sent(const crash_model *m, int series, int tick)
     return series < m->steady || series - m->steady == tick / m->churn % (m->n_series - m->steady);
 }
 
-/* One request of the series [from, to). */
+/* As a server does: what the log does not have yet. */
+static void tell(crash_life *l, crash_batch *b)
+{
+    for (int f = 0; f < MODEL_FAMILIES; f++) {
+        int version = model_family_version(f, l->tick);
+        if (l->told[f] == version)
+            continue;
+        crash_batch_tell(b, f, version);
+        model_family_tell(&l->m.families[f], version, life_ops(l));
+        l->told[f] = version;
+    }
+}
+
+/* One request of the series [from, to); the last of the tick tells of families. */
 static void stage(crash_life *l, int from, int to)
 {
     crash_batch b;
@@ -97,6 +110,8 @@ static void stage(crash_life *l, int from, int to)
         crash_batch_add(&b, &l->t, &l->m, i, l->tick);
         l->m.sent[i][l->tick] = life_ops(l);
     }
+    if (to == l->m.n_series)
+        tell(l, &b);
     must(crash_batch_stage(&b, &l->t), "staging", &l->t.err);
 }
 
@@ -125,6 +140,8 @@ static void acknowledge(crash_life *l)
             acknowledge_one(l, l->m.sent[i][k], &l->m.acked[i][k]);
             acknowledge_one(l, l->m.again[i][k], &l->m.acked_again[i][k]);
         }
+    for (int f = 0; f < MODEL_FAMILIES; f++)
+        model_family_acknowledge(&l->m.families[f], life_ops(l));
 }
 
 void life_ticks(crash_life *l, int n)
@@ -199,9 +216,21 @@ void life_make_chunks(crash_life *l)
         ooo_thaw(h);
 }
 
+static uint64_t checkpoints(const crash_life *l)
+{
+    tsdb_maintenance_stats st;
+    tsdb_maintenance_stats_get(l->t.db, &st);
+    return st.checkpoints;
+}
+
 void life_keep(crash_life *l)
 {
+    uint64_t begun = life_ops(l), before = checkpoints(l);
     (void)settle(l, tsdb_maintenance_step(l->t.db, &l->t.err), "maintenance");
+    if (checkpoints(l) == before)
+        return;
+    model_family_forget(&l->m.families[MODEL_CHANGING], begun);
+    l->told[MODEL_CHANGING] = 0;
 }
 
 void life_clean(crash_life *l)
@@ -211,7 +240,7 @@ void life_clean(crash_life *l)
 
 void life_snapshot(crash_life *l)
 {
-    crash_model_demand(&l->m, UINT64_MAX - 1, l->snapshot);
+    crash_model_demand(&l->m, UINT64_MAX - 1, &l->snapshot);
     l->snapped = settle(l, tsdb_snapshot(l->t.db, LIFE_SNAPSHOT_DIR, true, &l->t.err), "snapshot");
     l->snapshot_at = life_ops(l);
 }

@@ -20,8 +20,9 @@ typedef struct crash_life {
     bool tolerant;
     unsigned damaged; /* blocks that may be told as damaged */
     bool snapped;
-    demands snapshot;     /* what it holds */
-    uint64_t snapshot_at; /* ops, when it was acknowledged */
+    model_demands snapshot;   /* what it holds */
+    uint64_t snapshot_at;     /* ops, when it was acknowledged */
+    int told[MODEL_FAMILIES]; /* version that is in the log; 0: none, or it may be forgotten */
 } crash_life;
 
 /* The database is not open yet. */

@@ -11,7 +11,8 @@ void crash_model_init(crash_model *m, int n_series, int churn, int pad)
     m->steady = (n_series + 3) / 4;
     m->churn = churn;
     for (int i = 0; i < n_series; i++)
-        snprintf(m->names[i], sizeof m->names[i], "__name__=m,i=%d,pad=%0*d", i, pad, i);
+        snprintf(m->names[i], sizeof m->names[i], "__name__=%s,i=%d,pad=%0*d",
+                 model_family_series(i < m->steady ? MODEL_STEADY : MODEL_CHANGING), i, pad, i);
     memset(m->sent, 0xff, sizeof m->sent);
     memset(m->acked, 0xff, sizeof m->acked);
     memset(m->again, 0xff, sizeof m->again);
@@ -86,6 +87,8 @@ void crash_model_rebase(crash_model *m)
                 m->again[i][k] = m->acked_again[i][k] = 0;
         }
     }
+    for (int f = 0; f < MODEL_FAMILIES; f++)
+        model_family_rebase(&m->families[f]);
 }
 
 static bool is_within(const model_span *s, int series, int tick)
@@ -119,11 +122,13 @@ static demand demand_of(const crash_model *m, int i, int k, uint64_t ops)
     return first > again ? first : again;
 }
 
-void crash_model_demand(const crash_model *m, uint64_t ops, demands ret)
+void crash_model_demand(const crash_model *m, uint64_t ops, model_demands *ret)
 {
     for (int i = 0; i < MODEL_SERIES; i++)
         for (int k = 0; k < MODEL_TICKS; k++)
-            ret[i][k] = i < m->n_series ? demand_of(m, i, k, ops) : DEMAND_NOT;
+            ret->samples[i][k] = i < m->n_series ? demand_of(m, i, k, ops) : DEMAND_NOT;
+    for (int f = 0; f < MODEL_FAMILIES; f++)
+        ret->families[f] = model_family_demand(&m->families[f], ops);
 }
 
 void crash_model_let_expire(const crash_model *m, demands want)

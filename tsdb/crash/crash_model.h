@@ -3,14 +3,15 @@
  *
  * Series i has at tick k one value, of the type that model_type_of(i) tells; a float, model_value(i, k), comes with an exemplar.
  * A crash behind `ops` ops must leave what was acknowledged before,
- * may leave what was sent before, and must not leave anything else.
+ * may leave what was sent before, and must not leave anything else. So it is with what is told of the series' families.
  */
 #ifndef FERULA_TSDB_CRASH_MODEL_H
 #define FERULA_TSDB_CRASH_MODEL_H
 
+#include "tsdb/crash/crash_families.h"
 #include "tsdb/tsdb_testing.h"
 
-enum { MODEL_SERIES = 32, MODEL_TICKS = 96, MODEL_SPANS = 16, MODEL_NAME_BYTES = 4096 };
+enum { MODEL_SERIES = 32, MODEL_TICKS = 96, MODEL_SPANS = 16, MODEL_NAME_BYTES = 8192 };
 
 #define MODEL_TICK_MS INT64_C(10000)
 /* A block cut from the head is six ticks long; windows of all sizes begin here. */
@@ -36,6 +37,11 @@ typedef struct model_hist {
 
 typedef enum demand { DEMAND_NOT, DEMAND_MAY, DEMAND_MUST } demand;
 typedef uint8_t demands[MODEL_SERIES][MODEL_TICKS];
+/* Of a database as it starts. */
+typedef struct model_demands {
+    demands samples;
+    family_demand families[MODEL_FAMILIES];
+} model_demands;
 
 /* Ticks [from, to) of series [first, last] that go, all in `begun` and `done`, counts of ops. */
 typedef struct model_span {
@@ -56,6 +62,7 @@ typedef struct crash_model {
     bool late[MODEL_SERIES][MODEL_TICKS]; /* sent out of order: floats have no exemplar */
     model_span spans[MODEL_SPANS];
     int n_spans;
+    model_family families[MODEL_FAMILIES];
 } crash_model;
 
 /* pad: bytes of a long label of each series, so that logs grow. A quarter of the series is steady. */
@@ -70,7 +77,7 @@ void model_trace(int series, int tick, char *ret);
 
 /* Counts begin anew: what was acknowledged always was, what was not never will be. */
 void crash_model_rebase(crash_model *m);
-void crash_model_demand(const crash_model *m, uint64_t ops, demands ret);
+void crash_model_demand(const crash_model *m, uint64_t ops, model_demands *ret);
 
 /* Compares with all that a querier gives. NULL or what is wrong, in the arena. seen becomes what is there, as demands. */
 const char *crash_model_check(const crash_model *m, tsdb *db, demands want, demands seen,

@@ -6,7 +6,7 @@
 #include "tsdb/block/dir_file.h"
 #include "tsdb/tsdb_int.h"
 
-enum { LONG_PAD = 3000 };
+enum { LONG_PAD = 3000, LONGER_PAD = 8000 };
 
 static void check(fer_code code, const fer_err *err)
 {
@@ -290,7 +290,7 @@ const crash_scenario crash_scenarios[] = {
     {"append", 24, 1, LONG_PAD, NULL, append},
     {"chunks_head", 8, 6, 1, NULL, write_chunks},
     {"head_cut", 8, 6, 1, nine_ticks, cut_head},
-    {"checkpoint", 24, 1, LONG_PAD, nine_ticks, cut_heads},
+    {"checkpoint", 24, 1, LONGER_PAD, nine_ticks, cut_heads},
     {"compaction", 8, 6, 1, three_blocks, merge_blocks},
     {"overlap", 8, 6, 1, overlapping_blocks, merge_overlap},
     {"stones", 8, 6, 1, blocks_with_stones, merge_blocks},
@@ -303,7 +303,7 @@ const crash_scenario crash_scenarios[] = {
     {"ooo_cut", 8, 6, 1, nine_ticks_some_late, cut_late},
     {"ooo_delete", 8, 6, 1, nine_ticks_some_late, delete_late},
     {"ooo_snapshot", 8, 6, 1, nine_ticks_some_late, snapshot},
-    {"life", 16, 3, 200, NULL, live_long, true},
+    {"life", 16, 3, LONGER_PAD, NULL, live_long, true},
 };
 
 const size_t n_crash_scenarios = sizeof crash_scenarios / sizeof *crash_scenarios;
