@@ -10,7 +10,7 @@
  *
  * Away from both ends bytes are moved 16 at a time, more than there are: what is written too far is written
  * over by the next element. The kinds are told apart by branches, on purpose: the processor then goes on with the next
- * tag before this one has been read.
+ * tag before this one has been read. Room is judged for many elements at once, by the most that each may read and write.
  */
 #include "base/unsnappy.h"
 
@@ -18,9 +18,8 @@
 
 enum {
     STEP = 16,
-    COPY_MAX = 64,      /* bytes of a copy */
-    SHORT_LITERAL = 60, /* bytes of a literal whose length is in its tag */
-    TAG_BYTES_MAX = 5
+    COPY_MAX = 64,     /* bytes of a copy */
+    SHORT_LITERAL = 60 /* bytes of a literal whose length is in its tag */
 };
 
 typedef struct element {
@@ -42,7 +41,14 @@ static inline void move16(uint8_t *to, const uint8_t *from)
     memcpy(to, &v, STEP);
 }
 
-/* Reads the tag at s->in, of which `have` bytes may be read: TAG_BYTES_MAX, or fewer at the end. False when it is cut
+/* One half after the other: the second may read what the first wrote. */
+static inline void move32(uint8_t *to, const uint8_t *from)
+{
+    move16(to, from);
+    move16(to + STEP, from + STEP);
+}
+
+/* Reads the tag at s->in, of which `have` bytes may be read. False when it is cut
  * short. */
 static inline bool read_tag(span *s, size_t have, element *ret)
 {
@@ -110,46 +116,64 @@ static inline bool is_behind_begin(const span *s, size_t offset)
     return offset - 1 < (size_t)(s->out - s->begin); /* 0 is not either */
 }
 
-/* Elements while there is room to read and write too far. */
-static bool read_inner(span *s)
+/* Any element; at least one byte is left. */
+static bool read_any(span *s)
 {
-    while (s->in_end - s->in >= TAG_BYTES_MAX + STEP && s->out_end - s->out >= COPY_MAX) {
-        bool literal = (*s->in & 3) == 0;
-        element e;
-        if (!read_tag(s, TAG_BYTES_MAX, &e) || (!literal && !is_behind_begin(s, e.offset)))
-            return false;
-        const uint8_t *from = literal ? s->in : s->out - e.offset;
-        if (literal ? e.n > STEP : e.offset < STEP) {
-            if (!put_exactly(s, &e, literal))
-                return false;
-            continue;
-        }
-        move16(s->out, from);
-        if (e.n > STEP) {
-            move16(s->out + STEP, from + STEP);
-            if (e.n > (size_t)2 * STEP) {
-                move16(s->out + (size_t)2 * STEP, from + (size_t)2 * STEP);
-                move16(s->out + (size_t)3 * STEP, from + (size_t)3 * STEP);
-            }
-        }
-        s->out += e.n;
-        if (literal)
-            s->in += e.n;
-    }
-    return true;
+    bool literal = (*s->in & 3) == 0;
+    element e;
+    return read_tag(s, (size_t)(s->in_end - s->in), &e) &&
+           (literal || is_behind_begin(s, e.offset)) && put_exactly(s, &e, literal);
 }
 
-/* What is left near an end. */
-static bool read_rest(span *s)
+/* Elements there is certainly room for, to read and to write too far. */
+static size_t safe_elements(const span *s)
 {
-    while (s->in != s->in_end) {
-        bool literal = (*s->in & 3) == 0;
-        element e;
-        if (!read_tag(s, (size_t)(s->in_end - s->in), &e) ||
-            (!literal && !is_behind_begin(s, e.offset)) || !put_exactly(s, &e, literal))
-            return false;
+    if (s->out - s->begin < STEP)
+        return 0;
+    size_t in = (size_t)(s->in_end - s->in) / (1 + STEP);
+    size_t out = (size_t)(s->out_end - s->out) / COPY_MAX;
+    return in < out ? in : out;
+}
+
+/* Reads safe elements that are common: copies in two forms from STEP bytes back or more, short literals. Stops at another. True
+ * when all were. */
+static bool read_common(span *s)
+{
+    const uint8_t *in = s->in, *stepped = s->begin + STEP;
+    uint8_t *out = s->out;
+    size_t n_safe = safe_elements(s), left = n_safe;
+    for (; left != 0; left--) {
+        unsigned tag = in[0];
+        size_t n; /* bytes of the element, less one */
+        if ((tag & 3) == 2) {
+            n = tag >> 2;
+            size_t offset = (size_t)in[2] << 8 | in[1];
+            if (offset - STEP > (size_t)(out - stepped))
+                break;
+            const uint8_t *from = out - offset;
+            move32(out, from);
+            if (n >= (size_t)2 * STEP)
+                move32(out + (size_t)2 * STEP, from + (size_t)2 * STEP);
+            in += 3;
+        } else if ((tag & 3) == 0) {
+            n = tag >> 2;
+            if (n >= STEP)
+                break;
+            move16(out, in + 1);
+            in += 2 + n;
+        } else {
+            n = (tag >> 2 & 7) + 3;
+            size_t offset = (size_t)(tag & 0xe0) << 3 | in[1];
+            if ((tag & 3) == 3 || offset - STEP > (size_t)(out - stepped))
+                break;
+            move16(out, out - offset);
+            in += 2;
+        }
+        out += 1 + n;
     }
-    return s->out == s->out_end;
+    s->in = in;
+    s->out = out;
+    return n_safe != 0 && left == 0;
 }
 
 bool unsnappy(fer_str block, char *out, size_t n)
@@ -159,5 +183,11 @@ bool unsnappy(fer_str block, char *out, size_t n)
     s.out_end = s.begin + n;
     while (s.in != s.in_end && *s.in++ >= 0x80) /* the length, which the caller read */
         ;
-    return read_inner(&s) && read_rest(&s);
+    while (s.in != s.in_end) {
+        if (!read_any(&s))
+            return false;
+        while (read_common(&s))
+            ;
+    }
+    return s.out == s.out_end;
 }
