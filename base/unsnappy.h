@@ -1,6 +1,6 @@
 /* unsnappy.h - blocks of snappy, undone (the block format; frames are another thing).
  *
- * libsnappy does the same and takes twice as long over remote-write requests, whose tags come in the same order
+ * libsnappy does the same and takes more than twice as long over remote-write requests, whose tags come in the same order
  * series after series: it chooses by table what a processor foresees here (docs/performance.md). It
  * remains for all else, and the fuzzer holds the two against each other.
  *
