@@ -93,6 +93,14 @@ class Proxy:
         with self._lock:
             self.seen[headers.get("Content-Type"), headers.get("Content-Encoding"), status] += 1
 
+    def statuses(self):
+        """How many answers had which status; None: no answer."""
+        with self._lock:
+            ret = collections.Counter()
+            for (_, _, status), n in self.seen.items():
+                ret[status] += n
+            return ret
+
     def has_passed(self):
         """Whether a sender was told of a success."""
         with self._lock:

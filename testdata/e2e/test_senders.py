@@ -1,9 +1,11 @@
 """Real senders, all at once, each through a proxy of its own into one Ferula: Prometheus 3.5 by remote write 1.0 and 2.0, 2.42,
-vmagent, and the OpenTelemetry SDK for JavaScript as protobuf and as JSON. Meanwhile Ferula is killed with -9 and started
-again, and there are bursts of answers 503, some of which hide that the request was stored, and of connections cut before the answer.
-Afterwards each sender's own source and Ferula have the same samples, none lost, none doubled.
+vmagent, and the OpenTelemetry SDK for JavaScript as protobuf and as JSON. Meanwhile there are bursts of answers 503, some of
+which hide that the request was stored, some Ferula's own since its disk takes no byte, and of connections cut before the answer;
+Ferula is killed with -9, or stopped, and started again. Afterwards each sender's own source and Ferula have the same samples,
+exemplars and metadata, none lost, none doubled.
 
-FERULA_SENDERS=long: a minute instead of some seconds.
+FERULA_SENDERS=long, or a number of seconds: all of that again and again for three minutes, or so long, instead of once; what
+was seen goes to standard error.
 """
 
 import json
@@ -12,6 +14,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -21,10 +24,14 @@ import programs
 import proxy
 import targets
 
-PACE_S = 6 if os.environ.get("FERULA_SENDERS") == "long" else 1
+FORM = os.environ.get("FERULA_SENDERS", "")
+RUN_S = 180 if FORM == "long" else float(FORM or 0)
+PACE_S = 1.5 if RUN_S else 1  # of each kind of trouble
 RW2 = "io.prometheus.write.v2.Request"
 RETRY = {"batch_send_deadline": "300ms", "max_backoff": "200ms", "min_backoff": "30ms"}
 PROTOBUF = "application/x-protobuf"
+APP = {"app_requests_total": ("counter", "{request}", "Requests."), "app_active": ("gauge", "", ""), "app_load_ratio": ("gauge", "1", ""),
+       "app_duration_seconds": ("histogram", "s", ""), "app_size_bytes": ("histogram", "By", "")}
 
 
 def by_labels(result, sender=None):
@@ -34,6 +41,17 @@ def by_labels(result, sender=None):
         labels = {k: v for k, v in s["metric"].items() if k != "sender"}
         ret[json.dumps(labels, sort_keys=True)] = (s.get("values", []), s.get("histograms", []))
     return ret
+
+
+def exemplars(result):
+    """{labels as JSON: exemplars}; the label that tells the sender apart is left out."""
+    return {json.dumps({k: v for k, v in s["seriesLabels"].items() if k != "sender"}, sort_keys=True): s["exemplars"] for s in result}
+
+
+def told(text):
+    """Beside the result, of a long run."""
+    if RUN_S:
+        print(f"# {text}", file=sys.stderr)
 
 
 class PrometheusSender:
@@ -64,11 +82,8 @@ class PrometheusSender:
         self.servers = [self.server]
         self.server.start()
 
-    def families(self):
-        return {name: entries[0]["type"] for name, entries in self.server.api("metadata").items()}
-
     def end(self):
-        self.metadata = self.families()
+        self.metadata = self.server.api("metadata")
         self.at = time.time()
         self.server.reload(self.config(False))
 
@@ -86,7 +101,7 @@ class PrometheusSender:
         self.lost = {what: sum(self.says(f"prometheus_remote_storage_{what}_total"))
                      for what in ("samples_failed", "samples_dropped", "histograms_failed", "exemplars_failed", "metadata_failed")}
         self.retried = sum(self.says("prometheus_remote_storage_samples_retried_total"))
-        self.exemplars = self.server.api("query_exemplars", query="jobs_total", start=0, end=self.at - 1)
+        self.exemplars = exemplars(self.server.api("query_exemplars", query='{__name__!=""}', start=0, end=self.at - 1))
         if self.suite != "sid":
             self.server.stop()
             self.servers.append(programs.Prometheus("", suite="sid", data=self.server.data))
@@ -194,8 +209,10 @@ class Senders(unittest.TestCase):
         cls.js = {form: JavaScript(form, modules, cls.make_proxy(f"js-{form}").url) for form in ("proto", "http") if modules}
         for sender in cls.js.values():
             sender.start()
+        cls.wait_until_all_send()
         cls.trouble()
         cls.end_senders()
+        cls.tell_trouble()
 
     @classmethod
     def start(cls, name, make):
@@ -216,6 +233,14 @@ class Senders(unittest.TestCase):
         if self.missing.get(name):
             self.skipTest(self.missing[name])
 
+    def check_trouble(self, name):
+        """The sender met it; all kinds where it came again and again."""
+        p = self.proxies[name]
+        self.assertGreater(p.statuses()[503], 0)
+        if RUN_S:
+            self.assertGreater(p.statuses()[None], 0)
+            self.assertIn(503, {status for status, _ in p.refusals})
+
     @classmethod
     def make_proxy(cls, name):
         cls.proxies[name] = proxy.Proxy(cls.ferula.port)
@@ -232,17 +257,44 @@ class Senders(unittest.TestCase):
             time.sleep(0.05)
 
     @classmethod
-    def trouble(cls):
-        cls.wait_until_all_send()
+    def set_mode(cls, mode):
+        for p in cls.proxies.values():
+            p.mode = mode
         time.sleep(PACE_S)
-        for mode in ("busy", "lost", "cut", "pass"):
-            for p in cls.proxies.values():
-                p.mode = mode
+
+    @classmethod
+    def trouble(cls):
+        cls.rounds = 0
+        begun = time.monotonic()
+        while cls.rounds == 0 or time.monotonic() - begun < RUN_S:
+            for mode in ("pass", "busy", "pass", "lost", "cut", "pass"):
+                cls.set_mode(mode)
+            cls.ferula.fail_writes()
             time.sleep(PACE_S)
-        cls.ferula.kill()
+            cls.ferula.fail_writes(False)
+            time.sleep(PACE_S)
+            cls.restart()
+            cls.rounds += 1
+        time.sleep(3)
+        cls.trouble_s = time.monotonic() - begun
+
+    @classmethod
+    def restart(cls):
+        """By a kill -9, each third time by SIGTERM."""
+        if cls.rounds % 3 == 2:
+            cls.ferula.stop()
+        else:
+            cls.ferula.kill()
         time.sleep(PACE_S / 2)
         cls.ferula.start()
-        time.sleep(3 * PACE_S)
+
+    @classmethod
+    def tell_trouble(cls):
+        stops = cls.rounds // 3
+        told(f"{cls.trouble_s:.0f} s: {cls.rounds} times 503, 503 of what was stored, connections cut, a disk that takes no byte; "
+             f"{cls.rounds - stops} kill -9, {stops} stops")
+        for name, p in cls.proxies.items():
+            told(f"{name}: answers {dict(sorted(p.statuses().items(), key=str))}")
 
     @classmethod
     def end_senders(cls):
@@ -279,7 +331,11 @@ class Senders(unittest.TestCase):
         for labels, samples in theirs.items():
             self.assertEqual(samples, ours[labels], labels)
         self.check_exemplars(sender)
-        self.check_metadata(sender)
+        self.assertGreater(len(sender.metadata), 50)
+        self.check_metadata(sender.metadata)
+        self.check_trouble(name)
+        told(f"{name}: {len(theirs)} series, {sum(len(v) for v, _ in theirs.values())} floats, {sum(len(h) for _, h in theirs.values())} histograms, "
+             f"{sum(map(len, sender.exemplars.values()))} exemplars, metadata of {len(sender.metadata)} families are the same; {sender.retried:.0f} samples sent again")
         if self.only_repeated(name):
             self.assertEqual(set(sender.lost.values()), {0}, sender.lost)
         self.assertGreater(sender.retried, 0)
@@ -293,16 +349,18 @@ class Senders(unittest.TestCase):
         return not texts
 
     def check_exemplars(self, sender):
-        ours = self.ferula.api("query_exemplars", query=f'jobs_total{{sender="{sender.name}"}}', start=0, end=sender.at - 1)
-        theirs, ours = ([e for s in found for e in s["exemplars"]] for found in (sender.exemplars, ours))
-        self.assertGreater(len(theirs), 3)
-        self.assertEqual(theirs, ours)
+        ours = self.ferula.api("query_exemplars", query=f'{{sender="{sender.name}"}}', start=0, end=sender.at - 1)
+        self.assertEqual(sender.exemplars, exemplars(ours))
+        for name in ("jobs_total", "nh_int") if sender.suite == "sid" else ("jobs_total",):
+            self.assertGreater(sum(len(v) for k, v in sender.exemplars.items() if json.loads(k)["__name__"] == name), 3, name)
 
-    def check_metadata(self, sender):
+    def check_metadata(self, metadata):
+        """A family has what was told last, by whichever sender."""
         ours = self.ferula.api("metadata")
-        self.assertGreater(len(sender.metadata), 50)
-        for name, kind in sender.metadata.items():
-            self.assertIn(kind, {entry["type"] for entry in ours[name]}, name)
+        for name, entries in metadata.items():
+            told_by_all = entries + [entry for sender in self.prometheus.values() for entry in sender.metadata.get(name, [])]
+            self.assertEqual(len(ours[name]), 1, name)
+            self.assertIn(ours[name][0], told_by_all, name)
 
     def test_prometheus_3_5_by_1_0(self):
         self.check_prometheus("v1")
@@ -326,6 +384,9 @@ class Senders(unittest.TestCase):
             self.assertLessEqual(len(missing), self.failed_scrapes, "lost")
             self.assertEqual([(t, v * (i + 1.0)) for t, v in sorted(served.items()) if t <= self.target_end_ms and t not in missing], got)
         self.assertGreater(len(served), 8)
+        self.check_metadata({"dated_total": [{"type": "counter", "help": "What was served.", "unit": ""}]})
+        self.check_trouble("vmagent")
+        told(f"vmagent: {len(found)} series, {sum(len(s['values']) for s in found)} floats are what was served, but for {self.failed_scrapes:.0f} failed scrapes")
         encodings = {encoding for _, encoding, status in self.proxies["vmagent"].seen if status == 204}
         self.assertEqual(encodings, {"zstd"} if self.only_repeated("vmagent") else {"zstd", "snappy"})
 
@@ -345,6 +406,10 @@ class Senders(unittest.TestCase):
         self.assertEqual({k: v for k, v in must.items() if stored.get(k) != v}, {}, "lost or wrong")
         self.assertEqual({k: v for k, v in stored.items() if k not in must and may.get(k) != v}, {}, "never sent")
         self.assertEqual({kind for kind, _, _ in self.proxies[f"js-{form}"].seen}, {content_type})
+        self.check_metadata({name: [{"type": kind, "unit": unit, "help": text}] for name, (kind, unit, text) in APP.items()})
+        self.check_trouble(f"js-{form}")
+        told(f"js-{form}: {len(stored)} samples are what was sent: {len(must)} of exports that ended well, "
+             f"{sum(k not in must for k in stored)} of the {len(may)} of exports that the SDK gave up")
 
     def test_javascript_protobuf(self):
         self.check_javascript("proto", PROTOBUF)
