@@ -5,7 +5,9 @@
 
 #include "base/varint.h"
 #include "cmd/ferulatool/histogram_chunk.h"
+#include "tsdb/chunk/chunk_hist.h"
 #include "tsdb/chunk/chunk_xor.h"
+#include "tsdb/chunk/chunk_xor2.h"
 
 enum { PERCENT = 100, WIDTH_PARTS = 10, STEP_FIRST = 10, STEP_LAST = 10000 };
 
@@ -26,13 +28,12 @@ fer_code chunk_fill_add(chunk_fill *f, const block *b, uint64_t ref, fer_err *er
     f->chunks++;
     if (data.n < 2)
         return fer_fail(err, FER_CORRUPT, "a chunk of %zu bytes", data.n);
-    uint64_t n_samples = be16_get((const uint8_t *)data.p);
-    if (encoding == CHUNK_XOR) {
-        tally_add(&f->float_samples, n_samples);
+    if (encoding == CHUNK_XOR || encoding == CHUNK_XOR2) {
+        tally_add(&f->float_samples, be16_get((const uint8_t *)data.p));
         tally_add(&f->float_bytes, data.n);
-    } else if (encoding == CHUNK_HISTOGRAM || encoding == CHUNK_FLOAT_HISTOGRAM) {
-        uint64_t buckets;
-        FER_TRY(histogram_chunk_buckets(data, &buckets, err));
+    } else if (chunk_is_histogram(encoding)) {
+        uint64_t n_samples, buckets;
+        FER_TRY(histogram_chunk_count(encoding, data, &n_samples, &buckets, err));
         tally_add(&f->histogram_samples, n_samples);
         tally_add(&f->histogram_bytes, data.n);
         tally_add(&f->histogram_buckets, buckets);

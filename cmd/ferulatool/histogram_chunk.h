@@ -1,8 +1,6 @@
-/* histogram_chunk.h - the layout of a native histogram chunk: what its header tells without its samples.
+/* histogram_chunk.h - how many buckets a chunk of native histograms has.
  *
- *    samples u16 | reset hint u8 | bit stream: zero threshold, schema, positive spans, negative spans, ...
- *
- * Spans are the same for all samples of a chunk. Threads: pure.
+ * Threads: pure.
  */
 #ifndef FERULA_CMD_FERULATOOL_HISTOGRAM_CHUNK_H
 #define FERULA_CMD_FERULATOOL_HISTOGRAM_CHUNK_H
@@ -12,9 +10,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum { CHUNK_HISTOGRAM = 2, CHUNK_FLOAT_HISTOGRAM = 3 };
-
-/* Buckets of all samples together, those of stale markers included, which have none. FER_CORRUPT when the layout does not decode. */
-FER_MUST_CHECK fer_code histogram_chunk_buckets(fer_str data, uint64_t *ret, fer_err *err);
+/* Samples, and the buckets of all of them together; stale markers have none. FER_CORRUPT when the chunk does not decode. */
+FER_MUST_CHECK fer_code histogram_chunk_count(uint8_t encoding, fer_str data, uint64_t *ret_samples,
+                                              uint64_t *ret_buckets, fer_err *err);
 
 #endif

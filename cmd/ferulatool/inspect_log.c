@@ -9,7 +9,7 @@
 #include "cmd/ferulatool/report.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/head/chunks_head_file.h"
-#include "tsdb/wal/record.h"
+#include "tsdb/wal/record_hist.h"
 #include "tsdb/wal/wal_dir.h"
 
 enum { TYPES = RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 + 1, HEAD_NAME_DIGITS = 6 };
@@ -105,6 +105,52 @@ static fer_code show_marker(void *arg, uint64_t ref, uint64_t place)
     return FER_OK;
 }
 
+static void show_start(log_inspection *x, int64_t st)
+{
+    if (st != 0)
+        report_int(&x->r, "start", st);
+}
+
+static fer_code show_sample_with_start(void *arg, uint64_t ref, int64_t t, int64_t st, double v)
+{
+    log_inspection *x = arg;
+    report_begin(&x->r, "sample");
+    report_uint(&x->r, "ref", ref);
+    report_int(&x->r, "time", t);
+    show_start(x, st);
+    report_float(&x->r, "value", v);
+    report_end(&x->r);
+    return FER_OK;
+}
+
+static fer_code show_histogram(void *arg, uint64_t ref, int64_t t, int64_t st, const hist_sample *s)
+{
+    log_inspection *x = arg;
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
+    report_begin(&x->r, "histogram");
+    report_uint(&x->r, "ref", ref);
+    report_int(&x->r, "time", t);
+    show_start(x, st);
+    report_int(&x->r, "schema", s->schema);
+    report_uint(&x->r, "hint", s->reset_hint);
+    if (hist_schema_is_known(s->schema))
+        report_histogram(&x->r, hist_widen(s, tmp), !s->is_float);
+    report_end(&x->r);
+    return FER_OK;
+}
+
+static fer_code show_exemplar(void *arg, uint64_t ref, int64_t t, double v, labels ls)
+{
+    log_inspection *x = arg;
+    report_begin(&x->r, "exemplar");
+    report_uint(&x->r, "ref", ref);
+    report_int(&x->r, "time", t);
+    report_float(&x->r, "value", v);
+    report_labels(&x->r, "labels", ls);
+    report_end(&x->r);
+    return FER_OK;
+}
+
 static void show_record(log_inspection *x, uint64_t offset, fer_str rec)
 {
     report_begin(&x->r, "record");
@@ -118,8 +164,12 @@ static void decode(log_inspection *x, uint64_t offset, fer_str rec)
 {
     const record_visitor v = {x,          show_series, show_sample, show_tombstone, show_metadata,
                               show_marker};
+    const record_hist_visitor typed = {x, show_sample_with_start, show_histogram, show_exemplar};
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     fer_err err;
     fer_code code = record_decode(rec, &v, &err);
+    if (code == FER_UNSUPPORTED)
+        code = record_hist_decode(rec, a, &typed, &err);
     if (code == FER_UNSUPPORTED) {
         report_begin(&x->r, "undecoded");
         report_text(&x->r, "what", STR("records of this type are not decoded by this version"));
@@ -234,7 +284,7 @@ static void on_chunk(void *arg, const head_chunk *c)
     report_begin(&x->r, "chunk");
     report_uint(&x->r, "series", c->series);
     report_uint(&x->r, "offset", c->offset);
-    report_uint(&x->r, "encoding", c->encoding);
+    report_text(&x->r, "encoding", str_of(inspect_encoding_name(c->encoding)));
     report_bool(&x->r, "out_of_order", c->out_of_order);
     report_uint(&x->r, "bytes", c->data.n);
     report_int(&x->r, "min_time", c->mint);

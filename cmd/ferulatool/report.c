@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "promql/hist_stats.h"
 
 #define JSON_EXACT_MAX (INT64_C(1) << 53)
 
@@ -98,6 +99,16 @@ void report_labels(report *r, const char *key, labels ls)
         text_json_plain(&r->o.b, ls.l[i].value);
     }
     fer_buf_putc(&r->o.b, '}');
+}
+
+void report_histogram(report *r, const histogram *h, bool integers)
+{
+    fer_buf text;
+    fer_buf_init(&text, SIZE_MAX / 2, NULL);
+    FER_CLEANUP(fer_arena_freep) fer_arena *tmp = fer_arena_new(NULL, 0);
+    if (hist_print(h, integers, tmp, &text) == FER_OK)
+        report_text(r, "histogram", fer_buf_str(&text));
+    fer_buf_done(&text);
 }
 
 void report_end(report *r)

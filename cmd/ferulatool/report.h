@@ -6,6 +6,7 @@
 #define FERULA_CMD_FERULATOOL_REPORT_H
 
 #include "cmd/ferulatool/out.h"
+#include "tsdb/histogram.h"
 #include "tsdb/labels.h"
 
 typedef struct report {
@@ -25,6 +26,8 @@ void report_float(report *r, const char *key, double v);
 void report_bool(report *r, const char *key, bool v);
 void report_text(report *r, const char *key, fer_str v);
 void report_labels(report *r, const char *key, labels ls);
+/* The key is "histogram"; as `dump` prints it. */
+void report_histogram(report *r, const histogram *h, bool integers);
 void report_end(report *r);
 
 /* A line of its own: damage file=... offset=... what=... */

@@ -7,9 +7,11 @@
 #include "base/varint.h"
 #include "cmd/ferulatool/db_path.h"
 #include "tsdb/block/dir_file.h"
+#include "tsdb/chunk/chunk.h"
+#include "tsdb/chunk/chunk_hist.h"
 #include "tsdb/wal/wal_dir.h"
 
-enum { TEXT_MAX = 512, CHUNK_ENCODING_MAX = 6, CHUNK_ST_FIRST = 5, ST_COUNT_MASK = 0x3fff };
+enum { TEXT_MAX = 512, ST_COUNT_MASK = (1 << CHUNK_ST_COUNT_BITS) - 1 };
 
 void verify_begin(verify *v, vfs *fs, verify_fn found, void *arg)
 {
@@ -35,12 +37,12 @@ void verify_found(verify *v, const char *file, uint64_t offset, const char *fmt,
 
 /* ---- chunks ---- */
 
-static void check_floats(verify *v, const char *file, uint64_t offset, fer_str data, uint64_t n,
-                         int64_t mint, int64_t maxt)
+static void check_samples(verify *v, const char *file, uint64_t offset, uint8_t encoding,
+                          fer_str data, uint64_t n, int64_t mint, int64_t maxt)
 {
     samples *s = &v->decoded;
     samples_clear(s);
-    if (xor_decode(data, 0, INT64_MIN, INT64_MAX, s) != FER_OK)
+    if (chunk_decode(encoding, data, INT64_MIN, INT64_MAX, s) != FER_OK)
         verify_found(v, file, offset, "chunk: its samples do not decode");
     else if (s->n != n || n == 0)
         verify_found(v, file, offset, "chunk: %zu samples, not %" PRIu64, s->n, n);
@@ -57,16 +59,15 @@ uint64_t verify_chunk(verify *v, const char *file, uint64_t offset, uint8_t enco
     v->chunks++;
     if (mint > maxt)
         verify_found(v, file, offset, "chunk: ends before it begins");
-    if (data.n < 2 || encoding == 0 || encoding > CHUNK_ENCODING_MAX) {
+    if (data.n < 2 || !chunk_is_known(encoding)) {
         verify_found(v, file, offset, "chunk: %zu bytes of encoding %d", data.n, encoding);
         return 0;
     }
     uint64_t n = be16_get((const uint8_t *)data.p);
-    if (encoding >= CHUNK_ST_FIRST)
+    if (encoding == CHUNK_HISTOGRAM_ST || encoding == CHUNK_FLOAT_HISTOGRAM_ST)
         n &= ST_COUNT_MASK;
     v->samples += n;
-    if (encoding == CHUNK_XOR)
-        check_floats(v, file, offset, data, n, mint, maxt);
+    check_samples(v, file, offset, encoding, data, n, mint, maxt);
     return n;
 }
 

@@ -6,7 +6,7 @@
 #include "cmd/ferulatool/verify.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/head/chunks_head_file.h"
-#include "tsdb/wal/record.h"
+#include "tsdb/wal/record_hist.h"
 #include "tsdb/wal/wal_dir.h"
 
 enum { RECORD_TYPE_MAX = RECORD_FLOAT_HISTOGRAM_SAMPLES_V2 };
@@ -56,19 +56,45 @@ static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit,
     return FER_OK;
 }
 
+static fer_code on_typed_sample(void *arg, uint64_t ref, int64_t t, int64_t st, double v)
+{
+    (void)st;
+    return on_sample(arg, ref, t, v);
+}
+
+static fer_code on_histogram(void *arg, uint64_t ref, int64_t t, int64_t st, const hist_sample *s)
+{
+    const file_check *f = arg;
+    (void)t, (void)st;
+    if (!hist_schema_is_known(s->schema))
+        verify_found(f->v, f->path, 0, "series %" PRIu64 ": a histogram of schema %" PRId32, ref,
+                     s->schema);
+    f->v->samples++;
+    return FER_OK;
+}
+
+static fer_code decode(file_check *f, fer_str rec, fer_err *err)
+{
+    const record_visitor visitor = {f, on_series, on_sample, on_tombstone, on_metadata};
+    const record_hist_visitor typed = {f, on_typed_sample, on_histogram, NULL};
+    fer_code code = record_decode(rec, &visitor, err);
+    if (code != FER_UNSUPPORTED)
+        return code;
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    return record_hist_decode(rec, a, &typed, err);
+}
+
 static fer_code on_record(void *arg, uint64_t segment, uint64_t offset, fer_str rec)
 {
     (void)segment;
     file_check *f = arg;
-    record_visitor visitor = {f, on_series, on_sample, on_tombstone, on_metadata};
     fer_err err;
     f->v->records++;
     if (record_type_of(rec) > RECORD_TYPE_MAX || (rec.n != 0 && record_type_of(rec) == 0)) {
         verify_found(f->v, f->path, offset, "record: unknown type %d", record_type_of(rec));
         return FER_OK;
     }
-    fer_code code = record_decode(rec, &visitor, &err);
-    if (code != FER_OK && code != FER_UNSUPPORTED)
+    if (decode(f, rec, &err) != FER_OK)
         verify_found(f->v, f->path, offset, "record: %s", err.msg);
     return FER_OK;
 }

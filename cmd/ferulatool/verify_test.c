@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "base/rng.h"
+#include "base/varint.h"
 #include "cmd/ferulatool/verify.h"
 #include "tsdb/block/block_meta.h"
 
@@ -63,7 +65,7 @@ static fer_code copy_entry(void *arg, const char *name)
     const listing *l = arg;
     char from[512], to[256];
     vfs_stat st;
-    if (strcmp(name, "dump.txt") == 0)
+    if (strcmp(name, "dump.txt") == 0 || strcmp(name, "sent.txt") == 0)
         return FER_OK;
     snprintf(from, sizeof from, "%s/%s", l->from, name);
     snprintf(to, sizeof to, "%s/%s", l->to, name);
@@ -138,19 +140,14 @@ static bool is_uncovered(const file *f, uint64_t bit)
 }
 
 static const char *const golden[] = {
-    "blocks/overlap-3.5",
-    "blocks/prometheus-2.42",
-    "blocks/prometheus-3.5",
-    "blocks/promtool-2.42",
-    "blocks/promtool-3.5",
-    "wal/prometheus-2.42-plain",
-    "wal/prometheus-3.5-checkpoint",
-    "wal/prometheus-3.5-zstd",
-    "wal/prometheus-3.5-all-records",
-    "chunks_head/prometheus-3.5",
-    "chunks_head/prometheus-2.42",
+    "blocks/overlap-3.5",         "blocks/prometheus-2.42",
+    "blocks/prometheus-3.5",      "blocks/promtool-2.42",
+    "blocks/promtool-3.5",        "histograms/prometheus-3.5",
+    "wal/prometheus-2.42-plain",  "wal/prometheus-3.5-checkpoint",
+    "wal/prometheus-3.5-zstd",    "wal/prometheus-3.5-all-records",
+    "chunks_head/prometheus-3.5", "chunks_head/prometheus-2.42",
 };
-enum { GOLDEN_BLOCKS = 5, N_GOLDEN = sizeof golden / sizeof *golden };
+enum { GOLDEN_BLOCKS = 6, N_GOLDEN = sizeof golden / sizeof *golden };
 
 static void golden_directories_are_without_findings(void **state)
 {
@@ -220,6 +217,36 @@ static const file *find_file(const copy *c, const char *end)
     return NULL;
 }
 
+/* Overwrites what is behind the header of the first chunk, under a checksum that is right. */
+static void spoil_first_chunk(const file *f)
+{
+    enum { FILE_HEADER = 8, CHUNK_HEADER = 4, CRC_BYTES = 4 }; /* of it the encoding is one */
+    FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
+    FER_CLEANUP(vfs_closep) vfs_file *h = NULL;
+    fer_str bytes;
+    uint64_t n;
+    assert_int_equal(vfs_read_all(vfs_posix(), f->path, FILE_BYTES_MAX, a, &bytes, NULL), FER_OK);
+    fer_rd r = rd_of(str_from(bytes, FILE_HEADER));
+    assert_int_equal(rd_uvarint(&r, &n), FER_OK);
+    uint8_t *chunk = (uint8_t *)fer_memdup0(r.p, n + 1 + CRC_BYTES);
+    memset(chunk + CHUNK_HEADER, 0xff, n + 1 - CHUNK_HEADER);
+    be32_put(chunk + n + 1, crc32c(0, chunk, n + 1));
+    assert_int_equal(vfs_open(vfs_posix(), f->path, VFS_READ_WRITE, &h, NULL), FER_OK);
+    uint64_t at = (uint64_t)((const char *)r.p - bytes.p);
+    assert_int_equal(vfs_pwrite(h, chunk, n + 1 + CRC_BYTES, at, NULL), FER_OK);
+    fer_free(chunk);
+}
+
+static void histograms_that_do_not_decode_are_found(void **state)
+{
+    (void)state;
+    copy c;
+    copy_golden(&c, "histograms/prometheus-3.5");
+    spoil_first_chunk(find_file(&c, "/chunks/000001"));
+    assert_int_equal(findings(&c, true), 1);
+    remove_copy(&c);
+}
+
 static void missing_files_are_found(void **state)
 {
     (void)state;
@@ -271,6 +298,7 @@ int main(void)
         cmocka_unit_test(golden_directories_are_without_findings),
         cmocka_unit_test(every_flipped_bit_of_a_block_is_found),
         cmocka_unit_test(flipped_bits_of_logs_and_head_chunks_are_found),
+        cmocka_unit_test(histograms_that_do_not_decode_are_found),
         cmocka_unit_test(missing_files_are_found),
         cmocka_unit_test(files_cut_short_are_found_and_crash_nothing),
     };
