@@ -5,14 +5,10 @@
 #ifndef FERULA_CMD_FERULATOOL_INSPECT_H
 #define FERULA_CMD_FERULATOOL_INSPECT_H
 
-#include <stdint.h>
-
 #include "cmd/ferulatool/cli.h"
 
 /* Ended by a path of NULL. */
 extern const cli_command inspect_commands[];
-
-const char *inspect_encoding_name(uint8_t encoding);
 
 /* ---- a block's folder ---- */
 int inspect_block_run(const cli_call *c);

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 
 #include "base/num.h"
-#include "base/varint.h"
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/inspect.h"
-#include "cmd/ferulatool/report.h"
+#include "cmd/ferulatool/inspect_chunk.h"
 #include "promql/parse.h"
 #include "tsdb/block/block_select.h"
 #include "tsdb/block/dir_file.h"
-#include "tsdb/chunk/chunk.h"
-#include "tsdb/chunk/chunk_hist.h"
 
 /* A block's folder, of which each file may be damaged. */
 typedef struct inspection {
@@ -308,40 +305,6 @@ static fer_code show_postings(inspection *x, const char *name, const char *value
 
 /* ---- chunks, tombstones ---- */
 
-const char *inspect_encoding_name(uint8_t encoding)
-{
-    static const char *const known[] = {
-        "none", "xor",          "histogram",         "float_histogram",
-        "xor2", "histogram_st", "float_histogram_st"};
-    return encoding < sizeof known / sizeof *known ? known[encoding] : "unknown";
-}
-
-static void show_samples(inspection *x, uint8_t encoding, fer_str data, uint64_t ref)
-{
-    samples s;
-    samples_init(&s, NULL);
-    fer_code code = chunk_decode(encoding, data, INT64_MIN, INT64_MAX, &s);
-    for (size_t i = 0; i < s.n; i++) {
-        report_begin(&x->r, "sample");
-        report_int(&x->r, "time", s.t[i]);
-        if (s.type != NULL && s.type[i] != SAMPLE_FLOAT)
-            report_histogram(&x->r, s.h[i], s.type[i] == SAMPLE_HISTOGRAM);
-        else
-            report_float(&x->r, "value", s.v[i]);
-        report_end(&x->r);
-    }
-    if (code != FER_OK)
-        damage(x, "chunks", ref & UINT32_MAX, "the samples of the chunk do not decode");
-    samples_done(&s);
-}
-
-static unsigned count_of(uint8_t encoding, fer_str data)
-{
-    unsigned n = be16_get((const uint8_t *)data.p);
-    bool is_shared = encoding == CHUNK_HISTOGRAM_ST || encoding == CHUNK_FLOAT_HISTOGRAM_ST;
-    return is_shared ? n & ((1U << CHUNK_ST_COUNT_BITS) - 1) : n;
-}
-
 static void show_chunk(inspection *x, uint64_t ref, bool with_samples)
 {
     uint8_t encoding;
@@ -356,10 +319,10 @@ static void show_chunk(inspection *x, uint64_t ref, bool with_samples)
     report_text(&x->r, "encoding", str_of(inspect_encoding_name(encoding)));
     report_uint(&x->r, "bytes", data.n);
     if (data.n >= 2)
-        report_uint(&x->r, "samples", count_of(encoding, data));
+        report_uint(&x->r, "samples", inspect_chunk_count(encoding, data));
     report_end(&x->r);
-    if (with_samples && chunk_is_known(encoding))
-        show_samples(x, encoding, data, ref);
+    if (with_samples && inspect_samples(&x->r, encoding, data) != FER_OK)
+        damage(x, "chunks", ref & UINT32_MAX, "the samples of the chunk do not decode");
 }
 
 static void show_tombstones(inspection *x)

@@ -21,7 +21,10 @@ static const cli_flag chunk_flags[] = {
 static const cli_flag segment_flags[] = {
     JSON, {"records", 0, CLI_SWITCH, NULL, "Print a line for each record, too."}};
 static const cli_flag head_flags[] = {
-    JSON, {"chunks", 0, CLI_SWITCH, NULL, "Print a line for each chunk, too."}};
+    JSON,
+    {"chunks", 0, CLI_SWITCH, NULL, "Print a line for each chunk, too."},
+    {"samples", 0, CLI_SWITCH, NULL, "Print a line for each chunk and each sample, too."},
+};
 
 #define BLOCK_DIR                                                                                  \
     {                                                                                              \

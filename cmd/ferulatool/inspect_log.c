@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "cmd/ferulatool/db_path.h"
 #include "cmd/ferulatool/inspect.h"
-#include "cmd/ferulatool/report.h"
+#include "cmd/ferulatool/inspect_chunk.h"
 #include "tsdb/block/dir_file.h"
 #include "tsdb/head/chunks_head_file.h"
 #include "tsdb/wal/record_hist.h"
@@ -35,6 +35,7 @@ typedef struct log_inspection {
     report r;
     char path[PATH_MAX]; /* of the file at hand */
     bool each;           /* a line for each record or chunk */
+    bool samples;        /* and for each sample of a chunk */
     uint64_t wanted;     /* offset of the one record to show; UINT64_MAX: none */
     bool seen;           /* it was there */
     uint64_t records[TYPES], bytes, items;
@@ -290,6 +291,8 @@ static void on_chunk(void *arg, const head_chunk *c)
     report_int(&x->r, "min_time", c->mint);
     report_int(&x->r, "max_time", c->maxt);
     report_end(&x->r);
+    if (x->samples && inspect_samples(&x->r, c->encoding, c->data) != FER_OK)
+        report_damage(&x->r, x->path, c->offset, "the samples of the chunk do not decode");
 }
 
 static void on_head_damage(void *arg, const head_file_damage *d)
@@ -414,6 +417,8 @@ int inspect_chunks_head_run(const cli_call *c)
     if (db_path_check(dir, &err) != FER_OK)
         return db_path_fail(&err);
     begin(&x, c, "chunks");
+    x.samples = cli_is_set(c, "samples");
+    x.each |= x.samples;
     if (vfs_list(vfs_posix(), dir, note_name, &l, &err) != FER_OK)
         report_damage(&x.r, dir, 0, err.msg);
     if (l.n != 0)
