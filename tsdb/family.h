@@ -29,9 +29,11 @@ typedef struct metadata_family {
     bool logged; /* it is in the log */
 } metadata_family;
 
-/* The family of the series of this name: series of a histogram or summary bear its name with an ending. */
+/* The family of the series of this name, when nothing else tells it: series of a histogram or summary bear its name with an ending. A
+ * counter's and an info's name is taken for the family's, as it is outside of OpenMetrics. */
 fer_str family_of(fer_str name, uint32_t type);
-/* The i-th ending of a series of such a family, the empty one first; NULL behind the last. */
-const char *family_ending(uint32_t type, size_t i);
+/* What names of series of such a family may have behind its name, the empty ending first; NULL is behind the last. OpenMetrics
+ * names the family of a counter x_total x, and that of an info x_info. */
+const char *const *family_endings(uint32_t type);
 
 #endif

@@ -82,14 +82,16 @@ static fer_code show_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t ma
     return FER_OK;
 }
 
-static fer_code show_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code show_metadata(void *arg, const record_metadata *m)
 {
     log_inspection *x = arg;
     report_begin(&x->r, "metadata");
-    report_uint(&x->r, "ref", ref);
-    report_uint(&x->r, "type", type);
-    report_text(&x->r, "unit", unit);
-    report_text(&x->r, "help", help);
+    report_uint(&x->r, "ref", m->ref);
+    report_uint(&x->r, "type", m->type);
+    report_text(&x->r, "unit", m->unit);
+    report_text(&x->r, "help", m->help);
+    if (m->family.n != 0)
+        report_text(&x->r, "family", m->family);
     report_end(&x->r);
     return FER_OK;
 }

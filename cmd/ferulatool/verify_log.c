@@ -50,9 +50,9 @@ static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt
     return FER_OK;
 }
 
-static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code on_metadata(void *arg, const record_metadata *m)
 {
-    (void)arg, (void)ref, (void)type, (void)unit, (void)help;
+    (void)arg, (void)m;
     return FER_OK;
 }
 

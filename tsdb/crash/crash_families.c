@@ -10,7 +10,7 @@ static const struct {
     int ticks; /* of a version */
 } families[MODEL_FAMILIES] = {
     [MODEL_STEADY] = {"s", "s_bucket", "seconds", FAMILY_HISTOGRAM, 20},
-    [MODEL_CHANGING] = {"m", "m", "", FAMILY_GAUGE, 2},
+    [MODEL_CHANGING] = {"m", "m_total", "", FAMILY_COUNTER, 2},
 };
 
 const char *model_family_series(int family)

@@ -122,18 +122,18 @@ static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt
     return FER_OK;
 }
 
-static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code on_metadata(void *arg, const record_metadata *m)
 {
     checkpointer *c = arg;
-    if (!ref_set_has(c->req->keep, ref)) {
+    if (!ref_set_has(c->req->keep, m->ref)) {
         c->stats->others_dropped++;
         return FER_OK;
     }
     size_t at = c->meta.text.n;
-    record_metadata_add(&c->meta.text, ref, type, unit, help);
+    record_metadata_add(&c->meta.text, m);
     if (c->meta.text.full)
         return fer_fail_budget(c->err, "the metadata of a checkpoint");
-    metadata_item *item = make_metadata(&c->meta, ref);
+    metadata_item *item = make_metadata(&c->meta, m->ref);
     c->stats->others_dropped += item->bytes != 0;
     c->stats->others_kept += item->bytes == 0;
     item->at = at;

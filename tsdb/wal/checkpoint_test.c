@@ -311,10 +311,10 @@ static void records_of_all_kinds_are_kept_or_let_go(void **state)
     vfs_fault_free(disk);
 }
 
-static fer_code one_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code one_metadata(void *arg, const record_metadata *m)
 {
-    (void)unit;
-    fer_buf_printf(arg, "%d:%d:%.*s ", (int)ref, type, STR_FMT(help));
+    fer_buf_printf(arg, "%d:%d:%.*s:%.*s ", (int)m->ref, m->type, STR_FMT(m->help),
+                   STR_FMT(m->family));
     return FER_OK;
 }
 
@@ -329,10 +329,12 @@ static void the_newest_metadata_of_each_series_stays_the_newest_last(void **stat
     fer_buf_init(&text, 1 << 20, NULL);
     assert_int_equal(wal_open(fs, "wal", &(wal_options){0}, NULL, &w, NULL), FER_OK);
     record_metadata_begin(&b);
-    record_metadata_add(&b, 1, 1, STR(""), STR("old"));
-    record_metadata_add(&b, 2, 2, STR("s"), STR("two"));
-    record_metadata_add(&b, 3, 2, STR("s"), STR("not kept"));
-    record_metadata_add(&b, 1, 3, STR("s"), STR("new"));
+    const record_metadata told[] = {{1, 1, STR(""), STR("old"), STR("")},
+                                    {2, 2, STR("s"), STR("two"), STR("family")},
+                                    {3, 2, STR("s"), STR("not kept"), STR("")},
+                                    {1, 3, STR("s"), STR("new"), STR("")}};
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        record_metadata_add(&b, &told[i]);
     wal_append(w, fer_buf_str(&b));
     assert_int_equal(wal_write(w, NULL), FER_OK);
     assert_int_equal(wal_close(w, NULL), FER_OK);
@@ -349,7 +351,7 @@ static void the_newest_metadata_of_each_series_stays_the_newest_last(void **stat
     record_visitor v = {.arg = &text, .metadata = one_metadata};
     assert_int_equal(record_decode(rec_at(&l, 0), &v, NULL), FER_OK);
     fer_buf_putc(&text, '\0');
-    assert_string_equal(text.p, "2:2:two 1:3:new ");
+    assert_string_equal(text.p, "2:2:two:family 1:3:new: ");
     assert_int_equal(st.others_kept, 2);
     assert_int_equal(st.others_dropped, 2);
     ref_set_done(&keep);

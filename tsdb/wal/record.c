@@ -109,15 +109,22 @@ void record_metadata_begin(fer_buf *out)
     fer_buf_putc(out, RECORD_METADATA);
 }
 
-void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static void put_field(fer_buf *out, fer_str key, fer_str value)
 {
-    put_uvarint(out, ref);
-    fer_buf_putc(out, (char)type);
-    put_uvarint(out, 2);
-    put_str(out, STR("UNIT"));
-    put_str(out, unit);
-    put_str(out, STR("HELP"));
-    put_str(out, help);
+    put_str(out, key);
+    put_str(out, value);
+}
+
+void record_metadata_add(fer_buf *out, const record_metadata *m)
+{
+    bool named = m->family.n != 0;
+    put_uvarint(out, m->ref);
+    fer_buf_putc(out, (char)m->type);
+    put_uvarint(out, named ? 3 : 2);
+    put_field(out, STR("UNIT"), m->unit);
+    put_field(out, STR("HELP"), m->help);
+    if (named)
+        put_field(out, STR("FAMILY"), m->family);
 }
 
 /* ---- decoding ---- */
@@ -249,23 +256,24 @@ static fer_code decode_markers(fer_str rec, const record_visitor *v, fer_err *er
     return FER_OK;
 }
 
-/* Fields that are neither unit nor help are passed over, as Prometheus does. */
-static fer_code read_metadata(fer_rd *r, uint64_t *ret_ref, uint8_t *ret_type, fer_str *ret_unit,
-                              fer_str *ret_help)
+/* Other fields are passed over, as Prometheus does, which knows UNIT and HELP. */
+static fer_code read_metadata(fer_rd *r, record_metadata *ret)
 {
     uint64_t n;
-    FER_TRY(rd_uvarint(r, ret_ref));
-    FER_TRY(rd_u8(r, ret_type));
+    FER_TRY(rd_uvarint(r, &ret->ref));
+    FER_TRY(rd_u8(r, &ret->type));
     FER_TRY(rd_uvarint(r, &n));
-    *ret_unit = *ret_help = STR("");
+    ret->unit = ret->help = ret->family = STR("");
     for (uint64_t i = 0; i < n; i++) {
         fer_str key, value;
         FER_TRY(rd_str(r, &key));
         FER_TRY(rd_str(r, &value));
         if (str_eq(key, STR("UNIT")))
-            *ret_unit = value;
+            ret->unit = value;
         else if (str_eq(key, STR("HELP")))
-            *ret_help = value;
+            ret->help = value;
+        else if (str_eq(key, STR("FAMILY")))
+            ret->family = value;
     }
     return FER_OK;
 }
@@ -274,12 +282,10 @@ static fer_code decode_metadata(fer_str rec, const record_visitor *v, fer_err *e
 {
     fer_rd r = rd_of(str_from(rec, 1));
     while (rd_left(&r) != 0) {
-        uint64_t ref;
-        uint8_t type;
-        fer_str unit, help;
-        if (read_metadata(&r, &ref, &type, &unit, &help) != FER_OK)
+        record_metadata m;
+        if (read_metadata(&r, &m) != FER_OK)
             return cut_short(err, "metadata", rec, &r);
-        FER_TRY(v->metadata(v->arg, ref, type, unit, help));
+        FER_TRY(v->metadata(v->arg, &m));
     }
     return FER_OK;
 }

@@ -76,8 +76,16 @@ void record_tombstones_begin(fer_buf *out);
 void record_tombstones_add(fer_buf *out, uint64_t ref, int64_t mint, int64_t maxt);
 
 /* A Metadata record: type byte, then any number of entries. */
+typedef struct record_metadata {
+    uint64_t ref;
+    uint8_t type; /* family_type */
+    fer_str unit, help;
+    fer_str
+        family; /* empty: what the name of the series and the type tell, as in all that Prometheus writes */
+} record_metadata;
+
 void record_metadata_begin(fer_buf *out);
-void record_metadata_add(fer_buf *out, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
+void record_metadata_add(fer_buf *out, const record_metadata *m);
 
 /* A record of markers: type byte, then any number of them. One says that the series' samples before it in this log are in the
  * chunk of chunks_head at `place` (file number << 32 | where its record begins); 0: the series begins there. */
@@ -90,7 +98,7 @@ typedef struct record_visitor {
     fer_code (*series)(void *arg, uint64_t ref, labels ls);
     fer_code (*sample)(void *arg, uint64_t ref, int64_t t, double v);
     fer_code (*tombstone)(void *arg, uint64_t ref, int64_t mint, int64_t maxt);
-    fer_code (*metadata)(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help);
+    fer_code (*metadata)(void *arg, const record_metadata *m);
     fer_code (*marker)(void *arg, uint64_t ref, uint64_t place);
 } record_visitor;
 

@@ -54,11 +54,12 @@ static fer_code see_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t max
     return FER_OK;
 }
 
-static fer_code see_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code see_metadata(void *arg, const record_metadata *m)
 {
     seen *s = arg;
-    add(s, unit.p, unit.n);
-    add(s, help.p, help.n);
+    add(s, m->unit.p, m->unit.n);
+    add(s, m->help.p, m->help.n);
+    add(s, m->family.p, m->family.n);
     return FER_OK;
 }
 

@@ -49,11 +49,11 @@ static fer_code see_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t max
     return count(s);
 }
 
-static fer_code see_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code see_metadata(void *arg, const record_metadata *m)
 {
     seen *s = arg;
-    fer_buf_printf(&s->text, "metadata %llu %u [%.*s] [%.*s]\n", (unsigned long long)ref, type,
-                   STR_FMT(unit), STR_FMT(help));
+    fer_buf_printf(&s->text, "metadata %llu %u [%.*s] [%.*s] [%.*s]\n", (unsigned long long)m->ref,
+                   m->type, STR_FMT(m->unit), STR_FMT(m->help), STR_FMT(m->family));
     return count(s);
 }
 
@@ -189,10 +189,11 @@ static void tombstones_and_metadata_are_read(void **state)
                    FER_OK,
                    "tombstone 7 -1 1\n"
                    "tombstone 8 -9223372036854775808 9223372036854775807\n");
-    assert_decodes(STR("\6\5\1\2\4UNIT\1s\4HELP\5Jobs."
-                       "\x80\1\2\3\4HELP\1h\5OTHER\1x\4UNIT\0"
-                       "\1\0\0"),
-                   FER_OK, "metadata 5 1 [s] [Jobs.]\nmetadata 128 2 [] [h]\nmetadata 1 0 [] []\n");
+    assert_decodes(
+        STR("\6\5\1\2\4UNIT\1s\4HELP\5Jobs."
+            "\x80\1\2\4\4HELP\1h\5OTHER\1x\6FAMILY\1f\4UNIT\0"
+            "\1\0\0"),
+        FER_OK, "metadata 5 1 [s] [Jobs.] []\nmetadata 128 2 [] [h] [f]\nmetadata 1 0 [] [] []\n");
 }
 
 static void labels_may_be_more_than_fit_the_stack(void **state)

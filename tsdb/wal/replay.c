@@ -175,16 +175,17 @@ static fer_code on_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t maxt
     return FER_OK;
 }
 
-static fer_code on_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code on_metadata(void *arg, const record_metadata *m)
 {
     replayer *r = arg;
     label l[LABELS_MAX];
-    uint32_t slot = ref_map_get(&r->refs, ref);
+    uint32_t slot = ref_map_get(&r->refs, m->ref);
     if (slot == SLOT_NONE || r->from->on_metadata == NULL)
         return FER_OK;
     fer_str name = labels_get(head_labels(r->h, slot, l), STR("__name__"));
-    const metadata_family m = {family_of(name, type), type, help, unit, true};
-    r->from->on_metadata(r->from->on_metadata_arg, &m);
+    fer_str family = m->family.n != 0 ? m->family : family_of(name, m->type);
+    const metadata_family told = {family, m->type, m->help, m->unit, true};
+    r->from->on_metadata(r->from->on_metadata_arg, &told);
     return FER_OK;
 }
 

@@ -20,20 +20,29 @@ static uint32_t series_named(const head *h, fer_str name)
 static uint32_t series_of(const head *h, const metadata_family *m)
 {
     char text[NAME_BYTES_MAX];
-    const char *ending;
-    for (size_t i = 0; (ending = family_ending(m->type, i)) != NULL; i++) {
-        fer_str end = str_of(ending);
+    for (const char *const *ending = family_endings(m->type); *ending != NULL; ending++) {
+        fer_str end = str_of(*ending);
         if (m->family.n + end.n > sizeof text)
             break;
         memcpy(text, m->family.p, m->family.n);
         memcpy(text + m->family.n, end.p, end.n);
-        const fer_str name = {text, m->family.n + end.n};
-        uint32_t slot =
-            str_eq(family_of(name, m->type), m->family) ? series_named(h, name) : SLOT_NONE;
+        uint32_t slot = series_named(h, (fer_str){text, m->family.n + end.n});
         if (slot != SLOT_NONE)
             return slot;
     }
     return SLOT_NONE;
+}
+
+/* The family is named where the series' name does not tell it. */
+static record_metadata record_of(const head *h, uint32_t slot, const metadata_family *m)
+{
+    label l[LABELS_MAX];
+    fer_str name = labels_get(head_labels(h, slot, l), STR("__name__"));
+    uint8_t type = m->type <= FAMILY_STATESET ? (uint8_t)m->type : FAMILY_UNKNOWN;
+    record_metadata r = {head_ref(h, slot), type, m->unit, m->help, STR("")};
+    if (!str_eq(family_of(name, type), m->family))
+        r.family = m->family;
+    return r;
 }
 
 void stage_metadata(const head *h, batch *b, metadata_family *v, size_t n)
@@ -46,8 +55,8 @@ void stage_metadata(const head *h, batch *b, metadata_family *v, size_t n)
             continue;
         if (!begun)
             record_metadata_begin(&b->series.bytes);
-        uint8_t type = v[i].type <= FAMILY_STATESET ? (uint8_t)v[i].type : FAMILY_UNKNOWN;
-        record_metadata_add(&b->series.bytes, head_ref(h, slot), type, v[i].unit, v[i].help);
+        const record_metadata m = record_of(h, slot, &v[i]);
+        record_metadata_add(&b->series.bytes, &m);
         begun = !batch_end_record(&b->series, RECORD_BYTES_FULL);
     }
     batch_end_record(&b->series, 0);

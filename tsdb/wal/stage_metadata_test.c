@@ -63,21 +63,46 @@ static void families_come_back_by_one_of_their_series(void **state)
     set_up(&f);
     test_db *t = &f.t;
     const tsdb_row rows[] = {ROW("a_total,n=1"), ROW("a_total,n=2"), ROW("h_bucket,le=1"),
-                             ROW("s_sum"), ROW("g_count")};
+                             ROW("s_sum"),       ROW("g_count"),     ROW("n_count")};
     metadata_family v[] = {family("a_total", FAMILY_COUNTER, "", "All."),
                            family("h", FAMILY_HISTOGRAM, "seconds", "How long."),
                            family("s", FAMILY_SUMMARY, "", ""),
                            family("none", FAMILY_GAUGE, "", "Without series."),
                            family("g", FAMILY_GAUGE, "", "Has no parts."),
-                           family("g_count", 99, "", "Of a later sender.")};
-    const tsdb_rows all = {.floats = rows, .n_floats = 5, .metadata = v, .n_metadata = 6};
+                           family("g_count", 99, "", "Of a later sender."),
+                           family("n_count", FAMILY_HISTOGRAM, "", "Its own name ends so.")};
+    const tsdb_rows all = {.floats = rows, .n_floats = 6, .metadata = v, .n_metadata = 7};
     assert_int_equal(test_stage_rows(t, &all), FER_OK);
     test_commit(t);
-    const bool logged[] = {true, true, true, false, false, true};
-    for (size_t i = 0; i < 6; i++)
+    const bool logged[] = {true, true, true, false, false, true, true};
+    for (size_t i = 0; i < 7; i++)
         assert_int_equal(v[i].logged, logged[i]);
+    expect_told(&f, "a_total 1  All.\nh 3 seconds How long.\ns 5  \ng_count 0  Of a later sender.\n"
+                    "n_count 3  Its own name ends so.\n");
+    tear_down(&f);
+}
+
+/* As a scrape of OpenMetrics names them, beside a sender that names the series. */
+static void families_of_openmetrics_come_back_by_their_names(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    test_db *t = &f.t;
+    const tsdb_row rows[] = {ROW("c_total"), ROW("c_created"), ROW("b_info"),
+                             ROW("d_total"), ROW("d"),         ROW("e_total")};
+    metadata_family v[] = {family("c", FAMILY_COUNTER, "", "Short."),
+                           family("b", FAMILY_INFO, "", "Build."),
+                           family("d", FAMILY_COUNTER, "", "Has a series of its name."),
+                           family("d_total", FAMILY_COUNTER, "", "Another."),
+                           family("e", FAMILY_GAUGE, "", "No counter.")};
+    const tsdb_rows all = {.floats = rows, .n_floats = 6, .metadata = v, .n_metadata = 5};
+    assert_int_equal(test_stage_rows(t, &all), FER_OK);
+    test_commit(t);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(v[i].logged, i < 4);
     expect_told(&f,
-                "a_total 1  All.\nh 3 seconds How long.\ns 5  \ng_count 0  Of a later sender.\n");
+                "c 1  Short.\nb 6  Build.\nd 1  Has a series of its name.\nd_total 1  Another.\n");
     tear_down(&f);
 }
 
@@ -133,7 +158,8 @@ static void names_of_series_and_families(void **state)
         const char *family;
     } cases[] = {{"x_bucket", FAMILY_HISTOGRAM, "x"},     {"x_count", FAMILY_SUMMARY, "x"},
                  {"x_gsum", FAMILY_GAUGE_HISTOGRAM, "x"}, {"x_sum", FAMILY_COUNTER, "x_sum"},
-                 {"_sum", FAMILY_SUMMARY, "_sum"},        {"x", FAMILY_HISTOGRAM, "x"}};
+                 {"_sum", FAMILY_SUMMARY, "_sum"},        {"x", FAMILY_HISTOGRAM, "x"},
+                 {"x_total", FAMILY_COUNTER, "x_total"},  {"x_info", FAMILY_INFO, "x_info"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_true(
             str_eq(family_of(str_of(cases[i].name), cases[i].type), str_of(cases[i].family)));
@@ -143,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(families_come_back_by_one_of_their_series),
+        cmocka_unit_test(families_of_openmetrics_come_back_by_their_names),
         cmocka_unit_test(what_is_told_last_holds_and_needs_no_samples),
         cmocka_unit_test(many_families_are_several_records),
         cmocka_unit_test(names_of_series_and_families),

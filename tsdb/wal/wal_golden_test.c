@@ -61,10 +61,10 @@ static fer_code take_tombstone(void *arg, uint64_t ref, int64_t mint, int64_t ma
     return FER_OK;
 }
 
-static fer_code take_metadata(void *arg, uint64_t ref, uint8_t type, fer_str unit, fer_str help)
+static fer_code take_metadata(void *arg, const record_metadata *m)
 {
     content *c = arg;
-    assert_true(type <= 7);
+    assert_true(m->type <= 7 && m->family.n == 0);
     c->n_metadata++;
     return FER_OK;
 }
