@@ -13,6 +13,7 @@
 #include "tsdb/hist_testing.h"
 #include "tsdb/tsdb_int.h"
 #include "tsdb/tsdb_testing.h"
+#include "tsdb/wal/wal_dir.h"
 
 #define MINUTE_MS INT64_C(60000)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -298,6 +299,48 @@ static fer_code count_name(void *arg, const char *name)
     return FER_OK;
 }
 
+static size_t wbl_segments(const model *m)
+{
+    size_t n = 0;
+    fer_err err = {0};
+    must(vfs_list(m->t.o.fs, "/data/wbl", count_name, &n, &err), &err);
+    return n;
+}
+
+/* Without one promtool takes the log for broken. */
+static void there_is_always_a_segment(void **state)
+{
+    (void)state;
+    model m;
+    model_begin(&m, 3 * HOUR_MS);
+    assert_int_equal(wbl_segments(&m), 1);
+    test_db_reopen(&m.t);
+    assert_int_equal(wbl_segments(&m), 1);
+    for (int64_t step = 0; step < 60; step++)
+        live_a_step(&m, step, 60);
+    assert_true(m.late != 0 && wbl_segments(&m) > 1);
+    m.t.db->m.ooo_due = true;
+    maintain(&m);
+    assert_int_equal(count_ooo_blocks(&m), 1);
+    assert_int_equal(wbl_segments(&m), 1);
+    vfs_file *f;
+    fer_err err = {0};
+    uint64_t size;
+    char path[PATH_MAX];
+    must(wal_segment_path(path, "/data/wbl", m.t.db->c.wbl_told.segment - 1, &err), &err);
+    must(vfs_open(m.t.o.fs, path, VFS_READ, &f, &err), &err);
+    must(vfs_size(f, &size, &err), &err);
+    assert_int_equal(size, 0);
+    vfs_close(f);
+    check(&m, 0, m.max);
+    test_db_reopen(&m.t);
+    check(&m, 0, m.max);
+    m.t.db->m.ooo_due = true; /* the empty one is the last once more */
+    maintain(&m);
+    assert_int_equal(wbl_segments(&m), 1);
+    model_end(&m);
+}
+
 static void compaction_gives_back_memory_and_log(void **state)
 {
     (void)state;
@@ -318,10 +361,7 @@ static void compaction_gives_back_memory_and_log(void **state)
     assert_int_equal(m.t.db->h.ooo->min_time, INT64_MAX);
     /* The last series had nothing else. */
     assert_int_equal(after.series, SERIES - 1);
-    size_t left = 0;
-    fer_err err = {0};
-    must(vfs_list(m.t.o.fs, "/data/wbl", count_name, &left, &err), &err);
-    assert_int_equal(left, 1); /* which says what of chunks_head is in blocks */
+    assert_int_equal(wbl_segments(&m), 1); /* which says what of chunks_head is in blocks */
     test_db_reopen(&m.t);
     check(&m, 0, m.max);
     model_end(&m);
@@ -576,6 +616,7 @@ int main(void)
         cmocka_unit_test(of_equal_times_the_first_counts),
         cmocka_unit_test(the_window_changes_while_it_runs),
         cmocka_unit_test(all_is_read_through_restarts_and_compactions),
+        cmocka_unit_test(there_is_always_a_segment),
         cmocka_unit_test(compaction_gives_back_memory_and_log),
         cmocka_unit_test(what_comes_behind_a_line_is_not_frozen),
         cmocka_unit_test(full_chunks_go_to_chunks_head_and_are_read_back),

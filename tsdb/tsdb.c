@@ -78,7 +78,8 @@ static void remove_unfinished_checkpoints(tsdb *db)
 static fer_code open_wbl(tsdb *db, fer_err *err)
 {
     wal *wbl;
-    wal_options wo = {.segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock};
+    wal_options wo = {
+        .segment_bytes = db->o.wal_segment_bytes, .clock = db->o.clock, .begun = true};
     FER_TRY(wal_open(db->o.fs, db->wbl_dir, &wo, db->o.log, &wbl, err));
     /* Two threads may set the window at once; nothing was written to this one. */
     return committer_give_wbl(&db->c, wbl) ? FER_OK : wal_close(wbl, err);

@@ -159,9 +159,18 @@ class OutOfOrder(unittest.TestCase):
         self.assertEqual(status, 200, body)
         copy = os.path.join(server.data, "snapshots", json.loads(body)["data"]["name"])
         os.mkdir(os.path.join(copy, "wal"))  # promtool insists
-        found = subprocess.run([programs.peer("sid/promtool"), "tsdb", "dump", copy], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, check=True)
+        return self.promtool_dump(copy)
+
+    def promtool_dump(self, folder):
+        found = subprocess.run([programs.peer("sid/promtool"), "tsdb", "dump", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+        self.assertEqual(found.returncode, 0, found.stderr)
         return sorted(found.stdout.splitlines())
+
+    def test_promtool_reads_a_directory_with_a_window_and_nothing_late(self):
+        with self.ferula() as server:
+            self.assertEqual(write(server, [(1, BEGIN), (2, BEGIN)])[0], 204)
+            self.assertEqual(len(self.promtool_dump(server.data)), 2)
 
     def test_a_snapshot_has_them(self):
         """Other than Prometheus' own, which is a backup of what came in order."""

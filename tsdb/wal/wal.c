@@ -480,6 +480,16 @@ static fer_code next_segment(vfs *fs, const char *dir, uint64_t *ret, fer_err *e
     return vfs_sync_dir(fs, dir, err);
 }
 
+/* An empty first segment. */
+static fer_code begin_log(vfs *fs, const char *dir, fer_err *err)
+{
+    char path[PATH_MAX];
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    FER_TRY(wal_segment_path(path, dir, 0, err));
+    FER_TRY(vfs_open(fs, path, VFS_CREATE, &f, err));
+    return vfs_sync_dir(fs, dir, err);
+}
+
 uint64_t wal_ahead_bytes(uint64_t segment_bytes)
 {
     uint64_t bytes = segment_bytes != 0 ? segment_bytes : WAL_SEGMENT_BYTES_DEFAULT;
@@ -498,6 +508,10 @@ fer_code wal_open(vfs *fs, const char *dir, const wal_options *o, fer_log *log, 
     FER_TRY(make_dir(fs, dir, err));
     uint64_t segment;
     FER_TRY(next_segment(fs, dir, &segment, err));
+    if (o->begun && segment == 0) {
+        FER_TRY(begin_log(fs, dir, err));
+        segment = 1;
+    }
 
     wal *w = fer_calloc(1, sizeof *w);
     w->fs = fs;

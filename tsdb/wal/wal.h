@@ -38,6 +38,8 @@ typedef struct wal_options {
     fer_clock *clock;            /* times the syncs; NULL = the machine's */
     uint64_t
         ahead_bytes; /* a multiple of the page: segments are written in place (wal_file.h). 0 = they grow */
+    bool
+        begun; /* a log without a segment gets an empty one: promtool takes a wbl/ without one for broken */
 } wal_options;
 
 /* ahead_bytes for segments of so many bytes (0: the default) that are synced often: 1 MiB of 128. */

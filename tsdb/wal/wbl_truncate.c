@@ -1,10 +1,18 @@
 #include "tsdb/wal/wbl_truncate.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "tsdb/wal/wal_dir.h"
 
-#include "tsdb/block/dir_file.h"
-#include "tsdb/wal/wal.h"
+static fer_code empty_file(vfs *fs, const char *path, fer_err *err)
+{
+    FER_CLEANUP(vfs_closep) vfs_file *f = NULL;
+    uint64_t size;
+    FER_TRY(vfs_open(fs, path, VFS_READ_WRITE, &f, err));
+    FER_TRY(vfs_size(f, &size, err));
+    if (size == 0)
+        return FER_OK;
+    FER_TRY(vfs_truncate(f, 0, err));
+    return vfs_sync(f, err);
+}
 
 fer_code wbl_remove_before(vfs *fs, const char *dir, uint64_t segment, fer_err *err)
 {
@@ -13,9 +21,10 @@ fer_code wbl_remove_before(vfs *fs, const char *dir, uint64_t segment, fer_err *
     size_t n;
     FER_TRY(wal_list(fs, dir, a, &v, &n, err));
     for (size_t i = 0; i < n && v[i] < segment; i++) {
-        char name[24], path[PATH_MAX];
-        snprintf(name, sizeof name, "%08" PRIu64, v[i]);
-        FER_TRY(dir_file_path(path, dir, name, err));
+        char path[PATH_MAX];
+        FER_TRY(wal_segment_path(path, dir, v[i], err));
+        if (i + 1 == n)
+            return empty_file(fs, path, err);
         FER_TRY(vfs_unlink(fs, path, err));
         FER_TRY(vfs_sync_dir(fs, dir, err));
     }
