@@ -224,7 +224,7 @@ static void spoil_first_chunk(const file *f)
     FER_CLEANUP(fer_arena_freep) fer_arena *a = fer_arena_new(NULL, 0);
     FER_CLEANUP(vfs_closep) vfs_file *h = NULL;
     fer_str bytes;
-    uint64_t n;
+    uint64_t n = 0;
     assert_int_equal(vfs_read_all(vfs_posix(), f->path, FILE_BYTES_MAX, a, &bytes, NULL), FER_OK);
     fer_rd r = rd_of(str_from(bytes, FILE_HEADER));
     assert_int_equal(rd_uvarint(&r, &n), FER_OK);
