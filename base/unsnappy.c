@@ -136,12 +136,14 @@ static size_t safe_elements(const span *s)
 }
 
 /* Reads safe elements that are common: copies in two forms from STEP bytes back or more, short literals. Stops at another. True
- * when all were. */
+ * when there were some, and all were common. */
 static bool read_common(span *s)
 {
+    size_t left = safe_elements(s);
+    if (left == 0)
+        return false;
     const uint8_t *in = s->in, *stepped = s->begin + STEP;
     uint8_t *out = s->out;
-    size_t n_safe = safe_elements(s), left = n_safe;
     for (; left != 0; left--) {
         unsigned tag = in[0];
         size_t n; /* bytes of the element, less one */
@@ -173,7 +175,7 @@ static bool read_common(span *s)
     }
     s->in = in;
     s->out = out;
-    return n_safe != 0 && left == 0;
+    return left == 0;
 }
 
 bool unsnappy(fer_str block, char *out, size_t n)
